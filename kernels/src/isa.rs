@@ -1,0 +1,137 @@
+//! Which instruction set the kernels run on: found once per process, or forced by an environment variable.
+
+use std::sync::OnceLock;
+
+/// The variable that forces an instruction set: `scalar`, `avx2`, `avx512` or `neon`.
+pub const ISA_VARIABLE: &str = "VOXLANE_ISA";
+
+/// An instruction set that the kernels have code for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// Plain Rust, compiled for the target's baseline. Always there; the oracle of every other version.
+    Scalar,
+    /// x86-64 with AVX2, FMA and F16C.
+    Avx2,
+    /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI.
+    Avx512,
+    /// aarch64 with NEON (part of its baseline).
+    Neon,
+}
+
+impl Isa {
+    /// Every instruction set, in rising order of preference on its machine.
+    pub const ALL: [Isa; 4] = [Isa::Scalar, Isa::Avx2, Isa::Avx512, Isa::Neon];
+
+    /// The lower-case name, as [`ISA_VARIABLE`] spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Isa::Scalar => "scalar",
+            Isa::Avx2 => "avx2",
+            Isa::Avx512 => "avx512",
+            Isa::Neon => "neon",
+        }
+    }
+
+    /// Whether this machine can run it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Isa::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => {
+                std::arch::is_x86_feature_detected!("avx2")
+                    && std::arch::is_x86_feature_detected!("fma")
+                    && std::arch::is_x86_feature_detected!("f16c")
+            }
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => {
+                Isa::Avx2.is_available()
+                    && std::arch::is_x86_feature_detected!("avx512f")
+                    && std::arch::is_x86_feature_detected!("avx512bw")
+                    && std::arch::is_x86_feature_detected!("avx512dq")
+                    && std::arch::is_x86_feature_detected!("avx512vl")
+                    && std::arch::is_x86_feature_detected!("avx512vnni")
+            }
+            Isa::Neon => cfg!(target_arch = "aarch64"),
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 => false,
+        }
+    }
+
+    /// The instruction sets this machine can run, worst first. Never empty.
+    pub fn available() -> impl Iterator<Item = Isa> {
+        Isa::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+}
+
+/// What [`ISA_VARIABLE`] asked for and why it was not obeyed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IsaError {
+    /// The value names no instruction set.
+    Unknown(String),
+    /// The machine cannot run it.
+    Unavailable(Isa),
+}
+
+impl std::fmt::Display for IsaError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            IsaError::Unknown(value) => {
+                write!(f, "{ISA_VARIABLE}={value:?} names no instruction set (scalar, avx2, avx512, neon)")
+            }
+            IsaError::Unavailable(isa) => {
+                write!(f, "{ISA_VARIABLE}={} cannot run on this machine", isa.name())
+            }
+        }
+    }
+}
+
+impl std::error::Error for IsaError {}
+
+/// The instruction set to use given the value of [`ISA_VARIABLE`], if any.
+///
+/// # Errors
+/// [`IsaError`] if the value names nothing, or something this machine cannot run.
+pub fn choose(forced: Option<&str>) -> Result<Isa, IsaError> {
+    match forced {
+        None | Some("") => Ok(Isa::available().last().unwrap_or(Isa::Scalar)),
+        Some(name) => {
+            let isa = Isa::ALL
+                .into_iter()
+                .find(|isa| isa.name() == name)
+                .ok_or_else(|| IsaError::Unknown(name.to_owned()))?;
+            if isa.is_available() { Ok(isa) } else { Err(IsaError::Unavailable(isa)) }
+        }
+    }
+}
+
+/// The instruction set of this process: the best one the machine has, or the one that [`ISA_VARIABLE`]
+/// forces. Found once; a variable that cannot be obeyed is reported by [`check`] and ignored here.
+pub fn active() -> Isa {
+    static ACTIVE: OnceLock<Isa> = OnceLock::new();
+    *ACTIVE.get_or_init(|| check().unwrap_or_else(|_| choose(None).unwrap_or(Isa::Scalar)))
+}
+
+/// What [`active`] will use, or why [`ISA_VARIABLE`] cannot be obeyed. Programs call it once at start.
+///
+/// # Errors
+/// [`IsaError`] as for [`choose`].
+pub fn check() -> Result<Isa, IsaError> {
+    choose(std::env::var(ISA_VARIABLE).ok().as_deref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scalar_is_always_available() {
+        assert_eq!(choose(Some("scalar")), Ok(Isa::Scalar));
+        assert!(Isa::available().any(|isa| isa == Isa::Scalar));
+    }
+
+    #[test]
+    fn an_unknown_name_is_an_error_that_names_it() {
+        let error = choose(Some("sse9")).unwrap_err();
+        assert!(error.to_string().contains("sse9"));
+    }
+}

@@ -1,0 +1,12 @@
+//! Math on slices for speech models: every operation has a scalar version, which is the oracle, and
+//! hand-written vector versions only where a benchmark shows that they win.
+//!
+//! No threads, no allocation, no I/O and no knowledge of any model. Results of a row never depend on
+//! how many rows are in a call.
+//!
+//! The instruction set is found once per process ([`isa::active`]) and selects one [`table::Table`] of
+//! functions; each public operation is one indirect call through it.
+
+pub mod argmax;
+pub mod isa;
+pub mod table;

@@ -1,0 +1,66 @@
+//! What a decoder believes was said in a segment.
+
+/// One decoded token. Sixteen bytes without padding, so that it can ride in frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+pub struct Token {
+    /// The id in the model's vocabulary.
+    pub id: u32,
+    /// Natural logarithm of the probability that the model gave it, without any boost. NaN where the
+    /// strategy does not compute it.
+    pub log_prob: f32,
+    /// Where it begins, in samples of the model's rate from the start of the segment. Equal to `end` where
+    /// the model gives no times.
+    pub start: u32,
+    /// Where it ends, likewise.
+    pub end: u32,
+}
+
+/// The tokens of one segment, start and end tokens left out. Its storage is made once.
+#[derive(Clone, Debug)]
+pub struct Hypothesis {
+    tokens: Vec<Token>,
+    stable: usize,
+}
+
+impl Hypothesis {
+    /// An empty one with room for `capacity` tokens.
+    pub fn with_capacity(capacity: usize) -> Self {
+        Hypothesis { tokens: Vec::with_capacity(capacity), stable: 0 }
+    }
+
+    /// The tokens so far.
+    pub fn tokens(&self) -> &[Token] {
+        &self.tokens
+    }
+
+    /// How many of the first tokens will not change unless the final revises them.
+    pub fn stable(&self) -> usize {
+        self.stable
+    }
+
+    /// Declares the first `count` tokens stable; never fewer than before.
+    pub fn set_stable(&mut self, count: usize) {
+        self.stable = self.stable.max(count.min(self.tokens.len()));
+    }
+
+    /// Appends a token if there is room and says whether there was. Never allocates.
+    pub fn push(&mut self, token: Token) -> bool {
+        let has_room = self.tokens.len() < self.tokens.capacity();
+        if has_room {
+            self.tokens.push(token);
+        }
+        has_room
+    }
+
+    /// Drops all tokens from `count` on.
+    pub fn truncate(&mut self, count: usize) {
+        self.tokens.truncate(count);
+        self.stable = self.stable.min(count);
+    }
+
+    /// Empties it for the next segment.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+}

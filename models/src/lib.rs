@@ -1,0 +1,10 @@
+//! Speech models: weights, tokenizers, front ends, networks and decode strategies.
+//!
+//! No threads and no rings: the engine runs a [`model::Model`] in stages. A model comes apart into three
+//! parts, each owning its own state for every stream slot: a [`model::FrontEnd`] (samples → features), an
+//! [`model::Encoder`] (features → hidden frames) and a [`model::Decoder`] (hidden frames → tokens).
+
+pub mod budget;
+pub mod fault;
+pub mod hypothesis;
+pub mod model;

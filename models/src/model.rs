@@ -1,0 +1,122 @@
+//! The contract between a network and the engine that runs it in stages.
+//!
+//! Every part keeps one state for each stream *slot* and is driven in *passes*: `begin`, then `step` until
+//! it says [`Progress::Done`]. A step returns within its [`Budget`] so that audio is looked after even when
+//! all stages share one thread. `begin` drops whatever pass was in flight in that part: that is how
+//! warming and partials give way. After construction nothing allocates.
+//!
+//! What travels from part to part is a [`Model::Span`]: the features of a stretch of audio, which the
+//! encoder replaces by hidden frames. On the CPU it is a buffer; on a GPU it names tensors on the device.
+
+use crate::budget::{Budget, Progress};
+use crate::fault::Faults;
+use crate::hypothesis::Hypothesis;
+
+/// The index of a stream's state within a lane, below the `slots` a part was made with.
+pub type Slot = usize;
+
+/// Why features are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// A look at an open segment; may be thrown away.
+    Partial,
+    /// The result for a whole segment; a pure function of its samples.
+    Final,
+}
+
+/// What a model can take, in its own units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Samples per second of the audio it wants.
+    pub sample_rate: u32,
+    /// The fewest samples that give any text; shorter segments are empty.
+    pub min_segment_samples: usize,
+    /// The most samples a segment may have.
+    pub max_segment_samples: usize,
+    /// The most tokens a segment can give.
+    pub max_segment_tokens: usize,
+}
+
+/// A network prepared for one backend, with its weights; shared by all lanes that run it.
+pub trait Model: Send + Sync + 'static {
+    /// What travels between the parts.
+    type Span: Send + 'static;
+    /// Samples → features.
+    type FrontEnd: FrontEnd<Span = Self::Span>;
+    /// Features → hidden frames.
+    type Encoder: Encoder<Span = Self::Span>;
+    /// Hidden frames → tokens.
+    type Decoder: Decoder<Span = Self::Span>;
+
+    /// What it can take.
+    fn limits(&self) -> Limits;
+
+    /// An empty span with room for the longest segment.
+    fn span(&self) -> Self::Span;
+
+    /// A front end with `slots` states. Called on the thread that will run it.
+    fn front_end(&self, slots: usize) -> Self::FrontEnd;
+
+    /// An encoder with `slots` states. Called on the thread that will run it.
+    fn encoder(&self, slots: usize) -> Self::Encoder;
+
+    /// A decoder with `slots` states. Called on the thread that will run it.
+    fn decoder(&self, slots: usize) -> Self::Decoder;
+}
+
+/// Samples → features. Takes audio as it comes and does what can be done before the segment ends.
+pub trait FrontEnd {
+    /// See [`Model::Span`].
+    type Span;
+
+    /// Takes the next samples of the slot's open segment; at most 20 ms a call, so that it needs no budget.
+    /// Samples past [`Limits::max_segment_samples`] are dropped and flagged [`Faults::TOO_LONG`].
+    fn push(&mut self, slot: Slot, samples: &[i16], faults: &mut Faults);
+
+    /// Whether a span should be sent now without being asked: streaming networks say so whenever a chunk is
+    /// complete, whole-segment networks never.
+    fn is_ready(&self, slot: Slot) -> bool;
+
+    /// Begins a pass that writes the features of the slot's first `samples` samples (fewer than were pushed
+    /// when the end of speech was seen late) into a span. The segment stays open.
+    fn begin(&mut self, slot: Slot, samples: usize, goal: Goal);
+
+    /// Goes on with the pass.
+    fn step(&mut self, span: &mut Self::Span, budget: &Budget, faults: &mut Faults) -> Progress;
+
+    /// Forgets the slot's audio: the next push opens a new segment.
+    fn reset(&mut self, slot: Slot);
+}
+
+/// Features → hidden frames, in place.
+pub trait Encoder {
+    /// See [`Model::Span`].
+    type Span;
+
+    /// Begins a pass over `span`.
+    fn begin(&mut self, slot: Slot, span: &mut Self::Span);
+
+    /// Goes on with the pass; `span` is the same as in `begin`.
+    fn step(&mut self, span: &mut Self::Span, budget: &Budget, faults: &mut Faults) -> Progress;
+
+    /// Forgets what the slot carried over from earlier spans of its segment.
+    fn reset(&mut self, slot: Slot);
+}
+
+/// Hidden frames → tokens.
+pub trait Decoder {
+    /// See [`Model::Span`].
+    type Span;
+
+    /// Begins a pass over `span`.
+    fn begin(&mut self, slot: Slot, span: &mut Self::Span, goal: Goal);
+
+    /// Goes on with the pass; `span` is the same as in `begin`.
+    fn step(&mut self, span: &mut Self::Span, budget: &Budget, faults: &mut Faults) -> Progress;
+
+    /// What the slot's segment says, valid after a step that was [`Progress::Done`].
+    fn hypothesis(&self, slot: Slot) -> &Hypothesis;
+
+    /// Forgets the slot's segment.
+    fn reset(&mut self, slot: Slot);
+}
