@@ -8,3 +8,4 @@ pub mod budget;
 pub mod fault;
 pub mod hypothesis;
 pub mod model;
+pub mod moonshine;

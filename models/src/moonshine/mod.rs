@@ -1,0 +1,3 @@
+//! Moonshine: an encoder–decoder for English speech on raw samples.
+
+pub mod weights;
