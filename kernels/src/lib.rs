@@ -8,5 +8,7 @@
 //! functions; each public operation is one indirect call through it.
 
 pub mod argmax;
+pub mod gemm;
 pub mod isa;
+pub mod rows;
 pub mod table;

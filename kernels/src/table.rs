@@ -1,6 +1,7 @@
 //! The table of functions for one instruction set, chosen once per process.
 
 use crate::argmax;
+use crate::gemm;
 use crate::isa::{self, Isa};
 use std::sync::OnceLock;
 
@@ -12,16 +13,33 @@ pub struct Table {
     pub isa: Isa,
     /// See [`argmax::argmax`].
     pub argmax: fn(&[f32]) -> Option<usize>,
+    /// See [`gemm`].
+    pub gemm: gemm::Functions,
 }
 
-static SCALAR: Table = Table { isa: Isa::Scalar, argmax: argmax::scalar };
+static SCALAR: Table = Table { isa: Isa::Scalar, argmax: argmax::scalar, gemm: gemm::SCALAR };
+#[cfg(target_arch = "x86_64")]
+static AVX2: Table = Table { isa: Isa::Avx2, argmax: argmax::scalar, gemm: gemm::AVX2 };
+#[cfg(target_arch = "x86_64")]
+static AVX512: Table = Table { isa: Isa::Avx512, argmax: argmax::scalar, gemm: gemm::AVX512 };
+#[cfg(target_arch = "aarch64")]
+static NEON: Table = Table { isa: Isa::Neon, argmax: argmax::scalar, gemm: gemm::NEON };
 
 impl Table {
     /// The table for `isa`, or nothing if this machine cannot run it.
     pub fn new(isa: Isa) -> Option<&'static Table> {
         isa.is_available().then_some(match isa {
             Isa::Scalar => &SCALAR,
-            _ => &SCALAR,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => &AVX2,
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => &AVX512,
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => &NEON,
+            #[cfg(not(target_arch = "x86_64"))]
+            Isa::Avx2 | Isa::Avx512 => &SCALAR,
+            #[cfg(not(target_arch = "aarch64"))]
+            Isa::Neon => &SCALAR,
         })
     }
 

@@ -1,0 +1,190 @@
+//! Products with f32 weights.
+
+use super::PANEL;
+use super::drive::{Output, Product, drive};
+use super::epilogue::{Epilogue, Finish};
+use super::lanes::{self, Lanes};
+use crate::rows::{Rows, RowsMut};
+use crate::table::Table;
+
+/// Length of the packed form of an `outputs × inputs` matrix, in values.
+pub const fn packed_len(outputs: usize, inputs: usize) -> usize {
+    outputs.next_multiple_of(PANEL) * inputs
+}
+
+/// Packs row-major `outputs × inputs` weights as `[outputs / 16][inputs][16]`; missing outputs of the last
+/// panel are zeros.
+///
+/// # Panics
+/// If `weights` is not `outputs * inputs` long or `packed` not [`packed_len`].
+pub fn pack(weights: &[f32], outputs: usize, inputs: usize, packed: &mut [f32]) {
+    assert_eq!(weights.len(), outputs * inputs, "weights of {outputs} x {inputs}");
+    assert_eq!(packed.len(), packed_len(outputs, inputs), "packed weights of {outputs} x {inputs}");
+    for (p, panel) in packed.chunks_exact_mut(PANEL * inputs.max(1)).enumerate() {
+        for (k, lanes) in panel.chunks_exact_mut(PANEL).enumerate() {
+            for (i, lane) in lanes.iter_mut().enumerate() {
+                let output = p * PANEL + i;
+                *lane = if output < outputs { weights[output * inputs + k] } else { 0.0 };
+            }
+        }
+    }
+}
+
+/// Weights that [`pack`] has laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed<'a> {
+    pub(crate) panels: &'a [f32],
+    pub(crate) outputs: usize,
+    pub(crate) inputs: usize,
+}
+
+impl<'a> Packed<'a> {
+    /// A view of packed weights.
+    ///
+    /// # Panics
+    /// If `packed` is not [`packed_len`] long.
+    pub fn new(packed: &'a [f32], outputs: usize, inputs: usize) -> Self {
+        assert_eq!(packed.len(), packed_len(outputs, inputs), "packed weights of {outputs} x {inputs}");
+        Self { panels: packed, outputs, inputs }
+    }
+
+    /// Number of outputs (rows of the weight matrix).
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Number of inputs (columns of the weight matrix).
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+}
+
+/// `out = [out +] activation(a · wᵀ + bias)`: one row of `w.inputs()` values in, one of `w.outputs()` out.
+///
+/// A row's result is the same to the bit whatever the number of rows. The sum over the inputs runs in rising
+/// order, in f32, with fused multiply-adds where the instruction set has them. Allocates nothing.
+///
+/// # Panics
+/// If the row counts differ, a row lies outside its slice, output rows overlap, or the bias does not have
+/// one value for each output.
+#[inline]
+pub fn gemm(a: Rows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
+    gemm_with(Table::active(), a, w, epilogue, out);
+}
+
+/// [`gemm`] on the instruction set of `table`.
+///
+/// # Panics
+/// As [`gemm`].
+pub fn gemm_with(table: &Table, a: Rows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
+    assert_eq!(a.count, out.count, "as many output rows as input rows");
+    assert!(a.fits(w.inputs), "an input row lies outside its slice");
+    assert!(out.fits(w.outputs), "output rows overlap or lie outside their slice");
+    let finish = epilogue.resolve(table, w.outputs);
+    (table.gemm.f32.0)(Checked { a, w: *w, finish, out });
+}
+
+/// Arguments whose shapes agree: only [`gemm_with`] makes them.
+pub(crate) struct Checked<'a> {
+    a: Rows<'a>,
+    w: Packed<'a>,
+    finish: Finish<'a>,
+    out: RowsMut<'a>,
+}
+
+/// The product for one instruction set.
+#[derive(Clone, Copy)]
+pub struct Function(fn(Checked<'_>));
+
+struct Tiles<L> {
+    a: *const f32,
+    stride: usize,
+    panels: *const f32,
+    inputs: usize,
+    lanes: std::marker::PhantomData<L>,
+}
+
+impl<L: Lanes> Product for Tiles<L> {
+    type Lanes = L;
+
+    #[inline(always)]
+    unsafe fn tile<const M: usize, const P: usize>(&self, row: usize, panel: usize) -> [[L; P]; M] {
+        // SAFETY: the caller's rows and panels exist; a panel is `inputs * PANEL` values.
+        unsafe {
+            let a: [*const f32; M] = std::array::from_fn(|m| self.a.add((row + m) * self.stride));
+            let w: [*const f32; P] =
+                std::array::from_fn(|p| self.panels.add((panel + p) * self.inputs * PANEL));
+            let mut sums = [[L::splat(0.0); P]; M];
+            for k in 0..self.inputs {
+                let w: [L; P] = std::array::from_fn(|p| L::load(w[p].add(k * PANEL)));
+                for m in 0..M {
+                    let a = L::splat(*a[m].add(k));
+                    for p in 0..P {
+                        sums[m][p] = sums[m][p].add_product(a, w[p]);
+                    }
+                }
+            }
+            sums
+        }
+    }
+}
+
+/// # Safety
+/// The instruction set of `L` is enabled in the caller.
+#[inline(always)]
+unsafe fn run<L: Lanes>(task: Checked<'_>) {
+    let tiles = Tiles::<L> {
+        a: task.a.data.as_ptr(),
+        stride: task.a.stride,
+        panels: task.w.panels.as_ptr(),
+        inputs: task.w.inputs,
+        lanes: std::marker::PhantomData,
+    };
+    let output = Output {
+        data: task.out.data.as_mut_ptr(),
+        stride: task.out.stride,
+        rows: task.out.count,
+        outputs: task.w.outputs,
+        finish: task.finish,
+    };
+    // SAFETY: the task's shapes were checked when it was made.
+    unsafe { drive(&tiles, task.w.inputs * size_of::<f32>(), &output) }
+}
+
+pub(crate) const SCALAR: Function = Function(|task| {
+    // SAFETY: plain Rust needs no instruction set.
+    unsafe { run::<lanes::Scalar>(task) }
+});
+
+macro_rules! function {
+    ($(#[$attribute:meta])* $name:ident, $lanes:ident, $features:literal) => {
+        $(#[$attribute])*
+        pub(crate) const $name: Function = {
+            #[target_feature(enable = $features)]
+            unsafe fn enabled(task: Checked<'_>) {
+                // SAFETY: the features are enabled here.
+                unsafe { run::<lanes::$lanes>(task) }
+            }
+            // SAFETY: a table is only given out where its instruction set is available.
+            Function(|task| unsafe { enabled(task) })
+        };
+    };
+}
+function!(
+    #[cfg(target_arch = "x86_64")]
+    AVX2,
+    Avx2,
+    "avx2,fma"
+);
+function!(
+    #[cfg(target_arch = "x86_64")]
+    AVX512,
+    Avx512,
+    "avx512f"
+);
+function!(
+    #[cfg(target_arch = "aarch64")]
+    NEON,
+    Neon,
+    "neon"
+);

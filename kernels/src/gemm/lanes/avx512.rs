@@ -1,0 +1,61 @@
+//! One 512-bit register.
+
+use super::Lanes;
+use std::arch::x86_64::*;
+
+#[derive(Clone, Copy)]
+pub(in crate::gemm) struct Avx512(__m512);
+
+#[inline(always)]
+fn first(n: usize) -> __mmask16 {
+    ((1u32 << n) - 1) as __mmask16
+}
+
+// SAFETY of every function: the trait's contract (instruction set present, pointers good).
+impl Lanes for Avx512 {
+    // 24 accumulators, three weight registers and one input: 28 of 32.
+    const TILE_ROWS: usize = 8;
+    const TILE_PANELS: usize = 3;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { _mm512_set1_ps(value) })
+    }
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { _mm512_loadu_ps(p) })
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(p: *const f32, n: usize) -> Self {
+        // SAFETY: the trait's contract; masked lanes are not read.
+        Self(unsafe { _mm512_maskz_loadu_ps(first(n), p) })
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: the trait's contract.
+        unsafe { _mm512_storeu_ps(p, self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut f32, n: usize) {
+        // SAFETY: the trait's contract; masked lanes are not written.
+        unsafe { _mm512_mask_storeu_ps(p, first(n), self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { _mm512_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
+    }
+}

@@ -1,0 +1,57 @@
+//! Plain Rust: an array that the compiler vectorizes for the target's baseline.
+
+use super::Lanes;
+
+#[derive(Clone, Copy)]
+pub(in crate::gemm) struct Scalar([f32; 16]);
+
+impl Lanes for Scalar {
+    const TILE_ROWS: usize = 2;
+    const TILE_PANELS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn splat(value: f32) -> Self {
+        Self([value; 16])
+    }
+
+    #[inline(always)]
+    unsafe fn load(p: *const f32) -> Self {
+        // SAFETY: the caller gives sixteen readable values; an array of f32 read unaligned has no other need.
+        Self(unsafe { p.cast::<[f32; 16]>().read_unaligned() })
+    }
+
+    #[inline(always)]
+    unsafe fn load_first(p: *const f32, n: usize) -> Self {
+        let mut lanes = [0.0; 16];
+        for (i, lane) in lanes.iter_mut().enumerate().take(n) {
+            // SAFETY: the caller gives `n` readable values and `i < n`.
+            *lane = unsafe { p.add(i).read_unaligned() };
+        }
+        Self(lanes)
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, p: *mut f32) {
+        // SAFETY: the caller gives sixteen writable values.
+        unsafe { p.cast::<[f32; 16]>().write_unaligned(self.0) }
+    }
+
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut f32, n: usize) {
+        for (i, &lane) in self.0.iter().enumerate().take(n) {
+            // SAFETY: the caller gives `n` writable values and `i < n`.
+            unsafe { p.add(i).write_unaligned(lane) };
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    // Not `f32::mul_add`: without an FMA instruction that is a slow library call.
+    #[inline(always)]
+    unsafe fn add_product(self, a: Self, b: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + a.0[i] * b.0[i]))
+    }
+}
