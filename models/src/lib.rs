@@ -7,5 +7,7 @@
 pub mod budget;
 pub mod fault;
 pub mod hypothesis;
+#[cfg(feature = "manager")]
+pub mod manager;
 pub mod model;
 pub mod moonshine;

@@ -1,0 +1,139 @@
+//! Files from the Hugging Face hub.
+//!
+//! `hf-hub` says where a file is (`HF_ENDPOINT`, revisions) and finds the user's token (`HF_HOME`); the transfer
+//! itself is ours, over the same HTTP client, because `hf-hub` 0.5 sets no time-outs (an unreachable hub would
+//! hold the fetch for minutes) and does not check lengths.
+
+use super::cache::{self, ModelDir};
+use super::error::ManagerError;
+use super::manifest::{FileEntry, HubRepository};
+use super::progress::Progress;
+use hf_hub::api::sync::{Api, ApiBuilder};
+use hf_hub::{Cache, Repo, RepoType};
+use std::fs::{self, File, OpenOptions};
+use std::path::Path;
+use std::time::Duration;
+use ureq::Agent;
+use ureq::config::RedirectAuthHeaders;
+
+/// How long a name look-up and, after it, a connection may take: the hub is out of reach on many machines.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the hub may think before it answers.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transfer may stand still.
+const STALL_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a transfer that broke off is taken up again, each time only if something came.
+const RESUMES: usize = 4;
+
+/// A client of the hub.
+pub struct Hub {
+    api: Api,
+    agent: Agent,
+    token: Option<String>,
+}
+
+impl Hub {
+    /// A client for `endpoint` (default: what the environment or `hf-hub` says) with `token` (default: the
+    /// token file of the hub's own tools).
+    pub fn new(
+        endpoint: Option<String>,
+        token: Option<String>,
+        home: Option<&Path>,
+    ) -> Result<Self, ManagerError> {
+        // `Cache::default()` panics where there is no home directory, so that the place is always given here.
+        let hub_home = home.map(Path::to_path_buf).unwrap_or_default();
+        let cache = Cache::new(hub_home.join("hub"));
+        let token = token.or_else(|| cache.token());
+        let mut builder = ApiBuilder::from_cache(cache).with_progress(false);
+        if let Some(endpoint) = endpoint {
+            builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_string());
+        }
+        let api = builder.build().map_err(|error| ManagerError::Hub {
+            url: "the hub's client".to_string(),
+            reason: error.to_string(),
+        })?;
+        let agent = Agent::config_builder()
+            .timeout_resolve(Some(CONNECT_TIMEOUT))
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_recv_response(Some(ANSWER_TIMEOUT))
+            .timeout_per_read(Some(STALL_TIMEOUT))
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            .build()
+            .into();
+        Ok(Hub { api, agent, token })
+    }
+
+    /// Brings `file`, whose path in the repository is `remote`, into its place in `dir`. Goes on where an
+    /// earlier transfer broke off.
+    pub fn fetch(
+        &self,
+        repository: &HubRepository,
+        remote: &str,
+        file: &FileEntry,
+        dir: &ModelDir<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<(), ManagerError> {
+        let (name, revision) = (repository.repository.clone(), repository.revision.clone());
+        let url = self.api.repo(Repo::with_revision(name, RepoType::Model, revision)).url(remote);
+        let part = dir.part(file);
+        let mut resumes = 0;
+        loop {
+            let before = length(&part).filter(|&have| have <= file.bytes).unwrap_or(0);
+            if before < file.bytes {
+                let result = self.transfer(&url, file, &part, before, progress);
+                let after = length(&part).unwrap_or(0);
+                if after < file.bytes && after > before && resumes < RESUMES {
+                    resumes += 1;
+                    continue;
+                }
+                result?;
+            }
+            return dir.install(file);
+        }
+    }
+
+    /// Appends what comes after the first `have` bytes to `part`, or writes it anew if the hub sends all.
+    fn transfer(
+        &self,
+        url: &str,
+        file: &FileEntry,
+        part: &Path,
+        have: u64,
+        progress: &mut dyn Progress,
+    ) -> Result<(), ManagerError> {
+        let failed = |reason: String| ManagerError::Hub { url: url.to_string(), reason };
+        // A compressed body could not be resumed by byte positions.
+        let mut request = self.agent.get(url).header("accept-encoding", "identity");
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        if have > 0 {
+            request = request.header("range", format!("bytes={have}-"));
+        }
+        let response = request.call().map_err(|error| failed(error.to_string()))?;
+        let resumed = response.status() == 206;
+        if resumed && !continues_at(&response, have) {
+            return Err(failed("the answer does not continue where it was asked to".to_string()));
+        }
+        let (mut output, done) = if resumed {
+            (OpenOptions::new().append(true).open(part), have)
+        } else {
+            (File::create(part), 0)
+        };
+        let output =
+            output.as_mut().map_err(|error| failed(format!("cannot write {}: {error}", part.display())))?;
+        let mut body = response.into_body().into_reader();
+        cache::copy(file, done, &mut body, output, progress).map_err(|error| failed(error.to_string()))
+    }
+}
+
+fn continues_at<Body>(response: &ureq::http::Response<Body>, have: u64) -> bool {
+    let range = response.headers().get("content-range").and_then(|range| range.to_str().ok());
+    range
+        .and_then(|range| range.strip_prefix("bytes "))
+        .is_some_and(|range| range.starts_with(&format!("{have}-")))
+}
+
+fn length(path: &Path) -> Option<u64> {
+    fs::metadata(path).ok().map(|metadata| metadata.len())
+}
