@@ -1,5 +1,6 @@
 //! The index of the largest value.
 
+use crate::simd::{Simd, instruction_sets};
 use crate::table::Table;
 
 /// The index of the largest value; of equal ones the first. NaN is never the largest. Nothing if `x` is
@@ -9,8 +10,12 @@ pub fn argmax(x: &[f32]) -> Option<usize> {
     (Table::active().argmax)(x)
 }
 
-/// The oracle of [`argmax`].
-pub fn scalar(x: &[f32]) -> Option<usize> {
+instruction_sets! {
+    argmax = first_largest(x: &[f32]) -> Option<usize>;
+}
+
+#[inline(always)]
+fn first_largest<S: Simd>(_: S, x: &[f32]) -> Option<usize> {
     let mut best: Option<usize> = None;
     for (i, &value) in x.iter().enumerate() {
         if !value.is_nan() && best.is_none_or(|b| value > x[b]) {

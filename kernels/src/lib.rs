@@ -7,8 +7,15 @@
 //! The instruction set is found once per process ([`isa::active`]) and selects one [`table::Table`] of
 //! functions; each public operation is one indirect call through it.
 
+pub mod activation;
 pub mod argmax;
+pub mod attention;
 pub mod gemm;
 pub mod isa;
+mod math;
+pub mod norm;
+pub mod rope;
 pub mod rows;
+mod simd;
+pub mod softmax;
 pub mod table;

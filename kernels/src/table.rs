@@ -1,45 +1,87 @@
 //! The table of functions for one instruction set, chosen once per process.
 
+use crate::activation;
 use crate::argmax;
+use crate::attention::{self, KeyValue, Visible};
 use crate::gemm;
 use crate::isa::{self, Isa};
+use crate::norm::{self, Affine};
+use crate::rope::{self, Rotation};
+use crate::rows::{Rows, RowsMut};
+use crate::softmax;
 use std::sync::OnceLock;
 
-/// One function per operation, all for the same instruction set.
-///
-/// A table can only be had for an instruction set that the machine has, so its functions are safe to call.
-pub struct Table {
-    /// The instruction set of these functions.
-    pub isa: Isa,
-    /// See [`argmax::argmax`].
-    pub argmax: fn(&[f32]) -> Option<usize>,
-    /// See [`gemm`].
-    pub gemm: gemm::Functions,
+/// Declares the table and its instance for each instruction set: each line gives a field, its type, and the
+/// path of its functions, `module: name` standing for `module::scalar::name`, `module::avx2::name` and so on.
+/// NEON is part of the baseline there, so that the portable functions are compiled for it.
+macro_rules! table {
+    ($($(#[$doc:meta])* $field:ident: $type:ty = $module:ident: $name:ident;)+) => {
+        /// One function per operation, all for the same instruction set.
+        ///
+        /// A table can only be had for an instruction set that the machine has, so its functions are safe
+        /// to call.
+        pub struct Table {
+            /// The instruction set of these functions.
+            pub isa: Isa,
+            /// See [`gemm`].
+            pub gemm: gemm::Functions,
+            $($(#[$doc])* pub $field: $type,)+
+        }
+
+        static SCALAR: Table =
+            Table { isa: Isa::Scalar, gemm: gemm::SCALAR, $($field: $module::scalar::$name,)+ };
+        #[cfg(target_arch = "x86_64")]
+        static AVX2: Table = Table { isa: Isa::Avx2, gemm: gemm::AVX2, $($field: $module::avx2::$name,)+ };
+        #[cfg(target_arch = "x86_64")]
+        static AVX512: Table =
+            Table { isa: Isa::Avx512, gemm: gemm::AVX512, $($field: $module::avx512::$name,)+ };
+        #[cfg(target_arch = "aarch64")]
+        static NEON: Table = Table { isa: Isa::Neon, gemm: gemm::NEON, $($field: $module::scalar::$name,)+ };
+    };
 }
 
-static SCALAR: Table = Table { isa: Isa::Scalar, argmax: argmax::scalar, gemm: gemm::SCALAR };
-#[cfg(target_arch = "x86_64")]
-static AVX2: Table = Table { isa: Isa::Avx2, argmax: argmax::scalar, gemm: gemm::AVX2 };
-#[cfg(target_arch = "x86_64")]
-static AVX512: Table = Table { isa: Isa::Avx512, argmax: argmax::scalar, gemm: gemm::AVX512 };
-#[cfg(target_arch = "aarch64")]
-static NEON: Table = Table { isa: Isa::Neon, argmax: argmax::scalar, gemm: gemm::NEON };
+table! {
+    /// See [`argmax::argmax`].
+    argmax: fn(&[f32]) -> Option<usize> = argmax: argmax;
+    /// See [`activation::gelu`].
+    gelu: fn(&mut [f32]) = activation: gelu;
+    /// See [`activation::silu`].
+    silu: fn(&mut [f32]) = activation: silu;
+    /// See [`activation::tanh`].
+    tanh: fn(&mut [f32]) = activation: tanh;
+    /// See [`activation::sigmoid`].
+    sigmoid: fn(&mut [f32]) = activation: sigmoid;
+    /// See [`activation::relu`].
+    relu: fn(&mut [f32]) = activation: relu;
+    /// See [`activation::silu_gate`].
+    silu_gate: fn(&[f32], &[f32], &mut [f32]) = activation: silu_gate;
+    /// See [`activation::gelu_affine`].
+    gelu_affine: fn(Rows<'_>, &[f32], &[f32], RowsMut<'_>) = activation: gelu_affine;
+    /// See [`attention::attention`].
+    attention: fn(Rows<'_>, &KeyValue<'_>, Visible, f32, RowsMut<'_>) = attention: attention;
+    /// See [`norm::layer_norm`].
+    layer_norm: fn(Rows<'_>, Affine<'_>, f32, RowsMut<'_>) = norm: layer_norm;
+    /// See [`norm::moments`].
+    moments: fn(&[f32]) -> (f64, f64) = norm: moments;
+    /// See [`rope::apply_interleaved`].
+    rope_interleaved: fn(RowsMut<'_>, usize, usize, usize, Rotation<'_>) = rope: interleaved;
+    /// See [`softmax::softmax`].
+    softmax: fn(&mut [f32]) = softmax: softmax;
+    /// See [`softmax::log_sum_exp`].
+    log_sum_exp: fn(&[f32]) -> f32 = softmax: log_sum_exp;
+}
 
 impl Table {
     /// The table for `isa`, or nothing if this machine cannot run it.
     pub fn new(isa: Isa) -> Option<&'static Table> {
         isa.is_available().then_some(match isa {
-            Isa::Scalar => &SCALAR,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => &AVX2,
             #[cfg(target_arch = "x86_64")]
             Isa::Avx512 => &AVX512,
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => &NEON,
-            #[cfg(not(target_arch = "x86_64"))]
-            Isa::Avx2 | Isa::Avx512 => &SCALAR,
-            #[cfg(not(target_arch = "aarch64"))]
-            Isa::Neon => &SCALAR,
+            _ => &SCALAR,
         })
     }
 

@@ -1,0 +1,136 @@
+//! Scaled dot-product attention over cached keys and values, all heads in one call.
+//!
+//! One pass over the keys with an online softmax (Milakov and Gimelshein 2018,
+//! <https://arxiv.org/abs/1805.02867>; Dao et al. 2022, <https://arxiv.org/abs/2205.14135>): nothing of the size
+//! of the score matrix is ever stored.
+//!
+//! A query's result depends on that query and the keys it sees, never on the other queries of a call, on
+//! their number, or on what lies in the cache behind its last key: bit for bit within one instruction set.
+//! To that end the keys are cut into blocks at fixed positions, and within a block every sum runs in the
+//! order of the keys.
+
+use crate::rows::{Rows, RowsMut};
+use crate::simd::{Simd, instruction_sets};
+use crate::table::Table;
+
+mod blocks;
+mod store;
+
+pub use store::{KeyValueMut, store};
+
+/// Capacities are multiples of it, so that a vector of keys never crosses into the next row.
+pub const CAPACITY_UNIT: usize = 16;
+
+/// The least capacity of a cache for `positions` keys.
+pub const fn capacity_for(positions: usize) -> usize {
+    positions.next_multiple_of(CAPACITY_UNIT)
+}
+
+/// The keys and values of one layer.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyValue<'a> {
+    /// `[head][head_dim][capacity]`: keys side by side, so that a vector holds one element of many keys.
+    pub keys: &'a [f32],
+    /// `[head][capacity][head_dim]`.
+    pub values: &'a [f32],
+    /// How many heads.
+    pub heads: usize,
+    /// Elements of one head.
+    pub head_dim: usize,
+    /// Positions there is room for, a multiple of [`CAPACITY_UNIT`]. What lies behind the positions in use
+    /// is read but never matters.
+    pub capacity: usize,
+}
+
+/// Which keys each query sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visible {
+    /// Every query sees the first `n` keys.
+    All(usize),
+    /// Query `i` of the call sees the keys `0 .. first + i`: its own position is `first + i - 1`.
+    Causal {
+        /// How many keys the first query sees.
+        first: usize,
+    },
+}
+
+impl Visible {
+    /// How many keys query `i` sees.
+    #[inline]
+    pub fn keys(self, i: usize) -> usize {
+        match self {
+            Visible::All(n) => n,
+            Visible::Causal { first } => first + i,
+        }
+    }
+}
+
+/// `out = softmax(scale * q · keys) · values` for each query and head. Rows of `q` and `out` hold
+/// `heads * head_dim` elements, head by head. A query that sees no key gives zeros.
+///
+/// `scale` must be positive. Allocates nothing; uses about 7 KB of stack.
+///
+/// # Panics
+/// If a row does not fit its data, the caches are not of the size their shape says, the capacity is not a
+/// multiple of [`CAPACITY_UNIT`], a query sees more keys than that, or `scale` is not positive.
+pub fn attention(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>) {
+    (Table::active().attention)(q, kv, visible, scale, out);
+}
+
+instruction_sets! {
+    attention = all_heads(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>);
+}
+
+#[inline(always)]
+fn all_heads<S: Simd>(s: S, q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>) {
+    let KeyValue { heads, head_dim, capacity, .. } = *kv;
+    let (width, head_len) = (heads * head_dim, head_dim * capacity);
+    assert!(capacity.is_multiple_of(CAPACITY_UNIT), "the capacity is a multiple of {CAPACITY_UNIT}");
+    assert!(
+        kv.keys.len() == heads * head_len && kv.values.len() == heads * head_len,
+        "caches of their shape"
+    );
+    assert!(
+        q.count == out.count && q.fits(width) && out.fits(width),
+        "as many rows out as queries, all inside"
+    );
+    assert!(scale > 0.0, "a positive scale");
+    if q.count == 0 || width == 0 {
+        return;
+    }
+    assert!(visible.keys(q.count - 1) <= capacity, "no more keys than there are");
+
+    for h in 0..heads {
+        let head = blocks::Head {
+            keys: kv.keys[h * head_len..][..head_len].as_ptr(),
+            values: kv.values[h * head_len..][..head_len].as_ptr(),
+            head_dim,
+            capacity,
+            scale,
+        };
+        // Tiles of queries: as many as the registers hold, then fewer for what is left.
+        let mut i = 0;
+        while i < q.count {
+            let tile = blocks::Tile {
+                // In bounds: checked for all rows above.
+                q: q.data[i * q.stride + h * head_dim..].as_ptr(),
+                q_stride: q.stride,
+                out: out.data[i * out.stride + h * head_dim..].as_mut_ptr(),
+                out_stride: out.stride,
+                visible,
+                first_query: i,
+            };
+            let left = q.count - i;
+            // SAFETY: the rows of the tile lie inside `q` and `out`, the caches have the size of their shape,
+            // and no query sees more keys than the capacity: all checked above.
+            i += unsafe {
+                match S::REGISTERS {
+                    32 if left >= 6 => blocks::tile::<S, 6, 4>(s, &head, tile),
+                    32 if left >= 3 => blocks::tile::<S, 3, 4>(s, &head, tile),
+                    16 if left >= 4 => blocks::tile::<S, 4, 2>(s, &head, tile),
+                    _ => blocks::tile::<S, 1, 4>(s, &head, tile),
+                }
+            };
+        }
+    }
+}

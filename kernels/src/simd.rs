@@ -1,0 +1,160 @@
+//! Vectors of `f32` for kernels that are written once and compiled for each instruction set.
+//!
+//! A kernel is an `#[inline(always)]` function over a token `S: Simd`; [`instruction_sets!`] compiles it
+//! once per instruction set. A token can only be made where its instructions may run, which is what makes
+//! the arithmetic on it safe.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+pub(crate) mod portable;
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx2::Avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use avx512::Avx512;
+pub(crate) use portable::Portable;
+
+/// Proof that an instruction set may be used, and its arithmetic on vectors of `f32`.
+///
+/// Every method is `#[inline(always)]`, because only inlined into a function that enables the instruction
+/// set does it become the one instruction it stands for.
+pub(crate) trait Simd: Copy {
+    /// Lanes of one vector.
+    const LANES: usize;
+    /// Vector registers of the instruction set: kernels choose their register tiles by it.
+    const REGISTERS: usize;
+    /// A vector of `f32`.
+    type F: Copy;
+    /// One bit per lane.
+    type M: Copy;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::F;
+    /// Reads a vector.
+    ///
+    /// # Safety
+    /// `LANES` elements from `from` on must be readable.
+    unsafe fn load_ptr(self, from: *const f32) -> Self::F;
+    /// Reads the lanes of `mask`; the others are zero, and their memory is not touched.
+    ///
+    /// # Safety
+    /// The elements under the mask must be readable.
+    unsafe fn load_masked(self, from: *const f32, mask: Self::M) -> Self::F;
+    /// Writes a vector.
+    ///
+    /// # Safety
+    /// `LANES` elements from `to` on must be writable.
+    unsafe fn store_ptr(self, to: *mut f32, v: Self::F);
+    /// Writes the lanes of `mask`; the memory of the others is not touched.
+    ///
+    /// # Safety
+    /// The elements under the mask must be writable.
+    unsafe fn store_masked(self, to: *mut f32, v: Self::F, mask: Self::M);
+    /// The mask of the first `n` lanes (all of them if `n >= LANES`).
+    fn first(self, n: usize) -> Self::M;
+    /// `a + b`.
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a - b`.
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b`.
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a / b`.
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`, rounded once where the instruction set can.
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `if a > b { a } else { b }`: `b` where either is NaN.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `if a < b { a } else { b }`: `b` where either is NaN.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The nearest integer, ties to even.
+    fn round(self, a: Self::F) -> Self::F;
+    /// `a * 2^n` for integral `n` of -160 to 127 and `a` of 0.5 to 2. Results below the smallest normal
+    /// number may be zero; for `n` of -152 or less they are.
+    fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F;
+    /// `a` where the mask is set, `b` elsewhere.
+    fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
+    /// The sum of all lanes, added pairwise (half onto half).
+    fn sum(self, a: Self::F) -> f32;
+    /// The largest lane. NaN may be missed.
+    fn max_lane(self, a: Self::F) -> f32;
+
+    /// Reads the first `LANES` elements of `x`.
+    #[inline(always)]
+    fn load(self, x: &[f32]) -> Self::F {
+        assert!(x.len() >= Self::LANES);
+        // SAFETY: just checked.
+        unsafe { self.load_ptr(x.as_ptr()) }
+    }
+
+    /// Writes the first `LANES` elements of `x`.
+    #[inline(always)]
+    fn store(self, x: &mut [f32], v: Self::F) {
+        assert!(x.len() >= Self::LANES);
+        // SAFETY: just checked.
+        unsafe { self.store_ptr(x.as_mut_ptr(), v) }
+    }
+
+    /// Reads `x`, at most `LANES` elements; the lanes after its end are zero.
+    #[inline(always)]
+    fn load_partial(self, x: &[f32]) -> Self::F {
+        // SAFETY: the mask holds no lane after the end of `x`.
+        unsafe { self.load_masked(x.as_ptr(), self.first(x.len())) }
+    }
+
+    /// Writes the lanes that fit into `x`.
+    #[inline(always)]
+    fn store_partial(self, x: &mut [f32], v: Self::F) {
+        // SAFETY: the mask holds no lane after the end of `x`.
+        unsafe { self.store_masked(x.as_mut_ptr(), v, self.first(x.len())) }
+    }
+
+    /// The polynomial with these coefficients, constant first.
+    #[inline(always)]
+    fn polynomial<const N: usize>(self, x: Self::F, coefficients: [f32; N]) -> Self::F {
+        let mut y = self.splat(coefficients[N - 1]);
+        for &c in coefficients[..N - 1].iter().rev() {
+            y = self.mul_add(y, x, self.splat(c));
+        }
+        y
+    }
+}
+
+/// Compiles a kernel for each instruction set: `scalar::name`, `avx2::name`, `avx512::name` and
+/// `neon::name` as plain functions, for [`crate::table::Table`].
+///
+/// The body is an `#[inline(always)]` function whose first argument is the token. The functions are safe
+/// to the crate because only the table of an available instruction set hands them out.
+macro_rules! instruction_sets {
+    ($($name:ident = $body:ident ( $($arg:ident : $type:ty),* $(,)? ) $(-> $result:ty)?;)+) => {
+        pub(crate) mod scalar {
+            use super::*;
+            $(pub(crate) fn $name($($arg: $type),*) $(-> $result)? { $body($crate::simd::Portable, $($arg),*) })+
+        }
+        #[cfg(target_arch = "x86_64")]
+        $crate::simd::instruction_sets!(@set avx2, Avx2, "avx2,fma,f16c",
+            $($name = $body($($arg: $type),*) $(-> $result)?;)+);
+        #[cfg(target_arch = "x86_64")]
+        $crate::simd::instruction_sets!(@set avx512, Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c",
+            $($name = $body($($arg: $type),*) $(-> $result)?;)+);
+    };
+    (@set $set:ident, $token:ident, $features:literal,
+     $($name:ident = $body:ident ( $($arg:ident : $type:ty),* ) $(-> $result:ty)?;)+) => {
+        pub(crate) mod $set {
+            use super::*;
+            $(pub(crate) fn $name($($arg: $type),*) $(-> $result)? {
+                #[target_feature(enable = $features)]
+                fn compiled($($arg: $type),*) $(-> $result)? {
+                    // SAFETY: this function is compiled for the instruction set of the token.
+                    let token = unsafe { $crate::simd::$token::new() };
+                    $body(token, $($arg),*)
+                }
+                // SAFETY: only the table of this instruction set holds this function, and that table is
+                // only handed out on machines that have it.
+                unsafe { compiled($($arg),*) }
+            })+
+        }
+    };
+}
+pub(crate) use instruction_sets;

@@ -1,0 +1,119 @@
+//! Vectors of eight in AVX registers, with fused multiply-add.
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+/// The machine has AVX2, FMA and F16C.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// The token.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Avx2(())
+    }
+}
+
+/// Eight lanes set, then eight not set: a window of it is the mask of the first few lanes.
+static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// A method that is one intrinsic.
+macro_rules! one {
+    ($(fn $name:ident($($arg:ident),*) = $intrinsic:ident($($given:expr),*);)+) => {
+        $(#[inline(always)]
+        fn $name(self, $($arg: __m256),*) -> __m256 {
+            // SAFETY: the token is proof of the instruction set.
+            unsafe { $intrinsic($($given),*) }
+        })+
+    };
+}
+
+impl Simd for Avx2 {
+    const LANES: usize = 8;
+    const REGISTERS: usize = 16;
+    type F = __m256;
+    type M = __m256i;
+
+    one! {
+        fn add(a, b) = _mm256_add_ps(a, b);
+        fn sub(a, b) = _mm256_sub_ps(a, b);
+        fn mul(a, b) = _mm256_mul_ps(a, b);
+        fn div(a, b) = _mm256_div_ps(a, b);
+        fn mul_add(a, b, c) = _mm256_fmadd_ps(a, b, c);
+        fn max(a, b) = _mm256_max_ps(a, b);
+        fn min(a, b) = _mm256_min_ps(a, b);
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm256_set1_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, from: *const f32) -> __m256 {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { _mm256_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_masked(self, from: *const f32, mask: __m256i) -> __m256 {
+        // SAFETY: the caller's promise; lanes outside the mask are not read.
+        unsafe { _mm256_maskload_ps(from, mask) }
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32, v: __m256) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { _mm256_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn store_masked(self, to: *mut f32, v: __m256, mask: __m256i) {
+        // SAFETY: the caller's promise; lanes outside the mask are not written.
+        unsafe { _mm256_maskstore_ps(to, mask, v) }
+    }
+    #[inline(always)]
+    fn first(self, n: usize) -> __m256i {
+        let window = &MASKS[8 - n.min(8)..][..8];
+        // SAFETY: the window holds eight i32; the token is proof of the instruction set.
+        unsafe { _mm256_loadu_si256(window.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn round(self, a: __m256) -> __m256 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+    #[inline(always)]
+    fn scale_by_power(self, a: __m256, n: __m256) -> __m256 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe {
+            // The exponent field of 2^n; at n = -127 it is that of zero.
+            let n = _mm256_cvtps_epi32(_mm256_max_ps(n, _mm256_set1_ps(-127.0)));
+            let power = _mm256_slli_epi32::<23>(_mm256_add_epi32(n, _mm256_set1_epi32(127)));
+            _mm256_mul_ps(a, _mm256_castsi256_ps(power))
+        }
+    }
+    #[inline(always)]
+    fn select(self, mask: __m256i, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm256_blendv_ps(b, a, _mm256_castsi256_ps(mask)) }
+    }
+    #[inline(always)]
+    fn sum(self, a: __m256) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe {
+            let half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
+            _mm_cvtss_f32(_mm_add_ss(quarter, _mm_movehdup_ps(quarter)))
+        }
+    }
+    #[inline(always)]
+    fn max_lane(self, a: __m256) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe {
+            let half = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let quarter = _mm_max_ps(half, _mm_movehl_ps(half, half));
+            _mm_cvtss_f32(_mm_max_ss(quarter, _mm_movehdup_ps(quarter)))
+        }
+    }
+}

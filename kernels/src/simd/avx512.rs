@@ -1,0 +1,97 @@
+//! Vectors of sixteen in AVX-512 registers.
+
+use super::Simd;
+use std::arch::x86_64::*;
+
+/// The machine has AVX-512 F, BW, DQ, VL and VNNI.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// The token.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Avx512(())
+    }
+}
+
+/// A method that is one intrinsic.
+macro_rules! one {
+    ($(fn $name:ident($($arg:ident),*) = $intrinsic:ident($($given:expr),*);)+) => {
+        $(#[inline(always)]
+        fn $name(self, $($arg: __m512),*) -> __m512 {
+            // SAFETY: the token is proof of the instruction set.
+            unsafe { $intrinsic($($given),*) }
+        })+
+    };
+}
+
+impl Simd for Avx512 {
+    const LANES: usize = 16;
+    const REGISTERS: usize = 32;
+    type F = __m512;
+    type M = __mmask16;
+
+    one! {
+        fn add(a, b) = _mm512_add_ps(a, b);
+        fn sub(a, b) = _mm512_sub_ps(a, b);
+        fn mul(a, b) = _mm512_mul_ps(a, b);
+        fn div(a, b) = _mm512_div_ps(a, b);
+        fn mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
+        fn max(a, b) = _mm512_max_ps(a, b);
+        fn min(a, b) = _mm512_min_ps(a, b);
+        fn scale_by_power(a, n) = _mm512_scalef_ps(a, n);
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, from: *const f32) -> __m512 {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { _mm512_loadu_ps(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_masked(self, from: *const f32, mask: __mmask16) -> __m512 {
+        // SAFETY: the caller's promise; lanes outside the mask are not read.
+        unsafe { _mm512_maskz_loadu_ps(mask, from) }
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32, v: __m512) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { _mm512_storeu_ps(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn store_masked(self, to: *mut f32, v: __m512, mask: __mmask16) {
+        // SAFETY: the caller's promise; lanes outside the mask are not written.
+        unsafe { _mm512_mask_storeu_ps(to, mask, v) }
+    }
+    #[inline(always)]
+    fn first(self, n: usize) -> __mmask16 {
+        if n >= 16 { !0 } else { (1u16 << n) - 1 }
+    }
+    #[inline(always)]
+    fn round(self, a: __m512) -> __m512 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+    #[inline(always)]
+    fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm512_mask_blend_ps(mask, b, a) }
+    }
+    #[inline(always)]
+    fn sum(self, a: __m512) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm512_reduce_add_ps(a) }
+    }
+    #[inline(always)]
+    fn max_lane(self, a: __m512) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm512_reduce_max_ps(a) }
+    }
+}

@@ -1,0 +1,127 @@
+//! Vectors as plain arrays: what the compiler makes of them for the target's baseline.
+
+use super::Simd;
+
+/// Plain Rust on arrays of eight.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable;
+
+const LANES: usize = 8;
+
+/// Applies an operation to each lane.
+macro_rules! lanes {
+    (|$i:ident| $value:expr) => {{
+        let mut out = [0.0f32; LANES];
+        for ($i, lane) in out.iter_mut().enumerate() {
+            *lane = $value;
+        }
+        out
+    }};
+}
+
+impl Simd for Portable {
+    const LANES: usize = LANES;
+    // Eight lanes are two registers of most baselines.
+    const REGISTERS: usize = 8;
+    type F = [f32; LANES];
+    type M = [bool; LANES];
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::F {
+        [x; LANES]
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, from: *const f32) -> Self::F {
+        // SAFETY: the caller's promise; an array of f32 read unaligned needs no more than f32's.
+        unsafe { from.cast::<Self::F>().read_unaligned() }
+    }
+    #[inline(always)]
+    unsafe fn load_masked(self, from: *const f32, mask: Self::M) -> Self::F {
+        // SAFETY: only elements under the mask are read.
+        lanes!(|i| if mask[i] { unsafe { *from.add(i) } } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32, v: Self::F) {
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<Self::F>().write_unaligned(v) }
+    }
+    #[inline(always)]
+    unsafe fn store_masked(self, to: *mut f32, v: Self::F, mask: Self::M) {
+        for i in 0..LANES {
+            if mask[i] {
+                // SAFETY: only elements under the mask are written.
+                unsafe { *to.add(i) = v[i] };
+            }
+        }
+    }
+    #[inline(always)]
+    fn first(self, n: usize) -> Self::M {
+        let mut mask = [false; LANES];
+        for (i, lane) in mask.iter_mut().enumerate() {
+            *lane = i < n;
+        }
+        mask
+    }
+    #[inline(always)]
+    fn add(self, a: Self::F, b: Self::F) -> Self::F {
+        lanes!(|i| a[i] + b[i])
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F {
+        lanes!(|i| a[i] - b[i])
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F {
+        lanes!(|i| a[i] * b[i])
+    }
+    #[inline(always)]
+    fn div(self, a: Self::F, b: Self::F) -> Self::F {
+        lanes!(|i| a[i] / b[i])
+    }
+    #[inline(always)]
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
+        // Without the instruction, a fused product would be a call into the C library.
+        if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
+            lanes!(|i| a[i].mul_add(b[i], c[i]))
+        } else {
+            lanes!(|i| a[i] * b[i] + c[i])
+        }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::F, b: Self::F) -> Self::F {
+        lanes!(|i| if a[i] > b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn min(self, a: Self::F, b: Self::F) -> Self::F {
+        lanes!(|i| if a[i] < b[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn round(self, a: Self::F) -> Self::F {
+        // Adding and taking away 1.5 * 2^23 leaves the nearest integer, without a call into the C library.
+        // Good for |a| < 2^22, far beyond any exponent.
+        const MAGIC: f32 = 12_582_912.0;
+        lanes!(|i| (a[i] + MAGIC) - MAGIC)
+    }
+    #[inline(always)]
+    fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F {
+        // The exponent field of 2^n; at n = -127 it is that of zero.
+        lanes!(|i| a[i] * f32::from_bits(((n[i].max(-127.0) as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
+        lanes!(|i| if mask[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn sum(self, a: Self::F) -> f32 {
+        let half = [a[0] + a[4], a[1] + a[5], a[2] + a[6], a[3] + a[7]];
+        (half[0] + half[2]) + (half[1] + half[3])
+    }
+    #[inline(always)]
+    fn max_lane(self, a: Self::F) -> f32 {
+        let mut largest = a[0];
+        for &lane in &a[1..] {
+            largest = if lane > largest { lane } else { largest };
+        }
+        largest
+    }
+}
