@@ -1,5 +1,4 @@
 //! The real models, by whatever source this machine can reach; other tests rely on the same files.
-#![cfg(feature = "manager")]
 
 use std::fs;
 use voxlane_models::manager::{self, Manager, Options};
