@@ -1,0 +1,82 @@
+//! What can be wrong with an audio file, and where.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::pcm::PcmError;
+use super::{MAX_RATE_HZ, MIN_RATE_HZ};
+
+/// A file that was refused: which one, why, and where in it. Reading it again does not help.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}{place}", path.display())]
+pub struct AudioError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong.
+    #[source]
+    pub problem: Problem,
+    /// Where.
+    pub place: Place,
+}
+
+/// Where in a file a problem is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Place {
+    /// It concerns the file as a whole.
+    File,
+    /// Bytes from its start.
+    Byte(u64),
+    /// Seconds from the start of its audio.
+    Time(f64),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File => Ok(()),
+            Place::Byte(offset) => write!(f, " (at byte {offset})"),
+            Place::Time(seconds) => write!(f, " (at {seconds:.3} s)"),
+        }
+    }
+}
+
+/// Why an audio file was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// It cannot be opened or read.
+    #[error("cannot be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// The bytes break the rules of their format.
+    #[error("malformed: {0}")]
+    Malformed(String),
+    /// Another container or codec than those that are read.
+    #[error("{0} is not supported (WAV, FLAC, MP3 and Ogg Vorbis are)")]
+    Unsupported(String),
+    /// It ends before the audio does.
+    #[error("truncated: {0}")]
+    Truncated(String),
+    /// There is no audio in it.
+    #[error("holds no audio")]
+    Empty,
+    /// The sample rate is absurd.
+    #[error("a sample rate of {0} Hz is outside {MIN_RATE_HZ} … {MAX_RATE_HZ} Hz")]
+    SampleRate(u32),
+    /// No channels, or more than anyone records.
+    #[error("{0} channels; 1 … {max} can be mixed down", max = super::file::MAX_CHANNELS)]
+    Channels(usize),
+    /// A sample that is no audio. Its index counts from the start of the recording.
+    #[error(transparent)]
+    Sample(#[from] PcmError),
+    /// More audio than is read into memory at once.
+    #[error("more than {0} samples; read it in blocks instead of at once")]
+    TooLong(usize),
+}
+
+/// A problem and its place, before the file's name is known.
+pub(super) type Fault = (Problem, Place);
+
+/// `Malformed` at a byte.
+pub(super) fn malformed(at: u64, what: impl Into<String>) -> Fault {
+    (Problem::Malformed(what.into()), Place::Byte(at))
+}
