@@ -8,6 +8,7 @@
 pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
+mod half;
 pub(crate) mod portable;
 
 #[cfg(target_arch = "x86_64")]
@@ -52,6 +53,16 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// The elements under the mask must be writable.
     unsafe fn store_masked(self, to: *mut f32, v: Self::F, mask: Self::M);
+    /// Reads a vector of binary16 numbers.
+    ///
+    /// # Safety
+    /// `LANES` elements from `from` on must be readable.
+    unsafe fn load_f16_ptr(self, from: *const u16) -> Self::F;
+    /// Writes a vector as binary16 numbers, rounded to nearest, ties to even.
+    ///
+    /// # Safety
+    /// `LANES` elements from `to` on must be writable.
+    unsafe fn store_f16_ptr(self, to: *mut u16, v: Self::F);
     /// The mask of the first `n` lanes (all of them if `n >= LANES`).
     fn first(self, n: usize) -> Self::M;
     /// `a + b`.

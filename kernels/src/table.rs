@@ -3,6 +3,7 @@
 use crate::activation;
 use crate::argmax;
 use crate::attention::{self, KeyValue, Visible};
+use crate::convert;
 use crate::gemm;
 use crate::isa::{self, Isa};
 use crate::norm::{self, Affine};
@@ -59,6 +60,18 @@ table! {
     gelu_affine: fn(Rows<'_>, &[f32], &[f32], RowsMut<'_>) = activation: gelu_affine;
     /// See [`attention::attention`].
     attention: fn(Rows<'_>, &KeyValue<'_>, Visible, f32, RowsMut<'_>) = attention: attention;
+    /// See [`convert::i16_to_f32`].
+    i16_to_f32: fn(&[i16], &mut [f32]) = convert: i16_to_f32;
+    /// See [`convert::f32_to_i16`].
+    f32_to_i16: fn(&[f32], &mut [i16]) = convert: f32_to_i16;
+    /// See [`convert::bf16_to_f32`].
+    bf16_to_f32: fn(&[u16], &mut [f32]) = convert: bf16_to_f32;
+    /// See [`convert::f32_to_bf16`].
+    f32_to_bf16: fn(&[f32], &mut [u16]) = convert: f32_to_bf16;
+    /// See [`convert::f16_to_f32`].
+    f16_to_f32: fn(&[u16], &mut [f32]) = convert: f16_to_f32;
+    /// See [`convert::f32_to_f16`].
+    f32_to_f16: fn(&[f32], &mut [u16]) = convert: f32_to_f16;
     /// See [`norm::layer_norm`].
     layer_norm: fn(Rows<'_>, Affine<'_>, f32, RowsMut<'_>) = norm: layer_norm;
     /// See [`norm::moments`].

@@ -73,6 +73,16 @@ impl Simd for Avx2 {
         unsafe { _mm256_maskstore_ps(to, mask, v) }
     }
     #[inline(always)]
+    unsafe fn load_f16_ptr(self, from: *const u16) -> __m256 {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn store_f16_ptr(self, to: *mut u16, v: __m256) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
+    }
+    #[inline(always)]
     fn first(self, n: usize) -> __m256i {
         let window = &MASKS[8 - n.min(8)..][..8];
         // SAFETY: the window holds eight i32; the token is proof of the instruction set.

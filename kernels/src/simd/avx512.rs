@@ -71,6 +71,21 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(to, mask, v) }
     }
     #[inline(always)]
+    unsafe fn load_f16_ptr(self, from: *const u16) -> __m512 {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    }
+    #[inline(always)]
+    unsafe fn store_f16_ptr(self, to: *mut u16, v: __m512) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe {
+            _mm256_storeu_si256(
+                to.cast(),
+                _mm512_cvtps_ph::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(v),
+            )
+        }
+    }
+    #[inline(always)]
     fn first(self, n: usize) -> __mmask16 {
         if n >= 16 { !0 } else { (1u16 << n) - 1 }
     }

@@ -1,6 +1,6 @@
 //! Vectors as plain arrays: what the compiler makes of them for the target's baseline.
 
-use super::Simd;
+use super::{Simd, half};
 
 /// Plain Rust on arrays of eight.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +53,17 @@ impl Simd for Portable {
                 unsafe { *to.add(i) = v[i] };
             }
         }
+    }
+    #[inline(always)]
+    unsafe fn load_f16_ptr(self, from: *const u16) -> Self::F {
+        // SAFETY: the caller's promise.
+        let bits = unsafe { from.cast::<[u16; LANES]>().read_unaligned() };
+        lanes!(|i| half::to_f32(bits[i]))
+    }
+    #[inline(always)]
+    unsafe fn store_f16_ptr(self, to: *mut u16, v: Self::F) {
+        // SAFETY: the caller's promise.
+        unsafe { to.cast::<[u16; LANES]>().write_unaligned(v.map(half::from_f32)) }
     }
     #[inline(always)]
     fn first(self, n: usize) -> Self::M {
