@@ -4,9 +4,13 @@
 //! parts, each owning its own state for every stream slot: a [`model::FrontEnd`] (samples → features), an
 //! [`model::Encoder`] (features → hidden frames) and a [`model::Decoder`] (hidden frames → tokens).
 
+pub mod arena;
 pub mod budget;
+pub mod buffer;
+pub mod decode;
 pub mod fault;
 pub mod hypothesis;
+pub mod linear;
 #[cfg(feature = "manager")]
 pub mod manager;
 pub mod model;

@@ -1,0 +1,115 @@
+//! Greedy decoding: always the most likely token, one at a time.
+
+use super::{DecodeStrategy, Next, Prediction, Vocabulary};
+use crate::fault::Faults;
+use crate::hypothesis::{Hypothesis, Token};
+use crate::model::{Goal, Slot};
+
+/// Takes the most likely token after each token, until the end token or the limit.
+#[derive(Clone, Debug)]
+pub struct AttentionGreedy {
+    vocabulary: Vocabulary,
+    hypotheses: Vec<Hypothesis>,
+    slot: Slot,
+    max_tokens: usize,
+    last: u32,
+}
+
+impl DecodeStrategy for AttentionGreedy {
+    const MAX_BLOCK: usize = 1;
+
+    fn new(vocabulary: Vocabulary, slots: usize) -> Self {
+        AttentionGreedy {
+            vocabulary,
+            hypotheses: vec![vocabulary.max_tokens; slots]
+                .into_iter()
+                .map(Hypothesis::with_capacity)
+                .collect(),
+            slot: 0,
+            max_tokens: 0,
+            last: vocabulary.start_token,
+        }
+    }
+
+    fn begin(&mut self, slot: Slot, _goal: Goal, max_tokens: usize) {
+        self.slot = slot;
+        self.max_tokens = max_tokens.min(self.vocabulary.max_tokens);
+        self.last = self.vocabulary.start_token;
+        self.hypotheses[slot].clear();
+    }
+
+    fn block(&self) -> &[u32] {
+        std::slice::from_ref(&self.last)
+    }
+
+    fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next {
+        let hypothesis = &mut self.hypotheses[self.slot];
+        for prediction in predictions {
+            if !prediction.log_prob.is_finite() {
+                *faults |= Faults::NOT_FINITE;
+                return Next::Done;
+            }
+            if prediction.token == self.vocabulary.end_token {
+                return Next::Done;
+            }
+            self.last = prediction.token;
+            hypothesis.push(Token { id: prediction.token, log_prob: prediction.log_prob, start: 0, end: 0 });
+            if hypothesis.tokens().len() == self.max_tokens {
+                *faults |= Faults::TOKEN_LIMIT;
+                return Next::Done;
+            }
+        }
+        // The start token and all tokens but the newest have been run.
+        Next::Block { keep: hypothesis.tokens().len() }
+    }
+
+    fn hypothesis(&self, slot: Slot) -> &Hypothesis {
+        &self.hypotheses[slot]
+    }
+
+    fn reset(&mut self, slot: Slot) {
+        self.hypotheses[slot].clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VOCABULARY: Vocabulary = Vocabulary { start_token: 1, end_token: 2, max_tokens: 3 };
+
+    fn predict(strategy: &mut AttentionGreedy, token: u32, log_prob: f32) -> (Next, Faults) {
+        let mut faults = Faults::NONE;
+        let next = strategy.accept(&[Prediction { token, log_prob }], &mut faults);
+        (next, faults)
+    }
+
+    #[test]
+    fn it_feeds_back_each_token_until_the_end_token() {
+        let mut greedy = AttentionGreedy::new(VOCABULARY, 2);
+        greedy.begin(1, Goal::Final, 3);
+        assert_eq!(greedy.block(), [1]);
+        assert_eq!(predict(&mut greedy, 7, -0.5), (Next::Block { keep: 1 }, Faults::NONE));
+        assert_eq!(greedy.block(), [7]);
+        assert_eq!(predict(&mut greedy, 2, -0.1), (Next::Done, Faults::NONE));
+        let ids: Vec<u32> = greedy.hypothesis(1).tokens().iter().map(|token| token.id).collect();
+        assert_eq!(ids, [7]);
+        assert!(greedy.hypothesis(0).tokens().is_empty());
+    }
+
+    #[test]
+    fn the_limit_counts_the_end_token_and_is_flagged_only_when_it_cuts() {
+        let mut greedy = AttentionGreedy::new(VOCABULARY, 1);
+        greedy.begin(0, Goal::Final, 2);
+        assert_eq!(predict(&mut greedy, 7, 0.0).0, Next::Block { keep: 1 });
+        assert_eq!(predict(&mut greedy, 8, 0.0), (Next::Done, Faults::TOKEN_LIMIT));
+        assert_eq!(greedy.hypothesis(0).tokens().len(), 2);
+    }
+
+    #[test]
+    fn output_that_is_not_finite_ends_the_pass_and_is_flagged() {
+        let mut greedy = AttentionGreedy::new(VOCABULARY, 1);
+        greedy.begin(0, Goal::Final, 3);
+        assert_eq!(predict(&mut greedy, 7, f32::NAN), (Next::Done, Faults::NOT_FINITE));
+    }
+}

@@ -1,0 +1,70 @@
+//! Decode strategies: how the predictions of a network become tokens. Each is a type, chosen once.
+
+mod greedy;
+
+pub use greedy::AttentionGreedy;
+
+use crate::fault::Faults;
+use crate::hypothesis::Hypothesis;
+use crate::model::{Goal, Slot};
+
+/// What an attention decoder says comes after a token.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Prediction {
+    /// The most likely next token.
+    pub token: u32,
+    /// Natural logarithm of its probability. Not finite if the network's output was not.
+    pub log_prob: f32,
+}
+
+/// What a strategy needs to know of its network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// The token that every sequence starts from.
+    pub start_token: u32,
+    /// The token that ends a sequence.
+    pub end_token: u32,
+    /// The most tokens of a segment, the end token included.
+    pub max_tokens: usize,
+}
+
+/// What comes after a block of tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Another block, which follows the first `keep` tokens of all that were run in this pass; the decoder
+    /// forgets those after them.
+    Block {
+        /// Tokens that stay.
+        keep: usize,
+    },
+    /// The hypothesis is complete.
+    Done,
+}
+
+/// How a decoder with attention over its own past (an encoder–decoder network) is driven: the strategy
+/// names a block of tokens, the network runs all of them in one call, each seeing those before it, and
+/// gives its prediction after each of them.
+///
+/// One pass is in flight at a time; hypotheses are kept for every slot. Nothing allocates after `new`.
+pub trait DecodeStrategy: Send + 'static {
+    /// The most tokens in a block.
+    const MAX_BLOCK: usize;
+
+    /// A strategy with `slots` hypotheses.
+    fn new(vocabulary: Vocabulary, slots: usize) -> Self;
+
+    /// Begins a pass that may give `max_tokens` tokens, the end token included.
+    fn begin(&mut self, slot: Slot, goal: Goal, max_tokens: usize);
+
+    /// The tokens to run next, at least one.
+    fn block(&self) -> &[u32];
+
+    /// Takes the network's predictions after each token of the block.
+    fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next;
+
+    /// What the slot's segment says.
+    fn hypothesis(&self, slot: Slot) -> &Hypothesis;
+
+    /// Forgets the slot's segment.
+    fn reset(&mut self, slot: Slot);
+}

@@ -1,0 +1,222 @@
+//! The decoder: cross-attention keys and values of all layers once for each segment, then blocks of tokens.
+//!
+//! A block is one token when decoding greedily, several when a draft is verified; a row's result is the
+//! same bits either way. The order of work is one screen: [`Stage`] and [`MoonshineDecoder::unit`].
+
+use super::cache::Cache;
+use super::config::{Config, END_TOKEN, START_TOKEN};
+use super::decoder_layer::{Context, Layer, Operation};
+use super::output::{Choice, Output};
+use super::rotary::Rotary;
+use super::span::Span;
+use super::weights::MoonshineWeights;
+use crate::arena::Arena;
+use crate::budget::{Budget, Progress};
+use crate::buffer::Buffer;
+use crate::decode::{DecodeStrategy, Next, Prediction, Vocabulary};
+use crate::fault::Faults;
+use crate::hypothesis::Hypothesis;
+use crate::linear::Precision;
+use crate::model::{Goal, Slot};
+use std::sync::Arc;
+
+/// Frames whose cross-attention keys and values are made in one unit: about 100 µs in f32.
+const FRAME_ROWS: usize = 48;
+
+/// The prepared weights of the decoder.
+pub(super) struct Decoder {
+    embedding: Arc<[f32]>,
+    layers: Vec<Layer>,
+    output: Output,
+    rotary: Arc<Rotary>,
+}
+
+impl Decoder {
+    pub(super) fn new(
+        weights: &MoonshineWeights,
+        config: &Config,
+        rotary: Arc<Rotary>,
+        precision: Precision,
+    ) -> Self {
+        Decoder {
+            embedding: weights.embedding.as_slice().into(),
+            layers: weights.decoder_layers.iter().map(|layer| Layer::new(layer, config, precision)).collect(),
+            output: Output::new(weights, config, precision),
+            rotary,
+        }
+    }
+}
+
+/// Where a pass stands.
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// Keys and values of the frames from `row` on, for the cross-attention of `layer`.
+    Frames { layer: usize, row: usize },
+    /// The embeddings of a new block of tokens.
+    Embed,
+    /// One sub-block of a layer, over the block's tokens.
+    Layer { layer: usize, operation: Operation },
+    /// The logits of one part of the vocabulary, after each of the block's tokens.
+    Output { part: usize },
+    /// The strategy decides what comes next.
+    Choose,
+    /// The hypothesis is complete.
+    Done,
+}
+
+/// The decoder of Moonshine on the CPU.
+pub struct MoonshineDecoder<S> {
+    decoder: Arc<Decoder>,
+    config: Config,
+    strategy: S,
+    stage: Stage,
+    /// Tokens of this pass whose keys and values are cached.
+    position: usize,
+    self_caches: Vec<Cache>,
+    cross_caches: Vec<Cache>,
+    /// The residual stream of the block.
+    hidden: Buffer,
+    choices: Vec<Choice>,
+    predictions: Vec<Prediction>,
+    arena: Arena,
+}
+
+impl<S: DecodeStrategy> MoonshineDecoder<S> {
+    pub(super) fn new(decoder: Arc<Decoder>, config: Config, slots: usize) -> Self {
+        let (sizes, layers) = (&config.sizes, config.decoder_layers);
+        let max_tokens = config.limits().max_segment_tokens;
+        // A rejected draft may reach past the last token by a block.
+        let positions = max_tokens + S::MAX_BLOCK;
+        let vocabulary = Vocabulary { start_token: START_TOKEN, end_token: END_TOKEN, max_tokens };
+        let unit = [
+            Layer::scratch_lengths(&config, S::MAX_BLOCK),
+            decoder.output.scratch_lengths(S::MAX_BLOCK),
+            vec![FRAME_ROWS * 2 * sizes.hidden],
+        ];
+        MoonshineDecoder {
+            strategy: S::new(vocabulary, slots),
+            stage: Stage::Done,
+            position: 0,
+            self_caches: (0..layers).map(|_| Cache::new(sizes, positions)).collect(),
+            cross_caches: (0..layers).map(|_| Cache::new(sizes, config.max_frames())).collect(),
+            hidden: Buffer::zeros(S::MAX_BLOCK * sizes.hidden),
+            choices: Vec::with_capacity(S::MAX_BLOCK),
+            predictions: Vec::with_capacity(S::MAX_BLOCK),
+            arena: Arena::for_lengths(&unit.concat()),
+            decoder,
+            config,
+        }
+    }
+
+    /// One unit of work: does what the stage says and moves to the next.
+    fn unit(&mut self, span: &Span, faults: &mut Faults) {
+        self.stage = match self.stage {
+            Stage::Frames { layer, row } => self.frames(span, layer, row),
+            Stage::Embed => self.embed(),
+            Stage::Layer { layer, operation } => self.layer(span, layer, operation),
+            Stage::Output { part } => self.output(part),
+            Stage::Choose => self.choose(faults),
+            Stage::Done => Stage::Done,
+        };
+        self.arena.reset();
+    }
+
+    fn frames(&mut self, span: &Span, layer: usize, row: usize) -> Stage {
+        let rows = FRAME_ROWS.min(span.frames() - row);
+        let cache = &mut self.cross_caches[layer];
+        self.decoder.layers[layer].keys_and_values(span.rows(row, rows), row, cache, &self.arena);
+        if row + rows < span.frames() {
+            Stage::Frames { layer, row: row + rows }
+        } else if layer + 1 < self.decoder.layers.len() {
+            Stage::Frames { layer: layer + 1, row: 0 }
+        } else {
+            Stage::Embed
+        }
+    }
+
+    fn embed(&mut self) -> Stage {
+        let width = self.config.sizes.hidden;
+        for (row, &token) in self.hidden.chunks_exact_mut(width).zip(self.strategy.block()) {
+            row.copy_from_slice(&self.decoder.embedding[token as usize * width..][..width]);
+        }
+        Stage::Layer { layer: 0, operation: Operation::FIRST }
+    }
+
+    fn layer(&mut self, span: &Span, layer: usize, operation: Operation) -> Stage {
+        let width = self.config.sizes.hidden;
+        let rows = self.strategy.block().len();
+        let context = Context {
+            position: self.position,
+            frames: span.frames(),
+            self_cache: &mut self.self_caches[layer],
+            cross_cache: &self.cross_caches[layer],
+            rotary: &self.decoder.rotary,
+            arena: &self.arena,
+        };
+        let hidden = &mut self.hidden[..rows * width];
+        self.decoder.layers[layer].run(operation, hidden, context);
+        match operation.next() {
+            Some(operation) => Stage::Layer { layer, operation },
+            None if layer + 1 < self.decoder.layers.len() => {
+                Stage::Layer { layer: layer + 1, operation: Operation::FIRST }
+            }
+            None => {
+                self.choices.clear();
+                self.choices.resize(rows, Choice::default());
+                Stage::Output { part: 0 }
+            }
+        }
+    }
+
+    fn output(&mut self, part: usize) -> Stage {
+        let output = &self.decoder.output;
+        let hidden = &mut self.hidden[..self.choices.len() * self.config.sizes.hidden];
+        if part == 0 {
+            output.norm(hidden, &self.arena);
+        }
+        output.part(part, hidden, &mut self.choices, &self.arena);
+        if part + 1 < output.parts() { Stage::Output { part: part + 1 } } else { Stage::Choose }
+    }
+
+    fn choose(&mut self, faults: &mut Faults) -> Stage {
+        self.position += self.choices.len();
+        self.predictions.clear();
+        self.predictions.extend(self.choices.iter().map(Choice::prediction));
+        match self.strategy.accept(&self.predictions, faults) {
+            Next::Block { keep } => {
+                self.position = keep;
+                Stage::Embed
+            }
+            Next::Done => Stage::Done,
+        }
+    }
+}
+
+impl<S: DecodeStrategy> crate::model::Decoder for MoonshineDecoder<S> {
+    type Span = Span;
+
+    fn begin(&mut self, slot: Slot, span: &mut Span, goal: Goal) {
+        self.strategy.begin(slot, goal, self.config.max_tokens(span.samples()));
+        self.position = 0;
+        self.cross_caches.iter_mut().for_each(|cache| cache.restart(span.frames()));
+        self.stage = if span.frames() == 0 { Stage::Done } else { Stage::Frames { layer: 0, row: 0 } };
+    }
+
+    fn step(&mut self, span: &mut Span, budget: &Budget, faults: &mut Faults) -> Progress {
+        while !matches!(self.stage, Stage::Done) {
+            self.unit(span, faults);
+            if !matches!(self.stage, Stage::Done) && budget.is_spent() {
+                return Progress::More;
+            }
+        }
+        Progress::Done
+    }
+
+    fn hypothesis(&self, slot: Slot) -> &Hypothesis {
+        self.strategy.hypothesis(slot)
+    }
+
+    fn reset(&mut self, slot: Slot) {
+        self.strategy.reset(slot);
+    }
+}

@@ -1,0 +1,166 @@
+//! One layer of the decoder, over the tokens of a block.
+
+use super::block::{Norm, linear, query_key_value, stacked};
+use super::cache::Cache;
+use super::config::Config;
+use super::rotary::Rotary;
+use super::weights::DecoderLayerWeights;
+use crate::arena::Arena;
+use crate::linear::{Linear, Precision, Then};
+use voxlane_kernels::activation::silu_gate;
+use voxlane_kernels::attention::{Visible, attention};
+use voxlane_kernels::rows::{Rows, RowsMut};
+
+/// The prepared weights of a layer.
+pub(super) struct Layer {
+    self_norm: Norm,
+    self_query_key_value: Linear,
+    self_output: Linear,
+    cross_norm: Norm,
+    cross_query: Linear,
+    cross_key_value: Linear,
+    cross_output: Linear,
+    mlp_norm: Norm,
+    mlp_up: Linear,
+    mlp_down: Linear,
+    /// The factor of attention scores.
+    scale: f32,
+}
+
+/// The sub-blocks of a layer, in order; each adds its result to the residual stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operation {
+    /// Causal attention over the tokens so far, with rotary positions.
+    SelfAttention,
+    /// Attention over the segment's frames.
+    CrossAttention,
+    /// The gated MLP.
+    Mlp,
+}
+
+impl Operation {
+    pub(super) const FIRST: Operation = Operation::SelfAttention;
+
+    pub(super) fn next(self) -> Option<Operation> {
+        match self {
+            Operation::SelfAttention => Some(Operation::CrossAttention),
+            Operation::CrossAttention => Some(Operation::Mlp),
+            Operation::Mlp => None,
+        }
+    }
+}
+
+/// What a layer works with besides its weights and the residual stream.
+pub(super) struct Context<'a> {
+    /// Tokens before the block's first.
+    pub position: usize,
+    /// Frames of the segment.
+    pub frames: usize,
+    /// The layer's keys and values of the tokens so far.
+    pub self_cache: &'a mut Cache,
+    /// The layer's keys and values of the frames.
+    pub cross_cache: &'a Cache,
+    pub rotary: &'a Rotary,
+    pub arena: &'a Arena,
+}
+
+impl Layer {
+    pub(super) fn new(weights: &DecoderLayerWeights, config: &Config, precision: Precision) -> Self {
+        let epsilon = config.layer_norm_epsilon;
+        let cross = &weights.cross_attention;
+        Layer {
+            self_norm: Norm::new(&weights.self_norm, epsilon),
+            self_query_key_value: query_key_value(&weights.self_attention, precision),
+            self_output: linear(&weights.self_attention.output, precision),
+            cross_norm: Norm::new(&weights.cross_norm, epsilon),
+            cross_query: linear(&cross.query, precision),
+            cross_key_value: stacked(&[&cross.key, &cross.value], precision),
+            cross_output: linear(&cross.output, precision),
+            mlp_norm: Norm::new(&weights.mlp_norm, epsilon),
+            mlp_up: linear(&weights.up, precision),
+            mlp_down: linear(&weights.down, precision),
+            scale: config.attention_scale(),
+        }
+    }
+
+    /// The lengths of scratch memory that one operation over `rows` tokens takes at most.
+    pub(super) fn scratch_lengths(config: &Config, rows: usize) -> Vec<usize> {
+        let (hidden, mlp) = (config.sizes.hidden, config.sizes.decoder_mlp);
+        let attention = [hidden, 3 * hidden, hidden];
+        let gated_mlp = [hidden, 2 * mlp, mlp];
+        attention.iter().zip(gated_mlp).map(|(&a, b)| rows * a.max(b)).collect()
+    }
+
+    /// Stores the cross-attention keys and values of `frames`, the first of which is frame `row`.
+    pub(super) fn keys_and_values(&self, frames: Rows<'_>, row: usize, cache: &mut Cache, arena: &Arena) {
+        let (width, count) = (self.cross_key_value.outputs() / 2, frames.count);
+        let projected = arena.zeros(count * 2 * width);
+        self.cross_key_value.apply(frames, Then::Store, RowsMut::dense(projected, 2 * width), arena);
+        let values = Rows::new(&projected[width..], 2 * width, count);
+        cache.store(Rows::new(projected, 2 * width, count), values, row);
+    }
+
+    /// One operation over the tokens of a block: `hidden` holds one row for each.
+    pub(super) fn run(&self, operation: Operation, hidden: &mut [f32], context: Context<'_>) {
+        match operation {
+            Operation::SelfAttention => self.self_attention(hidden, context),
+            Operation::CrossAttention => self.cross_attention(hidden, context),
+            Operation::Mlp => self.mlp(hidden, context.arena),
+        }
+    }
+
+    fn self_attention(&self, hidden: &mut [f32], context: Context<'_>) {
+        let Context { position, self_cache, rotary, arena, .. } = context;
+        let width = self.self_output.outputs();
+        let rows = hidden.len() / width;
+        let normed = arena.zeros(hidden.len());
+        self.self_norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
+        let projected = arena.zeros(3 * hidden.len());
+        let out = RowsMut::dense(projected, 3 * width);
+        self.self_query_key_value.apply(Rows::dense(normed, width), Then::Store, out, arena);
+        // Queries and keys lie side by side: twice the heads for the rotation.
+        rotary.apply(RowsMut::new(projected, 3 * width, rows), 2 * width, position);
+        let part = |index: usize| Rows::new(&projected[index * width..], 3 * width, rows);
+        self_cache.store(part(1), part(2), position);
+        let attended = arena.zeros(hidden.len());
+        let visible = Visible::Causal { first: position + 1 };
+        attention(part(0), &self_cache.view(), visible, self.scale, RowsMut::dense(attended, width));
+        let hidden = RowsMut::dense(hidden, width);
+        self.self_output.apply(Rows::dense(attended, width), Then::Add, hidden, arena);
+    }
+
+    fn cross_attention(&self, hidden: &mut [f32], context: Context<'_>) {
+        let Context { frames, cross_cache, arena, .. } = context;
+        let width = self.cross_output.outputs();
+        let normed = arena.zeros(hidden.len());
+        self.cross_norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
+        let queries = arena.zeros(hidden.len());
+        self.cross_query.apply(
+            Rows::dense(normed, width),
+            Then::Store,
+            RowsMut::dense(queries, width),
+            arena,
+        );
+        let attended = arena.zeros(hidden.len());
+        let out = RowsMut::dense(attended, width);
+        attention(Rows::dense(queries, width), &cross_cache.view(), Visible::All(frames), self.scale, out);
+        let hidden = RowsMut::dense(hidden, width);
+        self.cross_output.apply(Rows::dense(attended, width), Then::Add, hidden, arena);
+    }
+
+    fn mlp(&self, hidden: &mut [f32], arena: &Arena) {
+        let (width, double) = (self.mlp_down.outputs(), self.mlp_up.outputs());
+        let half = double / 2;
+        let rows = hidden.len() / width;
+        let normed = arena.zeros(hidden.len());
+        self.mlp_norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
+        let raised = arena.zeros(rows * double);
+        self.mlp_up.apply(Rows::dense(normed, width), Then::Store, RowsMut::dense(raised, double), arena);
+        let gated = arena.zeros(rows * half);
+        for (gated, raised) in gated.chunks_exact_mut(half).zip(raised.chunks_exact(double)) {
+            let (value, gate) = raised.split_at(half);
+            silu_gate(value, gate, gated);
+        }
+        self.mlp_down.apply(Rows::dense(gated, half), Then::Add, RowsMut::dense(hidden, width), arena);
+    }
+}

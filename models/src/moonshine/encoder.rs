@@ -1,0 +1,268 @@
+//! The encoder: six pre-norm layers over all frames of a segment, in place.
+//!
+//! Frames influence each other only in the attention, so that everything else runs on blocks of rows that
+//! stay in the L2 cache. The order of work is one screen: [`LAYER`] and
+//! [`MoonshineEncoder::unit`].
+
+use super::block::{Norm, linear, query_key_value};
+use super::cache::Cache;
+use super::config::Config;
+use super::rotary::Rotary;
+use super::span::Span;
+use super::weights::{EncoderLayerWeights, LinearWeights, MoonshineWeights};
+use crate::arena::Arena;
+use crate::budget::{Budget, Progress};
+use crate::buffer::Buffer;
+use crate::fault::Faults;
+use crate::linear::{Linear, Precision, Then};
+use crate::model::Slot;
+use std::sync::Arc;
+use voxlane_kernels::attention::{Visible, attention};
+use voxlane_kernels::gemm::Activation;
+use voxlane_kernels::rows::{Rows, RowsMut};
+
+/// Rows in a block of everything but attention. Each unit then takes about 100 µs in f32, and the weights
+/// that it reads from L3 cost a fraction of its arithmetic.
+const BLOCK_ROWS: usize = 48;
+/// Scores of one head that a unit of attention computes at most, so that long segments get fewer queries.
+const ATTENTION_SCORES: usize = 20_000;
+
+/// The prepared weights of the encoder.
+pub(super) struct Encoder {
+    layers: Vec<Layer>,
+    norm: Norm,
+    rotary: Arc<Rotary>,
+    scale: f32,
+}
+
+struct Layer {
+    attention_norm: Norm,
+    query_key_value: Linear,
+    attention_output: Linear,
+    mlp_norm: Norm,
+    /// The MLP, cut along its hidden width: the layer's result is the sum over the slices.
+    mlp: Vec<MlpSlice>,
+}
+
+struct MlpSlice {
+    up: Linear,
+    down: Linear,
+}
+
+impl Layer {
+    fn new(weights: &EncoderLayerWeights, epsilon: f32, precision: Precision) -> Self {
+        Layer {
+            attention_norm: Norm::new(&weights.attention_norm, epsilon),
+            query_key_value: query_key_value(&weights.attention, precision),
+            attention_output: linear(&weights.attention.output, precision),
+            mlp_norm: Norm::new(&weights.mlp_norm, epsilon),
+            mlp: slices(&weights.up, &weights.down, precision),
+        }
+    }
+}
+
+/// Cuts an MLP into slices as wide as its input. The last layer's bias goes to the first slice.
+fn slices(up: &LinearWeights, down: &LinearWeights, precision: Precision) -> Vec<MlpSlice> {
+    let width = up.inputs;
+    (0..up.outputs.div_ceil(width))
+        .map(|slice| {
+            let part = slice * width..up.outputs.min((slice + 1) * width);
+            let columns: Vec<f32> =
+                down.weight.chunks_exact(down.inputs).flat_map(|row| &row[part.clone()]).copied().collect();
+            let bias = up.bias.as_ref().map(|bias| &bias[part.clone()]);
+            let rows = &up.weight[part.start * width..part.end * width];
+            MlpSlice {
+                up: Linear::new(rows, bias, part.len(), precision),
+                down: Linear::new(
+                    &columns,
+                    down.bias.as_deref().filter(|_| slice == 0),
+                    down.outputs,
+                    precision,
+                ),
+            }
+        })
+        .collect()
+}
+
+impl Encoder {
+    pub(super) fn new(
+        weights: &MoonshineWeights,
+        config: &Config,
+        rotary: Arc<Rotary>,
+        precision: Precision,
+    ) -> Self {
+        let epsilon = config.layer_norm_epsilon;
+        Encoder {
+            layers: weights
+                .encoder_layers
+                .iter()
+                .map(|layer| Layer::new(layer, epsilon, precision))
+                .collect(),
+            norm: Norm::new(&weights.encoder_norm, epsilon),
+            rotary,
+            scale: config.attention_scale(),
+        }
+    }
+}
+
+/// The encoder of Moonshine on the CPU.
+pub struct MoonshineEncoder {
+    encoder: Arc<Encoder>,
+    width: usize,
+    cursor: Cursor,
+    /// The rotated queries of the layer, one row for each frame.
+    queries: Buffer,
+    cache: Cache,
+    /// The normed rows that the slices of an MLP share.
+    normed: Buffer,
+    arena: Arena,
+}
+
+/// What is done to all rows of a segment, one operation after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operation {
+    /// Norm, queries, keys and values with their rotary positions.
+    Project,
+    /// Attention over all frames, output projection, residual.
+    Attend,
+    /// The MLP with its residual.
+    Mlp,
+}
+
+/// The operations of a layer, in order.
+const LAYER: [Operation; 3] = [Operation::Project, Operation::Attend, Operation::Mlp];
+
+/// Where a pass stands. After the last layer comes one more phase, the final norm.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    /// Operations completed, over all layers.
+    phase: usize,
+    /// Rows completed in this phase.
+    row: usize,
+    /// Slices of the MLP completed for the rows at `row`.
+    slice: usize,
+}
+
+impl MoonshineEncoder {
+    pub(super) fn new(encoder: Arc<Encoder>, config: &Config) -> Self {
+        let sizes = &config.sizes;
+        let (width, frames) = (sizes.hidden, config.max_frames());
+        MoonshineEncoder {
+            encoder,
+            width,
+            cursor: Cursor::default(),
+            queries: Buffer::zeros(frames * width),
+            cache: Cache::new(sizes, frames),
+            normed: Buffer::zeros(BLOCK_ROWS * width),
+            arena: Arena::for_lengths(&[BLOCK_ROWS * 3 * width, BLOCK_ROWS * width]),
+        }
+    }
+
+    /// One unit of work. Nothing is left to do when it says so.
+    fn unit(&mut self, span: &mut Span) -> Progress {
+        let (frames, Cursor { phase, row, slice }) = (span.frames(), self.cursor);
+        let (layer, operation) = (phase / LAYER.len(), LAYER[phase % LAYER.len()]);
+        let (rows, slices) = match self.encoder.layers.get(layer) {
+            Some(_) if operation == Operation::Attend => (attention_rows(frames), 1),
+            Some(layer) if operation == Operation::Mlp => (BLOCK_ROWS, layer.mlp.len()),
+            _ => (BLOCK_ROWS, 1),
+        };
+        let rows = rows.min(frames - row);
+        let encoder = Arc::clone(&self.encoder);
+        match (encoder.layers.get(layer), operation) {
+            (Some(layer), Operation::Project) => self.project(&encoder, layer, span, row, rows),
+            (Some(layer), Operation::Attend) => self.attend(&encoder, layer, span, row, rows),
+            (Some(layer), Operation::Mlp) => self.mlp(layer, span, row, rows, slice),
+            (None, _) => self.norm(&encoder.norm, span, row, rows),
+        }
+        self.arena.reset();
+        self.cursor.slice += 1;
+        if self.cursor.slice == slices {
+            self.cursor = Cursor { phase, row: row + rows, slice: 0 };
+        }
+        if self.cursor.row == frames {
+            self.cursor = Cursor { phase: phase + 1, row: 0, slice: 0 };
+        }
+        let phases = encoder.layers.len() * LAYER.len() + 1;
+        if self.cursor.phase == phases { Progress::Done } else { Progress::More }
+    }
+
+    /// Queries, keys and values of the rows, at their positions.
+    fn project(&mut self, encoder: &Encoder, layer: &Layer, span: &Span, row: usize, rows: usize) {
+        let width = self.width;
+        let normed = self.arena.zeros(rows * width);
+        layer.attention_norm.apply(span.rows(row, rows), RowsMut::dense(normed, width));
+        let projected = self.arena.zeros(rows * 3 * width);
+        let out = RowsMut::dense(projected, 3 * width);
+        layer.query_key_value.apply(Rows::dense(normed, width), Then::Store, out, &self.arena);
+        // Queries and keys lie side by side: twice the heads for the rotation.
+        encoder.rotary.apply(RowsMut::new(projected, 3 * width, rows), 2 * width, row);
+        let queries = self.queries[row * width..].chunks_exact_mut(width);
+        for (query, projected) in queries.zip(projected.chunks_exact(3 * width)) {
+            query.copy_from_slice(&projected[..width]);
+        }
+        let part = |index: usize| Rows::new(&projected[index * width..], 3 * width, rows);
+        self.cache.store(part(1), part(2), row);
+    }
+
+    /// Attention of the rows over all frames, added to the span.
+    fn attend(&mut self, encoder: &Encoder, layer: &Layer, span: &mut Span, row: usize, rows: usize) {
+        let width = self.width;
+        let queries = Rows::dense(&self.queries[row * width..(row + rows) * width], width);
+        let attended = self.arena.zeros(rows * width);
+        let visible = Visible::All(span.frames());
+        attention(queries, &self.cache.view(), visible, encoder.scale, RowsMut::dense(attended, width));
+        let attended = Rows::dense(attended, width);
+        layer.attention_output.apply(attended, Then::Add, span.rows_mut(row, rows), &self.arena);
+    }
+
+    /// One slice of the MLP, added to the span.
+    fn mlp(&mut self, layer: &Layer, span: &mut Span, row: usize, rows: usize, slice: usize) {
+        let width = self.width;
+        let normed = &mut self.normed[..rows * width];
+        if slice == 0 {
+            layer.mlp_norm.apply(span.rows(row, rows), RowsMut::dense(normed, width));
+        }
+        let MlpSlice { up, down } = &layer.mlp[slice];
+        let hidden = self.arena.zeros(rows * up.outputs());
+        let out = RowsMut::dense(hidden, up.outputs());
+        up.apply(Rows::dense(normed, width), Then::Activate(Activation::Gelu), out, &self.arena);
+        let hidden = Rows::dense(hidden, up.outputs());
+        down.apply(hidden, Then::Add, span.rows_mut(row, rows), &self.arena);
+    }
+
+    /// The norm after the last layer.
+    fn norm(&mut self, norm: &Norm, span: &mut Span, row: usize, rows: usize) {
+        let normed = self.arena.zeros(rows * self.width);
+        norm.apply(span.rows(row, rows), RowsMut::dense(normed, self.width));
+        span.rows_mut(row, rows).data.copy_from_slice(normed);
+    }
+}
+
+/// Queries in a unit of attention over `frames` frames.
+fn attention_rows(frames: usize) -> usize {
+    (ATTENTION_SCORES / frames).next_multiple_of(8).clamp(8, BLOCK_ROWS)
+}
+
+impl crate::model::Encoder for MoonshineEncoder {
+    type Span = Span;
+
+    fn begin(&mut self, _slot: Slot, span: &mut Span) {
+        self.cursor = Cursor::default();
+        self.cache.restart(span.frames());
+    }
+
+    fn step(&mut self, span: &mut Span, budget: &Budget, _faults: &mut Faults) -> Progress {
+        if span.frames() == 0 {
+            return Progress::Done;
+        }
+        while self.unit(span) == Progress::More {
+            if budget.is_spent() {
+                return Progress::More;
+            }
+        }
+        Progress::Done
+    }
+
+    fn reset(&mut self, _slot: Slot) {}
+}

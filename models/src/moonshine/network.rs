@@ -1,0 +1,80 @@
+//! The network as a [`Model`].
+
+use super::config::Config;
+use super::decoder::{Decoder, MoonshineDecoder};
+use super::encoder::{Encoder, MoonshineEncoder};
+use super::rotary::Rotary;
+use super::span::Span;
+use super::stem::{MoonshineStem, Stem};
+use super::weights::MoonshineWeights;
+use crate::decode::{AttentionGreedy, DecodeStrategy};
+use crate::linear::Precision;
+use crate::model::{Limits, Model};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// Moonshine on the CPU, decoded by the strategy `S`. Cloning shares the weights.
+///
+/// What it guarantees:
+/// - Features are the same bits for every chunking of the same audio, and within 1e-4 of their largest
+///   magnitude of the plain stem over the whole segment.
+/// - Results do not depend on budgets, nor on what other slots hold.
+/// - After construction its parts allocate nothing.
+pub struct Moonshine<S = AttentionGreedy> {
+    config: Config,
+    stem: Arc<Stem>,
+    encoder: Arc<Encoder>,
+    decoder: Arc<Decoder>,
+    strategy: PhantomData<fn() -> S>,
+}
+
+impl<S: DecodeStrategy> Moonshine<S> {
+    /// Packs `weights` for the kernels.
+    ///
+    /// # Panics
+    /// If the matrices do not have the sizes that `weights` states.
+    pub fn new(weights: &MoonshineWeights, precision: Precision) -> Self {
+        let config = Config::new(weights);
+        let positions = config.max_frames().max(config.limits().max_segment_tokens + S::MAX_BLOCK);
+        let rotary = Arc::new(Rotary::new(weights, &config, positions));
+        Moonshine {
+            stem: Arc::new(Stem::new(&weights.stem, &config, precision)),
+            encoder: Arc::new(Encoder::new(weights, &config, Arc::clone(&rotary), precision)),
+            decoder: Arc::new(Decoder::new(weights, &config, rotary, precision)),
+            config,
+            strategy: PhantomData,
+        }
+    }
+
+    /// The network's sizes.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+impl<S: DecodeStrategy> Model for Moonshine<S> {
+    type Span = Span;
+    type FrontEnd = MoonshineStem;
+    type Encoder = MoonshineEncoder;
+    type Decoder = MoonshineDecoder<S>;
+
+    fn limits(&self) -> Limits {
+        self.config.limits()
+    }
+
+    fn span(&self) -> Span {
+        Span::new(&self.config)
+    }
+
+    fn front_end(&self, slots: usize) -> MoonshineStem {
+        MoonshineStem::new(Arc::clone(&self.stem), self.config.clone(), slots)
+    }
+
+    fn encoder(&self, _slots: usize) -> MoonshineEncoder {
+        MoonshineEncoder::new(Arc::clone(&self.encoder), &self.config)
+    }
+
+    fn decoder(&self, slots: usize) -> MoonshineDecoder<S> {
+        MoonshineDecoder::new(Arc::clone(&self.decoder), self.config.clone(), slots)
+    }
+}

@@ -1,0 +1,38 @@
+//! Rotary positions: pairs of channels turned by an angle that grows with the position.
+
+use super::config::Config;
+use super::weights::MoonshineWeights;
+use crate::buffer::Buffer;
+use voxlane_kernels::rope::{Rotation, apply_interleaved};
+use voxlane_kernels::rows::RowsMut;
+
+/// Cosines and sines for every position that a segment can have, in encoder or decoder.
+pub(super) struct Rotary {
+    cos: Buffer,
+    sin: Buffer,
+    rotary_dim: usize,
+    head_dim: usize,
+}
+
+impl Rotary {
+    pub(super) fn new(weights: &MoonshineWeights, config: &Config, positions: usize) -> Self {
+        let frequencies = &weights.rotary_frequencies;
+        let mut cos = Buffer::zeros(positions * frequencies.len());
+        let mut sin = Buffer::zeros(positions * frequencies.len());
+        for (i, (cos, sin)) in cos.iter_mut().zip(sin.iter_mut()).enumerate() {
+            let (position, pair) = (i / frequencies.len(), i % frequencies.len());
+            // The product in f32, as the network was trained: late positions notice the rounding.
+            let angle = f64::from(position as f32 * frequencies[pair]);
+            (*cos, *sin) = (angle.cos() as f32, angle.sin() as f32);
+        }
+        let sizes = &config.sizes;
+        Rotary { cos, sin, rotary_dim: sizes.rotary_dim, head_dim: sizes.head_dim }
+    }
+
+    /// Turns each head of the rows, whose first `width` channels hold whole heads. The first row is at
+    /// position `first`.
+    pub(super) fn apply(&self, rows: RowsMut<'_>, width: usize, first: usize) {
+        let rotation = Rotation { cos: &self.cos, sin: &self.sin, rotary_dim: self.rotary_dim };
+        apply_interleaved(rows, first, width / self.head_dim, self.head_dim, rotation);
+    }
+}
