@@ -1,23 +1,14 @@
 //! f32 products against an f64 oracle, on every instruction set of the machine.
 
+mod common;
+
+use common::{bits, noise};
 use proptest::prelude::*;
 use voxlane_kernels::gemm::f32::{Packed, gemm_with, pack, packed_len};
 use voxlane_kernels::gemm::{Activation, Epilogue};
 use voxlane_kernels::isa::Isa;
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::table::Table;
-
-/// Values in -1..1 that depend on the seed.
-fn noise(seed: u64, len: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
 
 /// One product with everything that can vary.
 #[derive(Clone, Debug)]
@@ -151,8 +142,12 @@ impl Case {
             for r in first..first + count {
                 let row =
                     self.offset + r * self.out_stride()..self.offset + r * self.out_stride() + self.outputs;
-                let bits = |x: &[f32]| x[row.clone()].iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-                assert_eq!(bits(&all), bits(&some), "{}: row {r} in parts of {part} of {self:?}", isa.name());
+                assert_eq!(
+                    bits(&all[row.clone()]),
+                    bits(&some[row]),
+                    "{}: row {r} in parts of {part} of {self:?}",
+                    isa.name()
+                );
             }
         }
     }

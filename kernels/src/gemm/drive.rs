@@ -13,6 +13,10 @@ const MAX_TILE: (usize, usize) = (8, 3);
 pub(super) trait Product {
     /// The lanes it computes in.
     type Lanes: Lanes;
+    /// Rows of the tile that fills the registers, at most 8.
+    const ROWS: usize;
+    /// Panels of that tile, 1 or 3.
+    const PANELS: usize;
 
     /// Sums for `M` rows from `row` on and the outputs of `P` panels from `panel` on, over all inputs in
     /// rising order with one accumulator for each output.
@@ -38,24 +42,24 @@ pub(super) struct Output<'a> {
 /// rows and `outputs.div_ceil(PANEL)` panels; a bias has `outputs` values; the instruction set is enabled
 /// in the caller.
 #[inline(always)]
-pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output: &Output<'_>) {
+pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output: Output<'_>) {
     let panels = output.outputs.div_ceil(PANEL);
-    let tile_rows = K::Lanes::TILE_ROWS;
+    let tile_rows = K::ROWS;
     let block = (ROW_BLOCK_BYTES / bytes_per_row.max(1)).max(1).next_multiple_of(tile_rows);
     for first in (0..output.rows).step_by(block) {
         let last = output.rows.min(first + block);
         let mut panel = 0;
         while panel < panels {
-            let wide = K::Lanes::TILE_PANELS == 3 && panel + 3 <= panels;
+            let wide = K::PANELS == 3 && panel + 3 <= panels;
             let mut row = first;
             while row < last {
                 let m = tile_rows.min(last - row);
                 // SAFETY: `row + m <= rows`, and `panel + 3 <= panels` if wide; the rest is the caller's promise.
                 unsafe {
                     if wide {
-                        rows_of::<K, 3>(product, output, row, m, panel);
+                        rows_of::<K, 3>(product, &output, row, m, panel);
                     } else {
-                        rows_of::<K, 1>(product, output, row, m, panel);
+                        rows_of::<K, 1>(product, &output, row, m, panel);
                     }
                 }
                 row += m;
@@ -78,7 +82,7 @@ unsafe fn rows_of<K: Product, const P: usize>(
         ($($M:literal)*) => {
             match m {
                 // SAFETY: the caller's promise.
-                $($M if $M <= K::Lanes::TILE_ROWS => unsafe { one_tile::<K, $M, P>(product, output, row, panel) },)*
+                $($M if $M <= K::ROWS => unsafe { one_tile::<K, $M, P>(product, output, row, panel) },)*
                 _ => unreachable!("no tile has {m} rows"),
             }
         };

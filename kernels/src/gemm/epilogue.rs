@@ -8,13 +8,13 @@ pub enum Activation {
     /// The result itself.
     #[default]
     None,
-    /// GELU, the exact (erf) form.
+    /// [`gelu`](crate::activation::gelu), the exact form.
     Gelu,
-    /// SiLU.
+    /// [`silu`](crate::activation::silu).
     Silu,
-    /// tanh.
+    /// [`tanh`](crate::activation::tanh).
     Tanh,
-    /// ReLU.
+    /// [`relu`](crate::activation::relu).
     Relu,
 }
 
@@ -40,37 +40,17 @@ pub(crate) struct Finish<'a> {
 impl<'a> Epilogue<'a> {
     /// # Panics
     /// If there is a bias whose length is not `outputs`.
-    pub(crate) fn resolve(&self, _table: &Table, outputs: usize) -> Finish<'a> {
+    pub(crate) fn resolve(&self, table: &Table, outputs: usize) -> Finish<'a> {
         if let Some(bias) = self.bias {
             assert_eq!(bias.len(), outputs, "one bias value for each output");
         }
-        let activation = plain(self.activation);
+        let activation = match self.activation {
+            Activation::None => None,
+            Activation::Gelu => Some(table.gelu),
+            Activation::Silu => Some(table.silu),
+            Activation::Tanh => Some(table.tanh),
+            Activation::Relu => Some(table.relu),
+        };
         Finish { bias: self.bias, activation, accumulate: self.accumulate }
     }
-}
-
-/// Plain Rust activations.
-fn plain(activation: Activation) -> Option<fn(&mut [f32])> {
-    match activation {
-        Activation::None => None,
-        Activation::Gelu => Some(|x| each(x, |v| 0.5 * v * (1.0 + erf(v * std::f32::consts::FRAC_1_SQRT_2)))),
-        Activation::Silu => Some(|x| each(x, |v| v / (1.0 + (-v).exp()))),
-        Activation::Tanh => Some(|x| each(x, f32::tanh)),
-        Activation::Relu => Some(|x| each(x, |v| v.max(0.0))),
-    }
-}
-
-fn each(x: &mut [f32], f: impl Fn(f32) -> f32) {
-    for v in x {
-        *v = f(*v);
-    }
-}
-
-/// Abramowitz and Stegun 7.1.26: absolute error at most 1.5e-7.
-fn erf(x: f32) -> f32 {
-    let (x, t) = (f64::from(x), 1.0 / (1.0 + 0.327_591_1 * f64::from(x.abs())));
-    let poly = ((((1.061_405_429 * t - 1.453_152_027) * t + 1.421_413_741) * t - 0.284_496_736) * t
-        + 0.254_829_592)
-        * t;
-    ((1.0 - poly * (-x * x).exp()) as f32).copysign(x as f32)
 }

@@ -1,11 +1,13 @@
 //! Products with f32 weights.
 
 use super::PANEL;
-use super::drive::{Output, Product, drive};
-use super::epilogue::{Epilogue, Finish};
+use super::call::{Call, instruction_sets};
+use super::drive::{Product, drive};
+use super::epilogue::Epilogue;
 use super::lanes::{self, Lanes};
 use crate::rows::{Rows, RowsMut};
 use crate::table::Table;
+use std::marker::PhantomData;
 
 /// Length of the packed form of an `outputs × inputs` matrix, in values.
 pub const fn packed_len(outputs: usize, inputs: usize) -> usize {
@@ -77,35 +79,24 @@ pub fn gemm(a: Rows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'
 /// # Panics
 /// As [`gemm`].
 pub fn gemm_with(table: &Table, a: Rows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
-    assert_eq!(a.count, out.count, "as many output rows as input rows");
     assert!(a.fits(w.inputs), "an input row lies outside its slice");
-    assert!(out.fits(w.outputs), "output rows overlap or lie outside their slice");
-    let finish = epilogue.resolve(table, w.outputs);
-    (table.gemm.f32.0)(Checked { a, w: *w, finish, out });
+    (table.gemm.f32.0)(Call::new(table, (a, a.count), (*w, w.outputs), epilogue, out));
 }
 
-/// Arguments whose shapes agree: only [`gemm_with`] makes them.
-pub(crate) struct Checked<'a> {
-    a: Rows<'a>,
-    w: Packed<'a>,
-    finish: Finish<'a>,
-    out: RowsMut<'a>,
-}
-
-/// The product for one instruction set.
-#[derive(Clone, Copy)]
-pub struct Function(fn(Checked<'_>));
+instruction_sets!(run: Rows<'_>, Packed<'_>);
 
 struct Tiles<L> {
     a: *const f32,
     stride: usize,
     panels: *const f32,
     inputs: usize,
-    lanes: std::marker::PhantomData<L>,
+    lanes: PhantomData<L>,
 }
 
 impl<L: Lanes> Product for Tiles<L> {
     type Lanes = L;
+    const ROWS: usize = L::TILE_ROWS;
+    const PANELS: usize = L::TILE_PANELS;
 
     #[inline(always)]
     unsafe fn tile<const M: usize, const P: usize>(&self, row: usize, panel: usize) -> [[L; P]; M] {
@@ -132,59 +123,14 @@ impl<L: Lanes> Product for Tiles<L> {
 /// # Safety
 /// The instruction set of `L` is enabled in the caller.
 #[inline(always)]
-unsafe fn run<L: Lanes>(task: Checked<'_>) {
+unsafe fn run<L: Lanes>(call: Call<'_, Rows<'_>, Packed<'_>>) {
     let tiles = Tiles::<L> {
-        a: task.a.data.as_ptr(),
-        stride: task.a.stride,
-        panels: task.w.panels.as_ptr(),
-        inputs: task.w.inputs,
-        lanes: std::marker::PhantomData,
+        a: call.a.data.as_ptr(),
+        stride: call.a.stride,
+        panels: call.w.panels.as_ptr(),
+        inputs: call.w.inputs,
+        lanes: PhantomData,
     };
-    let output = Output {
-        data: task.out.data.as_mut_ptr(),
-        stride: task.out.stride,
-        rows: task.out.count,
-        outputs: task.w.outputs,
-        finish: task.finish,
-    };
-    // SAFETY: the task's shapes were checked when it was made.
-    unsafe { drive(&tiles, task.w.inputs * size_of::<f32>(), &output) }
+    // SAFETY: the call's shapes were checked when it was made.
+    unsafe { drive(&tiles, call.w.inputs * size_of::<f32>(), call.output) }
 }
-
-pub(crate) const SCALAR: Function = Function(|task| {
-    // SAFETY: plain Rust needs no instruction set.
-    unsafe { run::<lanes::Scalar>(task) }
-});
-
-macro_rules! function {
-    ($(#[$attribute:meta])* $name:ident, $lanes:ident, $features:literal) => {
-        $(#[$attribute])*
-        pub(crate) const $name: Function = {
-            #[target_feature(enable = $features)]
-            unsafe fn enabled(task: Checked<'_>) {
-                // SAFETY: the features are enabled here.
-                unsafe { run::<lanes::$lanes>(task) }
-            }
-            // SAFETY: a table is only given out where its instruction set is available.
-            Function(|task| unsafe { enabled(task) })
-        };
-    };
-}
-function!(
-    #[cfg(target_arch = "x86_64")]
-    AVX2,
-    Avx2,
-    "avx2,fma"
-);
-function!(
-    #[cfg(target_arch = "x86_64")]
-    AVX512,
-    Avx512,
-    "avx512f"
-);
-function!(
-    #[cfg(target_arch = "aarch64")]
-    NEON,
-    Neon,
-    "neon"
-);

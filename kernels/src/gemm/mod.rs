@@ -9,10 +9,13 @@
 //! All precisions share one packed geometry, *panels* of [`PANEL`] outputs, one driver (blocking and
 //! remainders) and one epilogue; they differ only in the inner product of a tile.
 
+mod call;
 mod drive;
 mod epilogue;
 pub mod f32;
+pub mod i8;
 mod lanes;
+mod quantize;
 
 pub use epilogue::{Activation, Epilogue};
 
@@ -23,14 +26,17 @@ pub const PANEL: usize = 16;
 /// The products of one instruction set.
 #[derive(Clone, Copy)]
 pub struct Functions {
-    /// See [`f32::gemm`].
-    pub f32: f32::Function,
+    f32: f32::Function,
+    i8: i8::Function,
+    quantize: quantize::Function,
 }
 
-pub(crate) const SCALAR: Functions = Functions { f32: f32::SCALAR };
+pub(crate) const SCALAR: Functions =
+    Functions { f32: f32::SCALAR, i8: i8::SCALAR, quantize: quantize::SCALAR };
 #[cfg(target_arch = "x86_64")]
-pub(crate) const AVX2: Functions = Functions { f32: f32::AVX2 };
+pub(crate) const AVX2: Functions = Functions { f32: f32::AVX2, i8: i8::BEST_AVX2, quantize: quantize::AVX2 };
 #[cfg(target_arch = "x86_64")]
-pub(crate) const AVX512: Functions = Functions { f32: f32::AVX512 };
+pub(crate) const AVX512: Functions =
+    Functions { f32: f32::AVX512, i8: i8::AVX512, quantize: quantize::AVX512 };
 #[cfg(target_arch = "aarch64")]
-pub(crate) const NEON: Functions = Functions { f32: f32::NEON };
+pub(crate) const NEON: Functions = Functions { f32: f32::NEON, i8: i8::BEST_NEON, quantize: quantize::NEON };

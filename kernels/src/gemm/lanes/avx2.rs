@@ -1,6 +1,6 @@
 //! Two 256-bit registers.
 
-use super::Lanes;
+use super::{Dots, Lanes};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -71,8 +71,99 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the trait's contract.
+        unsafe { Self(_mm256_mul_ps(self.0, other.0), _mm256_mul_ps(self.1, other.1)) }
+    }
+
+    #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
         // SAFETY: the trait's contract.
         unsafe { Self(_mm256_fmadd_ps(a.0, b.0, self.0), _mm256_fmadd_ps(a.1, b.1, self.1)) }
+    }
+}
+
+/// Four registers, each with two partial sums for each of four outputs. The products are widened to 16 bits
+/// first: `maddubs` on the bytes themselves would saturate, as 2 · 255 · 127 does not fit into 16 bits.
+impl Dots for Avx2 {
+    type Lanes = Self;
+    type Sums = [__m256i; 4];
+    type Weights = [__m256i; 4];
+    const TILE_ROWS: usize = 2;
+    const TILE_PANELS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn start(corrections: *const i32) -> [__m256i; 4] {
+        std::array::from_fn(|i| {
+            // SAFETY: the trait's contract: sixteen values, of which these are the `i`th four. A zero goes
+            // to the second partial sum of each output.
+            unsafe { _mm256_cvtepu32_epi64(_mm_loadu_si128(corrections.add(4 * i).cast())) }
+        })
+    }
+
+    #[inline(always)]
+    unsafe fn weights(p: *const i8) -> [__m256i; 4] {
+        // SAFETY: the trait's contract: 64 weights.
+        std::array::from_fn(|i| unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(p.add(16 * i).cast())) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: [__m256i; 4], a: *const u8, w: [__m256i; 4]) -> [__m256i; 4] {
+        // SAFETY: the trait's contract: four inputs.
+        unsafe {
+            let a = _mm256_cvtepu8_epi16(_mm_set1_epi32(a.cast::<i32>().read_unaligned()));
+            std::array::from_fn(|i| _mm256_add_epi32(sums[i], _mm256_madd_epi16(a, w[i])))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(sums: [__m256i; 4]) -> Self {
+        // SAFETY: the trait's contract. `hadd` interleaves the halves of its operands; the permutation
+        // brings the outputs back into order.
+        unsafe {
+            let pair = |low, high| {
+                let mixed = _mm256_hadd_epi32(low, high);
+                _mm256_cvtepi32_ps(_mm256_permute4x64_epi64::<0b11_01_10_00>(mixed))
+            };
+            Self(pair(sums[0], sums[1]), pair(sums[2], sums[3]))
+        }
+    }
+}
+
+/// AVX2 with the 8-bit dot product.
+pub(in crate::gemm) struct AvxVnni;
+
+impl Dots for AvxVnni {
+    type Lanes = Avx2;
+    type Sums = [__m256i; 2];
+    type Weights = [__m256i; 2];
+    const TILE_ROWS: usize = 6;
+    const TILE_PANELS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn start(corrections: *const i32) -> [__m256i; 2] {
+        // SAFETY: the trait's contract: sixteen values.
+        std::array::from_fn(|i| unsafe { _mm256_loadu_si256(corrections.add(8 * i).cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn weights(p: *const i8) -> [__m256i; 2] {
+        // SAFETY: the trait's contract: 64 weights.
+        std::array::from_fn(|i| unsafe { _mm256_loadu_si256(p.add(32 * i).cast()) })
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: [__m256i; 2], a: *const u8, w: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the trait's contract: four inputs.
+        unsafe {
+            let a = _mm256_set1_epi32(a.cast::<i32>().read_unaligned());
+            std::array::from_fn(|i| _mm256_dpbusd_avx_epi32(sums[i], a, w[i]))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(sums: [__m256i; 2]) -> Avx2 {
+        // SAFETY: the trait's contract.
+        unsafe { Avx2(_mm256_cvtepi32_ps(sums[0]), _mm256_cvtepi32_ps(sums[1])) }
     }
 }

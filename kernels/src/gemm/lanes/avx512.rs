@@ -1,6 +1,6 @@
 //! One 512-bit register.
 
-use super::Lanes;
+use super::{Dots, Lanes};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -11,7 +11,6 @@ fn first(n: usize) -> __mmask16 {
     ((1u32 << n) - 1) as __mmask16
 }
 
-// SAFETY of every function: the trait's contract (instruction set present, pointers good).
 impl Lanes for Avx512 {
     // 24 accumulators, three weight registers and one input: 28 of 32.
     const TILE_ROWS: usize = 8;
@@ -54,8 +53,46 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { _mm512_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(unsafe { _mm512_fmadd_ps(a.0, b.0, self.0) })
+    }
+}
+
+impl Dots for Avx512 {
+    type Lanes = Self;
+    type Sums = __m512i;
+    type Weights = __m512i;
+    const TILE_ROWS: usize = 8;
+    const TILE_PANELS: usize = 3;
+
+    #[inline(always)]
+    unsafe fn start(corrections: *const i32) -> __m512i {
+        // SAFETY: the trait's contract: sixteen values.
+        unsafe { _mm512_loadu_si512(corrections.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(p: *const i8) -> __m512i {
+        // SAFETY: the trait's contract: 64 weights.
+        unsafe { _mm512_loadu_si512(p.cast()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: __m512i, a: *const u8, w: __m512i) -> __m512i {
+        // SAFETY: the trait's contract: four inputs.
+        unsafe { _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(a.cast::<i32>().read_unaligned()), w) }
+    }
+
+    #[inline(always)]
+    unsafe fn finish(sums: __m512i) -> Self {
+        // SAFETY: the trait's contract.
+        Self(unsafe { _mm512_cvtepi32_ps(sums) })
     }
 }

@@ -1,7 +1,7 @@
 //! Four 128-bit registers.
 
-use super::Lanes;
-use std::arch::aarch64::*;
+use super::{Dots, Lanes};
+use std::arch::{aarch64::*, asm};
 
 #[derive(Clone, Copy)]
 pub(in crate::gemm) struct Neon([float32x4_t; 4]);
@@ -58,8 +58,119 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        // SAFETY: the trait's contract.
+        Self(std::array::from_fn(|i| unsafe { vmulq_f32(self.0[i], other.0[i]) }))
+    }
+
+    #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(std::array::from_fn(|i| unsafe { vfmaq_f32(self.0[i], a.0[i], b.0[i]) }))
+    }
+}
+
+/// The signed values of four inputs that are stored 128 too large, four times over.
+#[inline(always)]
+unsafe fn signed_inputs(a: *const u8) -> int8x16_t {
+    // SAFETY: the caller gives four inputs.
+    unsafe {
+        let a = vdupq_n_u32(a.cast::<u32>().read_unaligned());
+        vreinterpretq_s8_u8(veorq_u8(vreinterpretq_u8_u32(a), vdupq_n_u8(0x80)))
+    }
+}
+
+#[inline(always)]
+unsafe fn four_by_sixteen(p: *const i8) -> [int8x16_t; 4] {
+    // SAFETY: the caller gives 64 weights.
+    std::array::from_fn(|i| unsafe { vld1q_s8(p.add(16 * i)) })
+}
+
+/// Eight registers, each with two partial sums for each of two outputs.
+impl Dots for Neon {
+    type Lanes = Self;
+    type Sums = [int32x4_t; 8];
+    type Weights = [int8x16_t; 4];
+    const TILE_ROWS: usize = 2;
+    const TILE_PANELS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn start(_: *const i32) -> [int32x4_t; 8] {
+        // SAFETY: the trait's contract. The inputs are made signed, so there is nothing to correct.
+        [unsafe { vdupq_n_s32(0) }; 8]
+    }
+
+    #[inline(always)]
+    unsafe fn weights(p: *const i8) -> [int8x16_t; 4] {
+        // SAFETY: the trait's contract: 64 weights.
+        unsafe { four_by_sixteen(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut sums: [int32x4_t; 8], a: *const u8, w: [int8x16_t; 4]) -> [int32x4_t; 8] {
+        // SAFETY: the trait's contract: four inputs. A product fits into 16 bits.
+        unsafe {
+            let a = signed_inputs(a);
+            for (i, w) in w.into_iter().enumerate() {
+                sums[2 * i] = vpadalq_s16(sums[2 * i], vmull_s8(vget_low_s8(a), vget_low_s8(w)));
+                sums[2 * i + 1] = vpadalq_s16(sums[2 * i + 1], vmull_high_s8(a, w));
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn finish(sums: [int32x4_t; 8]) -> Self {
+        // SAFETY: the trait's contract.
+        Self(std::array::from_fn(|i| unsafe { vcvtq_f32_s32(vpaddq_s32(sums[2 * i], sums[2 * i + 1])) }))
+    }
+}
+
+/// NEON with the 8-bit dot product.
+pub(in crate::gemm) struct NeonDot;
+
+impl Dots for NeonDot {
+    type Lanes = Neon;
+    type Sums = [int32x4_t; 4];
+    type Weights = [int8x16_t; 4];
+    const TILE_ROWS: usize = 6;
+    const TILE_PANELS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn start(_: *const i32) -> [int32x4_t; 4] {
+        // SAFETY: the trait's contract. The inputs are made signed, so there is nothing to correct.
+        [unsafe { vdupq_n_s32(0) }; 4]
+    }
+
+    #[inline(always)]
+    unsafe fn weights(p: *const i8) -> [int8x16_t; 4] {
+        // SAFETY: the trait's contract: 64 weights.
+        unsafe { four_by_sixteen(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut sums: [int32x4_t; 4], a: *const u8, w: [int8x16_t; 4]) -> [int32x4_t; 4] {
+        // SAFETY: the trait's contract: four inputs.
+        let a = unsafe { signed_inputs(a) };
+        for (sum, w) in sums.iter_mut().zip(w) {
+            // The intrinsic is not stable in the Rust version that we promise.
+            // SAFETY: one instruction of an extension that the caller has, on registers only.
+            unsafe {
+                asm!(
+                    "sdot {sum:v}.4s, {w:v}.16b, {a:v}.16b",
+                    sum = inout(vreg) *sum,
+                    w = in(vreg) w,
+                    a = in(vreg) a,
+                    options(pure, nomem, nostack, preserves_flags),
+                );
+            }
+        }
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn finish(sums: [int32x4_t; 4]) -> Neon {
+        // SAFETY: the trait's contract.
+        Neon(sums.map(|sum| unsafe { vcvtq_f32_s32(sum) }))
     }
 }

@@ -1,6 +1,6 @@
 //! Plain Rust: an array that the compiler vectorizes for the target's baseline.
 
-use super::Lanes;
+use super::{Dots, Lanes};
 
 #[derive(Clone, Copy)]
 pub(in crate::gemm) struct Scalar([f32; 16]);
@@ -49,9 +49,47 @@ impl Lanes for Scalar {
         Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
 
+    #[inline(always)]
+    unsafe fn mul(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] * other.0[i]))
+    }
+
     // Not `f32::mul_add`: without an FMA instruction that is a slow library call.
     #[inline(always)]
     unsafe fn add_product(self, a: Self, b: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + a.0[i] * b.0[i]))
+    }
+}
+
+impl Dots for Scalar {
+    type Lanes = Self;
+    type Sums = [i32; 16];
+    type Weights = [[i8; 4]; 16];
+    const TILE_ROWS: usize = 2;
+    const TILE_PANELS: usize = 1;
+
+    #[inline(always)]
+    unsafe fn start(corrections: *const i32) -> [i32; 16] {
+        // SAFETY: the trait's contract: sixteen values.
+        unsafe { corrections.cast::<[i32; 16]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn weights(p: *const i8) -> [[i8; 4]; 16] {
+        // SAFETY: the trait's contract: 64 weights.
+        unsafe { p.cast::<[[i8; 4]; 16]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: [i32; 16], a: *const u8, w: [[i8; 4]; 16]) -> [i32; 16] {
+        // SAFETY: the trait's contract: four inputs.
+        let a = unsafe { a.cast::<[u8; 4]>().read_unaligned() };
+        let dot = |w: [i8; 4]| (0..4).map(|j| i32::from(a[j]) * i32::from(w[j])).sum::<i32>();
+        std::array::from_fn(|i| sums[i] + dot(w[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn finish(sums: [i32; 16]) -> Self {
+        Self(sums.map(|sum| sum as f32))
     }
 }

@@ -1,0 +1,178 @@
+//! Matrix products at the layer shapes of our models, beside the machine's ceilings and the `gemm` crate,
+//! measured in one run on one core, in interleaved rounds.
+//!
+//! `cargo bench -p voxlane-bench --bench gemm [-- WORD]`, where WORD picks the tables whose name holds it.
+#![allow(clippy::print_stdout, reason = "a bench reports on stdout")]
+
+mod ceiling;
+mod timing;
+
+use ceiling::{Ceilings, read_bandwidth};
+use std::hint::black_box;
+use timing::medians;
+use voxlane_kernels::gemm::{self, Epilogue};
+use voxlane_kernels::rows::{Rows, RowsMut};
+
+/// Rows of a 10 s utterance after the convolutions of Moonshine.
+const ROWS: usize = 415;
+/// What the layers of Moonshine tiny multiply by: outputs, inputs.
+const LAYERS: [(usize, usize); 8] =
+    [(288, 288), (864, 288), (1152, 288), (288, 1152), (2304, 288), (576, 2016), (288, 1728), (288, 127)];
+
+/// Prints one table.
+type Table = fn(&Ceilings);
+
+fn main() {
+    let word = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    let ceilings = ceiling::measure();
+    println!("ceilings: f32 {:.0} GFLOP/s, i8 {:.0} GOP/s", ceilings.f32_gflops, ceilings.i8_gops);
+    for (name, bytes) in
+        [("256 KiB", 256 << 10), ("512 KiB", 512 << 10), ("8 MiB", 8 << 20), ("256 MiB", 256 << 20)]
+    {
+        println!("read {name:>8}: {:6.1} GB/s", read_bandwidth(bytes) / 1e9);
+    }
+    let tables: [(&str, Table); 2] = [("f32-layers", f32_layers), ("f32-few-rows", f32_few_rows)];
+    for (name, table) in tables {
+        if name.contains(&word) {
+            println!("\n{name}");
+            table(&ceilings);
+        }
+    }
+}
+
+/// Values in -1..1.
+fn noise(len: usize) -> Vec<f32> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// One product by the `gemm` crate, `w` as `[inputs][outputs]` (row-major) or `[outputs][inputs]`.
+fn rival(
+    rows: usize,
+    outputs: usize,
+    inputs: usize,
+    a: &[f32],
+    w: &[f32],
+    transposed: bool,
+    out: &mut [f32],
+) {
+    assert!(a.len() >= rows * inputs && w.len() >= outputs * inputs && out.len() >= rows * outputs);
+    let (column, row) = if transposed { (1, outputs as isize) } else { (inputs as isize, 1) };
+    // SAFETY: the sizes were checked; the strides describe dense matrices of these sizes.
+    unsafe {
+        ::gemm::gemm(
+            rows,
+            outputs,
+            inputs,
+            out.as_mut_ptr(),
+            1,
+            outputs as isize,
+            false,
+            a.as_ptr(),
+            1,
+            inputs as isize,
+            w.as_ptr(),
+            column,
+            row,
+            0.0f32,
+            1.0f32,
+            false,
+            false,
+            false,
+            ::gemm::Parallelism::None,
+        );
+    }
+}
+
+struct F32Case {
+    rows: usize,
+    outputs: usize,
+    inputs: usize,
+    a: Vec<f32>,
+    w: Vec<f32>,
+    packed: Vec<f32>,
+    out: Vec<f32>,
+}
+
+impl F32Case {
+    fn new(rows: usize, outputs: usize, inputs: usize) -> Self {
+        let w = noise(outputs * inputs);
+        let mut packed = vec![0.0; gemm::f32::packed_len(outputs, inputs)];
+        gemm::f32::pack(&w, outputs, inputs, &mut packed);
+        Self { rows, outputs, inputs, a: noise(rows * inputs), w, packed, out: vec![0.0; rows * outputs] }
+    }
+
+    fn operations(&self) -> f64 {
+        2.0 * (self.rows * self.outputs * self.inputs) as f64
+    }
+
+    fn ours(&self, out: &mut [f32]) {
+        gemm::f32::gemm(
+            black_box(Rows::dense(&self.a, self.inputs)),
+            &gemm::f32::Packed::new(&self.packed, self.outputs, self.inputs),
+            &Epilogue::default(),
+            RowsMut::dense(out, self.outputs),
+        );
+    }
+}
+
+fn f32_layers(ceilings: &Ceilings) {
+    println!("{:>5} {:>12} {:>9} {:>8} {:>9} {:>6}", "rows", "shape", "GFLOP/s", "of peak", "crate", "ratio");
+    for (outputs, inputs) in LAYERS {
+        for rows in [16, 64, ROWS] {
+            let case = F32Case::new(rows, outputs, inputs);
+            let (mut out, mut first, mut second) = (case.out.clone(), case.out.clone(), case.out.clone());
+            let times = medians(
+                &mut [
+                    &mut || case.ours(&mut out),
+                    &mut || rival(rows, outputs, inputs, &case.a, &case.w, false, &mut first),
+                    &mut || rival(rows, outputs, inputs, &case.a, &case.w, true, &mut second),
+                ],
+                0.3,
+            );
+            let best = times[1].min(times[2]);
+            let rate = |seconds: f64| case.operations() / seconds / 1e9;
+            println!(
+                "{rows:>5} {:>12} {:>9.1} {:>7.0}% {:>9.1} {:>6.2}",
+                format!("{outputs}x{inputs}"),
+                rate(times[0]),
+                100.0 * rate(times[0]) / ceilings.f32_gflops,
+                rate(best),
+                best / times[0],
+            );
+        }
+    }
+}
+
+fn f32_few_rows(_: &Ceilings) {
+    println!("{:>5} {:>12} {:>9} {:>9} {:>9} {:>6}", "rows", "shape", "µs", "GB/s", "GFLOP/s", "ratio");
+    for (outputs, inputs) in LAYERS.into_iter().chain([(32768, 288)]) {
+        for rows in [1, 2, 4, 8, 24] {
+            let case = F32Case::new(rows, outputs, inputs);
+            let (mut out, mut first, mut second) = (case.out.clone(), case.out.clone(), case.out.clone());
+            let times = medians(
+                &mut [
+                    &mut || case.ours(&mut out),
+                    &mut || rival(rows, outputs, inputs, &case.a, &case.w, false, &mut first),
+                    &mut || rival(rows, outputs, inputs, &case.a, &case.w, true, &mut second),
+                ],
+                0.2,
+            );
+            println!(
+                "{rows:>5} {:>12} {:>9.1} {:>9.1} {:>9.1} {:>6.2}",
+                format!("{outputs}x{inputs}"),
+                times[0] * 1e6,
+                (4 * outputs * inputs) as f64 / times[0] / 1e9,
+                case.operations() / times[0] / 1e9,
+                times[1].min(times[2]) / times[0],
+            );
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Rows of 8-bit inputs with a scale of their own, made while running.
+
+use crate::rows::Rows;
+use crate::table::Table;
+
+/// What an 8-bit input of value zero is stored as: the dot products of x86 take one side unsigned.
+const ZERO: i32 = 128;
+/// Rows whose largest magnitude is below this count as all zeros, so that no reciprocal overflows.
+const SMALLEST: f32 = 1e-30;
+
+/// Rows of 8-bit inputs: value `i` of row `r` stands for `(data[r * stride + i] - 128) * scales[r]`.
+#[derive(Clone, Copy, Debug)]
+pub struct QuantizedRows<'a> {
+    pub(super) data: &'a [u8],
+    pub(super) scales: &'a [f32],
+    pub(super) inputs: usize,
+}
+
+impl<'a> QuantizedRows<'a> {
+    /// Number of rows.
+    pub fn count(&self) -> usize {
+        self.scales.len()
+    }
+
+    /// Values of a row, without the padding.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// The stored bytes of row `r` (padding left out) and its scale.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn row(&self, r: usize) -> (&'a [u8], f32) {
+        (&self.data[r * row_len(self.inputs)..][..self.inputs], self.scales[r])
+    }
+
+    /// Rows `first..first + count`.
+    ///
+    /// # Panics
+    /// If there are not that many rows.
+    pub fn range(&self, first: usize, count: usize) -> QuantizedRows<'a> {
+        let stride = row_len(self.inputs);
+        QuantizedRows {
+            data: &self.data[first * stride..][..count * stride],
+            scales: &self.scales[first..][..count],
+            inputs: self.inputs,
+        }
+    }
+}
+
+/// Bytes that one quantized row of `inputs` values takes, padding included.
+pub const fn row_len(inputs: usize) -> usize {
+    inputs.next_multiple_of(4)
+}
+
+/// Quantizes rows of `inputs` values, each with the scale `max |x| / 127`, rounding to the nearest, ties to
+/// even. All instruction sets give the same bytes. A row that holds NaN or an infinity gets the scale NaN, so
+/// that its products are NaN too, as they would be in f32. Allocates nothing.
+///
+/// # Panics
+/// If a row lies outside its slice, `data` is shorter than `x.count * row_len(inputs)` or `scales` than
+/// `x.count`.
+#[inline]
+pub fn quantize_rows<'a>(
+    x: Rows<'_>,
+    inputs: usize,
+    data: &'a mut [u8],
+    scales: &'a mut [f32],
+) -> QuantizedRows<'a> {
+    quantize_rows_with(Table::active(), x, inputs, data, scales)
+}
+
+/// [`quantize_rows`] on the instruction set of `table`.
+///
+/// # Panics
+/// As [`quantize_rows`].
+pub fn quantize_rows_with<'a>(
+    table: &Table,
+    x: Rows<'_>,
+    inputs: usize,
+    data: &'a mut [u8],
+    scales: &'a mut [f32],
+) -> QuantizedRows<'a> {
+    assert!(x.fits(inputs), "an input row lies outside its slice");
+    let stride = row_len(inputs);
+    let data = &mut data[..x.count * stride];
+    let scales = &mut scales[..x.count];
+    for (r, scale) in scales.iter_mut().enumerate() {
+        *scale = (table.gemm.quantize)(x.row(r, inputs), &mut data[r * stride..][..stride]);
+    }
+    QuantizedRows { data, scales, inputs }
+}
+
+/// Quantizes one row into at least as many bytes and returns its scale.
+#[inline(always)]
+fn quantize(x: &[f32], out: &mut [u8]) -> f32 {
+    // Magnitudes of floats are ordered like their bits, with NaN above infinity above all numbers.
+    let largest = f32::from_bits(x.iter().fold(0, |largest, v| largest.max(v.to_bits() & 0x7fff_ffff)));
+    let (values, padding) = out.split_at_mut(x.len());
+    padding.fill(ZERO as u8);
+    if !largest.is_finite() {
+        values.fill(ZERO as u8);
+        return f32::NAN;
+    }
+    if largest < SMALLEST {
+        values.fill(ZERO as u8);
+        return 0.0;
+    }
+    let factor = 127.0 / largest;
+    for (out, &value) in values.iter_mut().zip(x) {
+        // Adding 1.5 * 2^23 leaves the rounded integer in the low bits: the same everywhere, and vectorized
+        // even where the instruction set cannot round.
+        let bits = (value * factor + 12_582_912.0).to_bits() as i32;
+        *out = (bits.wrapping_add(ZERO)) as u8;
+    }
+    largest / 127.0
+}
+
+/// `quantize` for one instruction set.
+pub(super) type Function = fn(&[f32], &mut [u8]) -> f32;
+
+// Plain Rust: the compiler vectorizes it for each instruction set.
+pub(super) const SCALAR: Function = |x, out| quantize(x, out);
+
+macro_rules! compiled_for {
+    ($(#[$attribute:meta])* $name:ident, $features:literal) => {
+        $(#[$attribute])*
+        pub(super) const $name: Function = {
+            #[target_feature(enable = $features)]
+            fn enabled(x: &[f32], out: &mut [u8]) -> f32 {
+                quantize(x, out)
+            }
+            // SAFETY: a table is only given out where its instruction set is available.
+            |x, out| unsafe { enabled(x, out) }
+        };
+    };
+}
+compiled_for!(
+    #[cfg(target_arch = "x86_64")]
+    AVX2,
+    "avx2"
+);
+compiled_for!(
+    #[cfg(target_arch = "x86_64")]
+    AVX512,
+    "avx512f,avx512bw,avx512vl"
+);
+compiled_for!(
+    #[cfg(target_arch = "aarch64")]
+    NEON,
+    "neon"
+);

@@ -1,0 +1,225 @@
+//! 8-bit products against exact integer sums, on every instruction set of the machine.
+
+mod common;
+
+use common::{bits, noise};
+use proptest::prelude::*;
+use voxlane_kernels::gemm::Epilogue;
+use voxlane_kernels::gemm::i8::{
+    Packed, PackedMut, QuantizedRows, gemm_with, pack, packed_len, quantize_rows_with, row_len, scales_len,
+};
+use voxlane_kernels::isa::Isa;
+use voxlane_kernels::rows::{Rows, RowsMut};
+use voxlane_kernels::table::Table;
+
+struct Weights {
+    panels: Vec<i8>,
+    scales: Vec<f32>,
+    corrections: Vec<i32>,
+    outputs: usize,
+    inputs: usize,
+}
+
+impl Weights {
+    fn new(values: &[f32], outputs: usize, inputs: usize) -> Self {
+        let mut panels = vec![1; packed_len(outputs, inputs)];
+        let mut scales = vec![f32::NAN; scales_len(outputs)];
+        let mut corrections = vec![7; scales_len(outputs)];
+        let (panels_mut, scales_mut) = (&mut panels[..], &mut scales[..]);
+        let mut packed = PackedMut { panels: panels_mut, scales: scales_mut, corrections: &mut corrections };
+        pack(values, outputs, inputs, &mut packed);
+        Self { panels, scales, corrections, outputs, inputs }
+    }
+
+    fn packed(&self) -> Packed<'_> {
+        Packed::new(&self.panels, &self.scales, &self.corrections, self.outputs, self.inputs)
+    }
+}
+
+struct Inputs {
+    data: Vec<u8>,
+    scales: Vec<f32>,
+}
+
+impl Inputs {
+    fn new(rows: usize, inputs: usize) -> Self {
+        Self { data: vec![3; rows * row_len(inputs)], scales: vec![f32::NAN; rows] }
+    }
+
+    fn quantize(&mut self, isa: Isa, x: Rows<'_>, inputs: usize) -> QuantizedRows<'_> {
+        quantize_rows_with(Table::new(isa).unwrap(), x, inputs, &mut self.data, &mut self.scales)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    rows: usize,
+    outputs: usize,
+    inputs: usize,
+    bias: bool,
+    accumulate: bool,
+    /// Weights and inputs at the ends of their range, where 16-bit sums would saturate.
+    extreme: bool,
+    seed: u64,
+}
+
+impl Case {
+    fn values(&self, seed: u64, len: usize) -> Vec<f32> {
+        let mut values = noise(self.seed + seed, len);
+        if self.extreme {
+            values.iter_mut().for_each(|v| *v = if *v < -0.9 { -1.0 } else { 1.0 });
+        }
+        values
+    }
+
+    fn check(&self, isa: Isa, part: usize) {
+        let &Case { rows, outputs, inputs, .. } = self;
+        let weights = Weights::new(&self.values(1, outputs * inputs), outputs, inputs);
+        let x = self.values(2, rows * inputs);
+        let mut quantized = Inputs::new(rows, inputs);
+        let a = quantized.quantize(isa, Rows::new(&x, inputs, rows), inputs);
+        let (bias, before) = (noise(self.seed + 3, outputs), noise(self.seed + 4, rows * outputs));
+        let epilogue =
+            Epilogue { bias: self.bias.then_some(&bias), accumulate: self.accumulate, ..Epilogue::default() };
+
+        let mut out = before.clone();
+        for first in (0..rows).step_by(part) {
+            let count = part.min(rows - first);
+            gemm_with(
+                Table::new(isa).unwrap(),
+                &a.range(first, count),
+                &weights.packed(),
+                &epilogue,
+                RowsMut::new(&mut out[first * outputs..], outputs, count),
+            );
+        }
+
+        let want: Vec<f32> = (0..rows * outputs)
+            .map(|i| {
+                let (r, o) = (i / outputs, i % outputs);
+                let (row, scale) = a.row(r);
+                let weight = |k: usize| (weights.packed().weight(o, k) / weights.scales[o]).round() as i32;
+                let sum: i32 = (0..inputs)
+                    .filter(|_| weights.scales[o] > 0.0)
+                    .map(|k| (i32::from(row[k]) - 128) * weight(k))
+                    .sum();
+                let value = sum as f32 * (scale * weights.scales[o]);
+                let value = if self.bias { value + bias[o] } else { value };
+                if self.accumulate { before[i] + value } else { value }
+            })
+            .collect();
+        assert_eq!(bits(&out), bits(&want), "{}: {self:?}", isa.name());
+    }
+}
+
+prop_compose! {
+    fn cases()(
+        rows in 0usize..20, outputs in 1usize..70, inputs in 1usize..90, bias in any::<bool>(),
+        accumulate in any::<bool>(), extreme in any::<bool>(), seed in 1u64..1000,
+    ) -> Case {
+        Case { rows, outputs, inputs, bias, accumulate, extreme, seed }
+    }
+}
+
+macro_rules! on_each_instruction_set {
+    ($($name:ident: $isa:expr;)*) => {
+        $(mod $name {
+            use super::*;
+
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(64))]
+
+                #[test]
+                fn sums_are_exact_in_any_parts(case in cases(), part in 1usize..20) {
+                    // A machine without this instruction set has no table for it and nothing to test.
+                    if $isa.is_available() {
+                        case.check($isa, part);
+                    }
+                }
+
+                #[test]
+                fn rows_are_rounded_to_the_nearest(
+                    rows in 0usize..5, inputs in 1usize..100, overlap in 1usize..4, seed in 1u64..1000,
+                    magnitude in -20i32..20,
+                ) {
+                    if $isa.is_available() {
+                        quantized_values($isa, rows, inputs, inputs.div_ceil(overlap), seed, magnitude);
+                    }
+                }
+            }
+
+            #[test]
+            fn layer_shapes() {
+                if $isa.is_available() {
+                    for (outputs, inputs) in [(288, 288), (288, 1152), (288, 127)] {
+                        let case = Case {
+                            rows: 19, outputs, inputs, bias: true, accumulate: true, extreme: false, seed: 5,
+                        };
+                        case.check($isa, 19);
+                        case.check($isa, 1);
+                    }
+                }
+            }
+
+            #[test]
+            fn rows_that_are_not_finite_give_nan() {
+                if $isa.is_available() {
+                    not_finite($isa);
+                }
+            }
+        })*
+    };
+}
+on_each_instruction_set! {
+    scalar: Isa::Scalar;
+    avx2: Isa::Avx2;
+    avx512: Isa::Avx512;
+    neon: Isa::Neon;
+}
+
+fn quantized_values(isa: Isa, rows: usize, inputs: usize, stride: usize, seed: u64, magnitude: i32) {
+    let mut x = noise(seed, rows * stride + inputs);
+    x.iter_mut().for_each(|v| *v *= 2.0f32.powi(magnitude));
+    let (mut here, mut oracle) = (Inputs::new(rows, inputs), Inputs::new(rows, inputs));
+    let a = here.quantize(isa, Rows::new(&x, stride, rows), inputs);
+    for r in 0..rows {
+        let (row, scale) = a.row(r);
+        for (k, &stored) in row.iter().enumerate() {
+            let value = x[r * stride + k];
+            let error = ((f32::from(stored) - 128.0) * scale - value).abs();
+            assert!(error <= scale * 0.500_01, "{value} became {stored} with scale {scale}");
+        }
+    }
+    let scalar = oracle.quantize(Isa::Scalar, Rows::new(&x, stride, rows), inputs);
+    for r in 0..rows {
+        assert_eq!(a.row(r), scalar.row(r), "{} differs from plain Rust", isa.name());
+    }
+}
+
+fn not_finite(isa: Isa) {
+    let inputs = 21;
+    let weights = Weights::new(&noise(1, 40 * inputs), 40, inputs);
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let mut x = noise(2, 3 * inputs);
+        x[inputs + 20] = bad;
+        let mut quantized = Inputs::new(3, inputs);
+        let a = quantized.quantize(isa, Rows::dense(&x, inputs), inputs);
+        let mut out = vec![0.0; 3 * 40];
+        let table = Table::new(isa).unwrap();
+        gemm_with(table, &a, &weights.packed(), &Epilogue::default(), RowsMut::dense(&mut out, 40));
+        assert!(out[40..80].iter().all(|v| v.is_nan()));
+        assert!(out[..40].iter().chain(&out[80..]).all(|v| v.is_finite()));
+    }
+}
+
+#[test]
+fn zeros_stay_zeros() {
+    let weights = Weights::new(&[0.0; 5 * 9], 5, 9);
+    let mut quantized = Inputs::new(2, 9);
+    let x = [0.0; 18];
+    let a = quantized.quantize(Isa::Scalar, Rows::dense(&x, 9), 9);
+    let mut out = [1.0; 10];
+    let table = Table::new(Isa::Scalar).unwrap();
+    gemm_with(table, &a, &weights.packed(), &Epilogue::default(), RowsMut::dense(&mut out, 5));
+    assert_eq!(out, [0.0; 10]);
+}
