@@ -15,3 +15,5 @@ pub mod linear;
 pub mod manager;
 pub mod model;
 pub mod moonshine;
+pub mod onnx;
+pub mod weights;

@@ -10,6 +10,7 @@ pub mod config;
 pub mod decoder;
 mod decoder_layer;
 pub mod encoder;
+pub mod import;
 mod network;
 pub mod offline;
 mod output;

@@ -1,0 +1,91 @@
+//! Moonshine's weights from its two ONNX files, by their place in the graph.
+//!
+//! Exporters give matrices names such as `onnx::MatMul_1493`, which change with every export. So nothing here
+//! looks at names: each weight is found by walking from the inputs of the graph through the operators of the
+//! network, which checks on the way that the file computes what our network computes. A file that was
+//! exported again or quantized either gives the same places or an error that says where it parts.
+
+mod attention;
+mod blocks;
+mod decoder;
+mod encoder;
+mod stem;
+
+use super::weights::{MoonshineSizes, MoonshineWeights};
+use crate::onnx::{self, OnnxError};
+use attention::Heads;
+use std::path::Path;
+use thiserror::Error;
+
+/// Why the files did not give a network.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// One of the files cannot be read, or is not a Moonshine network.
+    #[error(transparent)]
+    File(#[from] OnnxError),
+    /// Each file is fine, but they do not belong together.
+    #[error(
+        "encoder and decoder do not belong together: {what} is {encoder} in one and {decoder} in the other"
+    )]
+    Mismatch {
+        /// What differs.
+        what: &'static str,
+        /// In the encoder's file.
+        encoder: String,
+        /// In the decoder's file.
+        decoder: String,
+    },
+}
+
+/// Reads `encoder_model.onnx` and `decoder_model_merged.onnx`, f32 or quantized.
+///
+/// Takes about three times the size of the weights in memory while it works.
+///
+/// # Errors
+/// Where a file cannot be read, does not hold a Moonshine network, or does not belong to the other.
+pub fn import(encoder: &Path, decoder: &Path) -> Result<MoonshineWeights, ImportError> {
+    let encoder = encoder::import(&onnx::read(encoder)?)?;
+    // With a cache the decoder takes `then_branch`, which lacks the matrices of the cross-attention's keys
+    // and values: they are needed once, in the first pass.
+    let decoder = decoder::import(&onnx::read(decoder)?.into_branch("else_branch")?)?;
+    agree("the hidden size", encoder.norm.len(), decoder.norm.len())?;
+    agree("heads and their size", encoder.heads, decoder.heads)?;
+    agree("the number of rotated channels", encoder.rotary.len(), decoder.rotary.len())?;
+    if encoder.rotary != decoder.rotary {
+        return Err(mismatch("the list of rotary frequencies", &encoder.rotary, &decoder.rotary));
+    }
+    agree("the layer norms' epsilon", encoder.epsilon, decoder.epsilon)?;
+    let Heads { count: heads, size: head_dim } = encoder.heads;
+    let sizes = MoonshineSizes {
+        hidden: encoder.norm.len(),
+        heads,
+        head_dim,
+        rotary_dim: 2 * encoder.rotary.len(),
+        encoder_mlp: encoder.layers.first().map_or(0, |layer| layer.up.outputs),
+        decoder_mlp: decoder.layers.first().map_or(0, |layer| layer.down.inputs),
+        vocabulary: decoder.embedding.len() / decoder.norm.len(),
+    };
+    Ok(MoonshineWeights {
+        sizes,
+        rotary_frequencies: encoder.rotary,
+        layer_norm_epsilon: encoder.epsilon,
+        stem: encoder.stem,
+        encoder_layers: encoder.layers,
+        encoder_norm: encoder.norm,
+        embedding: decoder.embedding,
+        decoder_layers: decoder.layers,
+        decoder_norm: decoder.norm,
+    })
+}
+
+fn agree<T: PartialEq + std::fmt::Debug>(
+    what: &'static str,
+    encoder: T,
+    decoder: T,
+) -> Result<(), ImportError> {
+    if encoder == decoder { Ok(()) } else { Err(mismatch(what, &encoder, &decoder)) }
+}
+
+fn mismatch<T: std::fmt::Debug>(what: &'static str, encoder: &T, decoder: &T) -> ImportError {
+    ImportError::Mismatch { what, encoder: format!("{encoder:?}"), decoder: format!("{decoder:?}") }
+}

@@ -1,0 +1,85 @@
+//! The stem: samples → convolution, tanh, group norm → two convolutions with GELU → hidden frames.
+
+use super::super::weights::{ConvWeights, LinearWeights, StemWeights};
+use super::blocks::{expect_constant, gelu, unexpected_shape, vector};
+use crate::onnx::{Graph, Node, NodeProblem, OnnxError};
+
+/// The stem's weights, and the value that holds its hidden frames.
+pub(super) fn import<'g>(graph: &'g Graph, samples: &'g str) -> Result<(StemWeights, &'g str), OnnxError> {
+    let is_layout = |node: &Node| matches!(node.operator.as_str(), "Unsqueeze" | "Reshape" | "Identity");
+    let first = graph.reached_from(samples, is_layout, |node| node.operator == "Conv");
+    let [first] = first[..] else {
+        return Err(graph.structure_error(samples, "one Conv", &graph.describe_consumers(samples)));
+    };
+    let conv1 = convolution(graph, first)?;
+    let activated = graph.output(graph.consumer(graph.output(first)?, "Tanh")?)?;
+    let (norm_epsilon, normalized) = group_norm(graph, activated)?;
+    let scaled = graph.consumer(normalized, "Mul")?;
+    let norm_weight = vector(graph, graph.other_input(scaled, normalized)?, conv1.linear.outputs)?;
+    let shifted = graph.consumer(graph.output(scaled)?, "Add")?;
+    let norm_bias = vector(graph, graph.other_input(shifted, graph.output(scaled)?)?, conv1.linear.outputs)?;
+    let second = graph.consumer(graph.output(shifted)?, "Conv")?;
+    let conv2 = convolution(graph, second)?;
+    let third = graph.consumer(gelu(graph, graph.output(second)?)?, "Conv")?;
+    let conv3 = convolution(graph, third)?;
+    let frames = graph.consumer(gelu(graph, graph.output(third)?)?, "Transpose")?;
+    if frames.ints("perm") != Some(&[0, 2, 1]) {
+        return Err(graph.node_error(frames, NodeProblem::Attribute("perm")));
+    }
+    if conv1.linear.inputs != conv1.kernel || conv1.linear.bias.is_some() {
+        return Err(graph.node_error(first, unsupported("expected one input channel and no bias")));
+    }
+    for (node, conv, before) in [(second, &conv2, &conv1), (third, &conv3, &conv2)] {
+        if conv.linear.inputs != conv.kernel * before.linear.outputs {
+            return Err(graph.node_error(node, unsupported("its channels do not fit the ones before")));
+        }
+    }
+    let stem = StemWeights { conv1, norm_weight, norm_bias, norm_epsilon, conv2, conv3 };
+    Ok((stem, graph.output(frames)?))
+}
+
+/// Epsilon of a norm with one group over time and channels, and the value after it, before its factors.
+/// Exported as an instance norm over all values as a single channel.
+fn group_norm<'g>(graph: &'g Graph, value: &'g str) -> Result<(f32, &'g str), OnnxError> {
+    let flattened = graph.consumer(value, "Reshape")?;
+    if graph.integers(graph.input(flattened, 1)?) != Some(&[0, 1, -1]) {
+        return Err(graph.node_error(flattened, unsupported("expected one group of all channels")));
+    }
+    let norm = graph.consumer(graph.output(flattened)?, "InstanceNormalization")?;
+    expect_constant(graph, graph.input(norm, 1)?, 1.0)?;
+    expect_constant(graph, graph.input(norm, 2)?, 0.0)?;
+    let epsilon = norm.float("epsilon", 1e-5);
+    let epsilon = epsilon.ok_or_else(|| graph.node_error(norm, NodeProblem::Attribute("epsilon")))?;
+    let restored = graph.consumer(graph.output(norm)?, "Reshape")?;
+    Ok((epsilon, graph.output(restored)?))
+}
+
+/// A convolution over time without padding, dilation or groups, its weights laid out for channel-last input.
+fn convolution(graph: &Graph, node: &Node) -> Result<ConvWeights, OnnxError> {
+    let all =
+        |name, wanted| node.ints(name).is_some_and(|values| values.iter().all(|&value| value == wanted));
+    let is_plain = all("pads", 0) && all("dilations", 1) && node.int("group", 1) == Some(1);
+    if !is_plain || node.attributes.contains_key("auto_pad") {
+        return Err(graph.node_error(node, unsupported("padding, dilation or groups")));
+    }
+    let stride = match node.ints("strides") {
+        Some([]) => 1,
+        Some(&[stride]) if stride > 0 => stride as usize,
+        _ => return Err(graph.node_error(node, NodeProblem::Attribute("strides"))),
+    };
+    let name = graph.input(node, 1)?;
+    let weight = graph.weight(name)?;
+    let &[outputs, channels, kernel] = weight.shape() else {
+        return Err(unexpected_shape(graph, name, "[outputs, channels, kernel]", weight));
+    };
+    let bias = node.inputs.get(2).filter(|name| !name.is_empty());
+    let bias = bias.map(|name| vector(graph, name, outputs)).transpose()?;
+    // [output][channel][k] -> [output][k][channel]
+    let weight = weight.transposed().into_data();
+    let linear = LinearWeights { weight, bias, outputs, inputs: kernel * channels };
+    Ok(ConvWeights { linear, kernel, stride })
+}
+
+fn unsupported(what: &str) -> NodeProblem {
+    NodeProblem::Unsupported(what.to_owned())
+}
