@@ -1,3 +1,5 @@
 //! The engine.
 
 pub mod audio;
+pub mod cli;
+pub mod host;
