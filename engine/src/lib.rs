@@ -1,5 +1,6 @@
 //! The engine.
 
 pub mod audio;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod host;

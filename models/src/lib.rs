@@ -11,7 +11,7 @@ pub mod decode;
 pub mod fault;
 pub mod hypothesis;
 pub mod linear;
-#[cfg(feature = "manager")]
+#[cfg(feature = "fetch")]
 pub mod manager;
 pub mod model;
 pub mod moonshine;

@@ -1,3 +1,4 @@
-//! The commands of `voxlane`.
+//! The `voxlane` command, one file a subcommand.
 
 pub mod doctor;
+pub mod models;

@@ -1,5 +1,5 @@
 //! The model manager against a local hub, stand-ins for npm and pip, damaged files and rivals.
-#![cfg(all(feature = "manager", unix))]
+#![cfg(all(feature = "fetch", unix))]
 
 mod cache;
 mod hub;

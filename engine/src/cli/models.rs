@@ -1,0 +1,269 @@
+//! `voxlane models list | fetch NAME | path NAME | verify NAME`.
+
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use voxlane_models::manager::{Manager, ManagerError, ModelFiles, Options, Progress};
+
+/// What to do with models.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+    /// Take files from this folder, before looking anywhere else
+    #[arg(long, value_name = "DIR", global = true)]
+    from: Option<PathBuf>,
+    /// Never use the network
+    #[arg(long, global = true)]
+    offline: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Say which models there are and which are at hand
+    List,
+    /// Bring a model into the cache and print its folder
+    Fetch {
+        /// As `list` shows it
+        name: String,
+    },
+    /// Print the folder of a model that is in the cache
+    Path {
+        /// As `list` shows it
+        name: String,
+    },
+    /// Hash every file of a model that is in the cache
+    Verify {
+        /// As `list` shows it
+        name: String,
+    },
+}
+
+/// Why a subcommand did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The model is not at hand.
+    #[error(transparent)]
+    Model(#[from] ManagerError),
+    /// The output could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Model(error) => exit_code(error),
+            Failure::Output(_) => 4,
+        }
+    }
+
+    /// What may help, where something may.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Failure::Model(error) => hint(error),
+            Failure::Output(_) => None,
+        }
+    }
+}
+
+/// The exit code for a model that is not at hand: 2 if it was asked for wrongly, 3 if it is missing or corrupt.
+pub fn exit_code(error: &ManagerError) -> u8 {
+    match error {
+        ManagerError::UnknownModel { .. } | ManagerError::NoCacheDir => 2,
+        _ => 3,
+    }
+}
+
+/// What may help against `error`, where something may.
+pub fn hint(error: &ManagerError) -> Option<String> {
+    match error {
+        ManagerError::UnknownModel { .. } => Some("`voxlane models list` shows all models".to_string()),
+        ManagerError::Corrupt { .. } => Some(
+            "`voxlane models fetch NAME` replaces damaged files of the cache; a file given with --from must be the manifest's"
+                .to_string(),
+        ),
+        ManagerError::Offline { model, .. } => {
+            Some(format!("run `voxlane models fetch {model}` with a network, or give a folder with --from DIR"))
+        }
+        ManagerError::Unavailable { model, .. } => Some(format!(
+            "put the files into a folder by hand and run `voxlane models fetch {model} --from DIR`; docs/models.md says where they are"
+        )),
+        _ => None,
+    }
+}
+
+/// Does what `args` say: results on standard output, progress on standard error.
+///
+/// # Errors
+/// [`Failure`], which knows its exit code.
+pub fn run(args: &Args) -> Result<(), Failure> {
+    let options = Options { from: args.from.clone(), offline: args.offline, ..Options::default() };
+    let manager = Manager::new(options)?;
+    run_with(args, &manager, &mut io::stdout().lock(), &mut Display::new())
+}
+
+fn run_with(
+    args: &Args,
+    manager: &Manager,
+    output: &mut dyn Write,
+    progress: &mut dyn Progress,
+) -> Result<(), Failure> {
+    match &args.command {
+        Command::List => list(manager, output)?,
+        Command::Fetch { name } => writeln!(output, "{}", manager.fetch(name, progress)?.dir().display())?,
+        Command::Path { name } => writeln!(output, "{}", manager.path(name)?.dir().display())?,
+        Command::Verify { name } => verified(&manager.verify(name)?, output)?,
+    }
+    Ok(())
+}
+
+fn list(manager: &Manager, output: &mut dyn Write) -> io::Result<()> {
+    writeln!(output, "{:<26}{:>9}  {:<8}{:<9}description", "name", "size", "cached", "licence")?;
+    for listing in manager.list() {
+        let entry = listing.entry;
+        let megabytes = entry.bytes() as f64 / 1e6;
+        let cached = if listing.is_cached { "yes" } else { "no" };
+        let (name, licence, description) = (entry.name, entry.licence, entry.description);
+        writeln!(output, "{name:<26}{megabytes:>6.1} MB  {cached:<8}{licence:<9}{description}")?;
+    }
+    writeln!(output, "cache: {}", manager.cache_dir().display())
+}
+
+fn verified(files: &ModelFiles, output: &mut dyn Write) -> io::Result<()> {
+    for (_, path) in files.iter() {
+        writeln!(output, "ok  {}", path.display())?;
+    }
+    Ok(())
+}
+
+/// Shows how a fetch gets on: a bar on a terminal, one line a file elsewhere.
+#[derive(Debug)]
+pub struct Display {
+    bar: Option<ProgressBar>,
+    file: String,
+}
+
+impl Display {
+    /// One for standard error.
+    pub fn new() -> Self {
+        let bar = io::stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style()));
+        Display { bar, file: String::new() }
+    }
+
+    /// Progress is a courtesy: that nobody can read it must not stop the fetch.
+    fn line(&self, line: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| writeln!(io::stderr(), "{line}")).unwrap_or_default(),
+            None => writeln!(io::stderr(), "{line}").unwrap_or_default(),
+        }
+    }
+}
+
+impl Default for Display {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Progress for Display {
+    fn advance(&mut self, file: &str, done: u64, total: u64) {
+        if let Some(bar) = &self.bar {
+            if self.file != file {
+                bar.reset();
+                bar.set_length(total);
+                bar.set_message(file.to_string());
+                self.file = file.to_string();
+            }
+            bar.set_position(done);
+        }
+        if done == total {
+            self.line(&format!("got {file} ({:.1} MB)", total as f64 / 1e6));
+        }
+    }
+
+    fn note(&mut self, message: &str) {
+        self.line(message);
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn style() -> ProgressStyle {
+    // The template is a constant: if it did not parse, the default style would do as well.
+    ProgressStyle::with_template("{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Cli::try_parse_from(std::iter::once("models").chain(line.split(' '))).map(|cli| cli.args)
+    }
+
+    /// Runs `line` with the network forbidden and an empty cache.
+    fn run_offline(line: &str) -> Result<String, Failure> {
+        let cache = tempfile::tempdir().unwrap();
+        let cache_dir = Some(cache.path().to_path_buf());
+        let args = parse(line).unwrap();
+        let manager = Manager::new(Options { cache_dir, from: args.from.clone(), offline: true })?;
+        let mut output = Vec::new();
+        run_with(&args, &manager, &mut output, &mut ())?;
+        Ok(String::from_utf8(output).unwrap())
+    }
+
+    #[test]
+    fn options_may_stand_on_either_side_of_the_subcommand() {
+        for line in ["fetch toy --offline --from dir", "--from dir --offline fetch toy"] {
+            let args = parse(line).unwrap();
+            assert!(args.offline);
+            assert_eq!(args.from, Some(PathBuf::from("dir")));
+            assert!(matches!(args.command, Command::Fetch { name } if name == "toy"));
+        }
+        for line in ["fetch", "fetch a b", "remove toy", "list --from"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_list_names_every_model() {
+        let list = run_offline("list").unwrap();
+        for name in ["moonshine-tiny ", "moonshine-tiny-quantized ", "silero-vad "] {
+            assert!(list.lines().any(|line| line.starts_with(name) && line.contains(" no ")), "{list}");
+        }
+    }
+
+    #[test]
+    fn failures_have_the_documented_exit_codes_and_a_hint() {
+        for (line, code) in [
+            ("fetch moonshine-huge", 2),
+            ("path moonshine-huge", 2),
+            ("verify moonshine-tiny", 3),
+            ("path moonshine-tiny", 3),
+            ("fetch moonshine-tiny", 3),
+        ] {
+            let failure = run_offline(line).unwrap_err();
+            assert_eq!(failure.exit_code(), code, "{line}: {failure}");
+            assert!(!failure.to_string().contains('\n'));
+            let advice = format!("{failure} {}", failure.hint().unwrap_or_default());
+            assert!(advice.contains("voxlane models"), "{line}: {advice}");
+        }
+    }
+}
