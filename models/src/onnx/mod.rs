@@ -7,7 +7,7 @@
 
 mod error;
 mod graph;
-mod proto;
+pub(crate) mod proto;
 mod quantized;
 mod read;
 mod tensor;
@@ -15,4 +15,6 @@ mod walk;
 
 pub use error::{NodeProblem, OnnxError, TensorProblem};
 pub use graph::{Attribute, Graph, Input, Node};
+#[cfg(all(test, feature = "manager"))]
+pub(crate) use read::from_model;
 pub use read::{read, read_bytes};

@@ -6,7 +6,7 @@ use prost::Message;
 
 /// A whole file.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Model {
+pub(crate) struct Model {
     #[prost(int64, tag = "1")]
     pub ir_version: i64,
     #[prost(message, optional, boxed, tag = "7")]
@@ -15,7 +15,7 @@ pub(super) struct Model {
 
 /// A graph or the branch of an operator.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     #[prost(message, repeated, tag = "1")]
     pub nodes: Vec<Node>,
     #[prost(message, repeated, tag = "5")]
@@ -28,7 +28,7 @@ pub(super) struct Graph {
 
 /// One operator.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Node {
+pub(crate) struct Node {
     #[prost(string, repeated, tag = "1")]
     pub inputs: Vec<String>,
     #[prost(string, repeated, tag = "2")]
@@ -43,7 +43,7 @@ pub(super) struct Node {
 
 /// A named setting of an operator; `kind` says which field holds it.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Attribute {
+pub(crate) struct Attribute {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(float, tag = "2")]
@@ -65,7 +65,7 @@ pub(super) struct Attribute {
 }
 
 /// Values of [`Attribute::kind`].
-pub(super) mod attribute_kind {
+pub(crate) mod attribute_kind {
     pub const FLOAT: i32 = 1;
     pub const INT: i32 = 2;
     pub const STRING: i32 = 3;
@@ -77,7 +77,7 @@ pub(super) mod attribute_kind {
 
 /// A constant. Its data are in `raw` (little-endian) or in the field of its type.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Tensor {
+pub(crate) struct Tensor {
     #[prost(int64, repeated, tag = "1")]
     pub dims: Vec<i64>,
     #[prost(int32, tag = "2")]
@@ -99,10 +99,10 @@ pub(super) struct Tensor {
 }
 
 /// [`Tensor::location`] of data that are kept in another file.
-pub(super) const LOCATION_EXTERNAL: i32 = 1;
+pub(crate) const LOCATION_EXTERNAL: i32 = 1;
 
 /// Values of [`Tensor::data_type`].
-pub(super) mod data_type {
+pub(crate) mod data_type {
     pub const FLOAT: i32 = 1;
     pub const UINT8: i32 = 2;
     pub const INT8: i32 = 3;
@@ -116,7 +116,7 @@ pub(super) mod data_type {
 
 /// Name and type of an input or output.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ValueInfo {
+pub(crate) struct ValueInfo {
     #[prost(string, tag = "1")]
     pub name: String,
     #[prost(message, optional, tag = "2")]
@@ -125,28 +125,28 @@ pub(super) struct ValueInfo {
 
 /// Only tensors are of interest.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Type {
+pub(crate) struct Type {
     #[prost(message, optional, tag = "1")]
     pub tensor: Option<TensorType>,
 }
 
 /// Shape of a tensor.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct TensorType {
+pub(crate) struct TensorType {
     #[prost(message, optional, tag = "2")]
     pub shape: Option<Shape>,
 }
 
 /// Its dimensions.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Shape {
+pub(crate) struct Shape {
     #[prost(message, repeated, tag = "1")]
     pub dims: Vec<Dimension>,
 }
 
 /// A fixed size; absent where the size is a name or unknown.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Dimension {
+pub(crate) struct Dimension {
     #[prost(int64, optional, tag = "1")]
     pub value: Option<i64>,
 }

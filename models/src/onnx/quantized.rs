@@ -3,6 +3,7 @@
 //! What quantizers emit is turned back into the operators they started from:
 //!
 //! - `DequantizeLinear(W)` → the float constant `W`, also where a `Gather` or `Transpose` lies between;
+//! - `Cast(W)` → `Mul` by a scale → `Add` of an offset → the float constant;
 //! - `DynamicQuantizeLinear(x)` → `MatMulInteger(x, W)` → `Cast` → `Mul` by both scales → `MatMul(x, W)`.
 //!
 //! A weight is `scale · (value − zero point)`, with one scale for the tensor or one for each index of an axis.
@@ -10,7 +11,7 @@
 
 use super::error::{OnnxError, TensorProblem};
 use super::graph::{Graph, Node};
-use super::tensor::Values;
+use super::tensor::{Constant, Values};
 use crate::weights::Tensor;
 use std::collections::{BTreeMap, HashSet};
 
@@ -37,6 +38,7 @@ impl Graph {
         for (index, node) in self.nodes.iter().enumerate() {
             match node.operator.as_str() {
                 "DequantizeLinear" => self.restore_linear(index, node, &mut changes)?,
+                "Cast" => self.restore_affine(index, node, &mut changes)?,
                 "MatMulInteger" => self.restore_product(index, node, &mut changes)?,
                 _ => {}
             }
@@ -73,6 +75,30 @@ impl Graph {
             moved.inputs[0] = self.restored(&quantized, changes)?;
             moved.outputs = vec![output.to_owned()];
             changes.replaced.push((index, moved));
+        }
+        Ok(())
+    }
+
+    /// Bytes that are cast to floats, scaled by one number and shifted by another.
+    fn restore_affine(&self, index: usize, node: &Node, changes: &mut Changes) -> Result<(), OnnxError> {
+        let name = self.input(node, 0)?;
+        let Some(Constant { shape, values: Values::Quantized(values) }) = self.quantized.get(name) else {
+            return Ok(());
+        };
+        let cast = self.output(node)?;
+        let Some((scaled_by, scaled)) = self.only_step(cast, "Mul") else { return Ok(()) };
+        let Some((shifted_by, shifted)) = self.only_step(scaled, "Add") else { return Ok(()) };
+        let number = |node: usize, value| {
+            let tensor = self.weights.get(self.other_input(&self.nodes[node], value)?);
+            Ok(tensor.and_then(Tensor::scalar))
+        };
+        let (Some(scale), Some(offset)) = (number(scaled_by, cast)?, number(shifted_by, scaled)?) else {
+            return Ok(());
+        };
+        let data = values.iter().map(|&value| f32::from(value) * scale + offset).collect();
+        if let Some(tensor) = Tensor::new(shape.clone(), data) {
+            changes.weights.insert(shifted.to_owned(), tensor);
+            changes.removed.extend([index, scaled_by, shifted_by]);
         }
         Ok(())
     }

@@ -33,7 +33,10 @@ pub fn read(file: &Path) -> Result<Graph, OnnxError> {
 /// As [`read`].
 pub fn read_bytes(file: &Path, bytes: Bytes) -> Result<Graph, OnnxError> {
     let damaged = |source| OnnxError::Damaged { file: file.to_path_buf(), source };
-    let model = proto::Model::decode(bytes).map_err(damaged)?;
+    from_model(file, proto::Model::decode(bytes).map_err(damaged)?)
+}
+
+pub(crate) fn from_model(file: &Path, model: proto::Model) -> Result<Graph, OnnxError> {
     // Nearly any short text is protobuf of some kind; a model says its version and has a graph.
     let (Some(graph), 1..) = (model.graph, model.ir_version) else {
         return Err(OnnxError::NoGraph { file: file.to_path_buf() });

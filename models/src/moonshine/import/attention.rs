@@ -38,9 +38,9 @@ pub(super) fn attention<'g>(
     if graph.input(context, 0)? != graph.output(softmax)? {
         return Err(graph.node_error(context, NodeProblem::Unsupported("the softmax is on its right".into())));
     }
-    let query = projection(graph, graph.input(scores, 0)?, queries)?;
-    let key = projection(graph, graph.input(scores, 1)?, memory)?;
-    let value = projection(graph, graph.input(context, 1)?, memory)?;
+    let query = projection(graph, graph.input(scores, 0)?, queries, Layout::Rows)?;
+    let key = projection(graph, graph.input(scores, 1)?, memory, Layout::Columns)?;
+    let value = projection(graph, graph.input(context, 1)?, memory, Layout::Rows)?;
     if [key.heads, value.heads] != [query.heads; 2] || query.rotary != key.rotary || !value.rotary.is_empty()
     {
         return Err(wrong("queries, keys and values with different heads or rotations"));
@@ -100,6 +100,15 @@ fn softmax_after<'g>(graph: &'g Graph, scores: &'g Node) -> Option<&'g Node> {
     graph.reached_from(output, through, |node| node.operator == "Softmax").first().copied()
 }
 
+/// How an operand lies before the product, apart from batch and heads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Layout {
+    /// Frames × channels.
+    Rows,
+    /// Channels × frames.
+    Columns,
+}
+
 struct Projection {
     weights: LinearWeights,
     heads: Heads,
@@ -107,7 +116,18 @@ struct Projection {
 }
 
 /// The matrix from which an operand of the attention comes; it must multiply `source`.
-fn projection(graph: &Graph, operand: &str, source: &str) -> Result<Projection, OnnxError> {
+fn projection(graph: &Graph, operand: &str, source: &str, layout: Layout) -> Result<Projection, OnnxError> {
+    let transposes = graph.leading_to(operand, is_on_the_way, |node| node.operator == "Transpose");
+    let found = match transposes.first().and_then(|nearest| nearest.ints("perm")) {
+        Some([0, 2, 1, 3]) => Some(Layout::Rows),
+        Some([0, 1, 3, 2] | [0, 2, 3, 1]) => Some(Layout::Columns),
+        _ => None,
+    };
+    if found != Some(layout) {
+        let expected = format!("{layout:?} of [batch, head, frame, channel] before the attention's product");
+        let found = found.map_or_else(|| "another layout".to_owned(), |found| format!("{found:?}"));
+        return Err(graph.structure_error(operand, &expected, &found));
+    }
     let found = graph.leading_to(operand, is_on_the_way, |node| is_linear(graph, node));
     let [node] = found[..] else {
         let found = format!("{} such products", found.len());

@@ -10,10 +10,14 @@ mod blocks;
 mod decoder;
 mod encoder;
 mod stem;
+#[cfg(all(test, feature = "manager"))]
+mod tests;
 
 use super::weights::{MoonshineSizes, MoonshineWeights};
-use crate::onnx::{self, OnnxError};
+use crate::onnx::{self, Graph, OnnxError};
 use attention::Heads;
+use decoder::Decoder;
+use encoder::Encoder;
 use std::path::Path;
 use thiserror::Error;
 
@@ -44,10 +48,18 @@ pub enum ImportError {
 /// # Errors
 /// Where a file cannot be read, does not hold a Moonshine network, or does not belong to the other.
 pub fn import(encoder: &Path, decoder: &Path) -> Result<MoonshineWeights, ImportError> {
+    // One file after the other, so that only one is in memory.
     let encoder = encoder::import(&onnx::read(encoder)?)?;
-    // With a cache the decoder takes `then_branch`, which lacks the matrices of the cross-attention's keys
-    // and values: they are needed once, in the first pass.
-    let decoder = decoder::import(&onnx::read(decoder)?.into_branch("else_branch")?)?;
+    join(encoder, import_decoder(onnx::read(decoder)?)?)
+}
+
+/// With a cache the decoder takes `then_branch`, which lacks the matrices of the cross-attention's keys and
+/// values: they are needed once, in the first pass.
+fn import_decoder(graph: Graph) -> Result<Decoder, OnnxError> {
+    decoder::import(&graph.into_branch("else_branch")?)
+}
+
+fn join(encoder: Encoder, decoder: Decoder) -> Result<MoonshineWeights, ImportError> {
     agree("the hidden size", encoder.norm.len(), decoder.norm.len())?;
     agree("heads and their size", encoder.heads, decoder.heads)?;
     agree("the number of rotated channels", encoder.rotary.len(), decoder.rotary.len())?;
