@@ -104,7 +104,10 @@ impl<'a> ModelDir<'a> {
     ) -> Result<(), ManagerError> {
         let part = self.part(file);
         let mut output = File::create(&part).map_err(ManagerError::io("create", &part))?;
-        copy(file, 0, reader, &mut output, progress).map_err(ManagerError::io("write", &part))?;
+        copy(file, 0, reader, &mut output, progress).map_err(|failure| match failure {
+            CopyFailure::Read(source) => ManagerError::io("receive", &part)(source),
+            CopyFailure::Write(source) => ManagerError::io("write", &part)(source),
+        })?;
         drop(output);
         self.install(file)
     }
@@ -175,6 +178,15 @@ impl<'a> ModelDir<'a> {
     }
 }
 
+/// Which side of a copy failed.
+#[derive(Debug)]
+pub enum CopyFailure {
+    /// The source: an archive, a connection.
+    Read(io::Error),
+    /// The file in the cache.
+    Write(io::Error),
+}
+
 /// Copies the rest of `file` from its byte `done` on, telling `progress`, and no more than one byte too many.
 pub fn copy(
     file: &FileEntry,
@@ -182,19 +194,19 @@ pub fn copy(
     reader: &mut dyn Read,
     output: &mut File,
     progress: &mut dyn Progress,
-) -> io::Result<()> {
+) -> Result<(), CopyFailure> {
     let mut reader = reader.take((file.bytes + 1).saturating_sub(done));
     let mut buffer = vec![0; CHUNK_BYTES];
     loop {
         match reader.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(count) => {
-                output.write_all(&buffer[..count])?;
+                output.write_all(&buffer[..count]).map_err(CopyFailure::Write)?;
                 done += count as u64;
                 progress.advance(&file.name, done.min(file.bytes), file.bytes);
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+            Err(error) => return Err(CopyFailure::Read(error)),
         }
     }
 }

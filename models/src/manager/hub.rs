@@ -4,7 +4,7 @@
 //! itself is ours, over the same HTTP client, because `hf-hub` 0.5 sets no time-outs (an unreachable hub would
 //! hold the fetch for minutes) and does not check lengths.
 
-use super::cache::{self, ModelDir};
+use super::cache::{self, CopyFailure, ModelDir};
 use super::error::ManagerError;
 use super::manifest::{FileEntry, HubRepository};
 use super::progress::Progress;
@@ -19,7 +19,7 @@ use ureq::config::RedirectAuthHeaders;
 /// How long a name look-up and, after it, a connection may take: the hub is out of reach on many machines.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the hub may think before it answers.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a transfer may stand still.
 const STALL_TIMEOUT: Duration = Duration::from_secs(15);
 /// How often a transfer that broke off is taken up again, each time only if something came.
@@ -115,15 +115,17 @@ impl Hub {
         if resumed && !continues_at(&response, have) {
             return Err(failed("the answer does not continue where it was asked to".to_string()));
         }
-        let (mut output, done) = if resumed {
+        let (opened, done) = if resumed {
             (OpenOptions::new().append(true).open(part), have)
         } else {
             (File::create(part), 0)
         };
-        let output =
-            output.as_mut().map_err(|error| failed(format!("cannot write {}: {error}", part.display())))?;
+        let mut output = opened.map_err(ManagerError::io("open", part))?;
         let mut body = response.into_body().into_reader();
-        cache::copy(file, done, &mut body, output, progress).map_err(|error| failed(error.to_string()))
+        cache::copy(file, done, &mut body, &mut output, progress).map_err(|failure| match failure {
+            CopyFailure::Read(error) => failed(error.to_string()),
+            CopyFailure::Write(error) => ManagerError::io("write", part)(error),
+        })
     }
 }
 

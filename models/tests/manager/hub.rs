@@ -149,3 +149,14 @@ fn a_hub_that_refuses_connections_gives_way_to_npm() {
     world.manager().fetch("toy", &mut ()).unwrap();
     world.assert_whole();
 }
+
+#[test]
+fn a_hub_that_never_answers_gives_way_to_npm() {
+    let (world, _, ear) = fetch(vec![Answer::Silence]);
+    assert_eq!(world.calls("npm").len(), 1);
+    assert!(
+        ear.notes.iter().any(|note| note.starts_with("hub: ") && note.contains("timeout")),
+        "{:?}",
+        ear.notes
+    );
+}

@@ -133,7 +133,10 @@ fn broken_archives_are_refused() {
     not_tar.write_all(&[7; 4096]).unwrap();
     for archive in [cut, b"no archive at all".to_vec(), not_tar.finish().unwrap()] {
         let error = npm_fault(archive);
-        assert!(matches!(error, ManagerError::Archive { .. } | ManagerError::Io { .. }), "{error}");
+        assert!(
+            matches!(error, ManagerError::Archive { .. } | ManagerError::Io { action: "receive", .. }),
+            "{error}"
+        );
     }
     let error = pip_fault(b"no archive at all".to_vec());
     assert!(matches!(error, ManagerError::Archive { .. }), "{error}");

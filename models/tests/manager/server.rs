@@ -31,6 +31,8 @@ pub enum Answer {
     Redirect(String),
     /// A status without content.
     Status(u16),
+    /// Keep the connection open and say nothing.
+    Silence,
 }
 
 /// The server; its thread ends with the process.
@@ -47,6 +49,7 @@ impl Server {
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         thread::spawn(move || {
+            let mut silent = Vec::new();
             for stream in listener.incoming() {
                 let stream = stream.unwrap();
                 let request = read(&stream);
@@ -54,6 +57,10 @@ impl Server {
                 let answer = answers[seen.len().min(answers.len() - 1)].clone();
                 seen.push(request.clone());
                 drop(seen);
+                if let Answer::Silence = answer {
+                    silent.push(stream);
+                    continue;
+                }
                 // A client that has enough closes the connection: no fault of the server.
                 let _ = write(stream, &request, answer);
             }
@@ -98,6 +105,7 @@ fn write(mut stream: TcpStream, request: &Request, answer: Answer) -> std::io::R
                 "HTTP/1.1 302 Found\r\nlocation: {location}\r\nx-linked-etag: \"e\"\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             );
         }
+        Answer::Silence => return Ok(()),
         Answer::Status(status) => {
             return write!(stream, "HTTP/1.1 {status} No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         }
