@@ -15,6 +15,6 @@ mod walk;
 
 pub use error::{NodeProblem, OnnxError, TensorProblem};
 pub use graph::{Attribute, Graph, Input, Node};
-#[cfg(all(test, feature = "manager"))]
+#[cfg(all(test, feature = "fetch"))]
 pub(crate) use read::from_model;
 pub use read::{read, read_bytes};

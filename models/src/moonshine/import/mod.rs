@@ -10,7 +10,7 @@ mod blocks;
 mod decoder;
 mod encoder;
 mod stem;
-#[cfg(all(test, feature = "manager"))]
+#[cfg(all(test, feature = "fetch"))]
 mod tests;
 
 use super::weights::{MoonshineSizes, MoonshineWeights};
