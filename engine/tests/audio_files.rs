@@ -10,12 +10,13 @@ use proptest::prelude::*;
 use voxlane::audio::file::{AudioError, Place, Problem, Recording, Samples, read};
 use voxlane::audio::pcm::PcmError;
 
-const FIXTURES: [&str; 6] = [
+const FIXTURES: [&str; 7] = [
     "tone-16000-mono.flac",
     "tone-44100-stereo-24bit.flac",
     "tone-22050-mono.mp3",
     "tone-44100-mono.mp3",
     "tone-48000-stereo.ogg",
+    "tone-16000-mono-pages.ogg",
     "tone-48000-mono.opus",
 ];
 
@@ -298,6 +299,25 @@ fn a_truncated_flac_is_refused() {
     for keep in [bytes.len() / 2, bytes.len() - 1] {
         let error = read_bytes(&bytes[..keep]).unwrap_err();
         assert!(matches!(error.problem, Problem::Truncated(_) | Problem::Malformed(_)), "{error}");
+    }
+}
+
+#[test]
+fn every_damaged_page_of_an_ogg_file_is_noticed() {
+    let bytes = std::fs::read(fixture("tone-16000-mono-pages.ogg")).unwrap();
+    assert_eq!(read_bytes(&bytes).unwrap().samples.len(), 32_000);
+    let pages: Vec<usize> = (0..bytes.len()).filter(|&at| bytes[at..].starts_with(b"OggS")).collect();
+    assert!(pages.len() > 4, "{pages:?}");
+    for (page, &start) in pages.iter().enumerate() {
+        let mut damaged = bytes.clone();
+        let end = pages.get(page + 1).copied().unwrap_or(bytes.len());
+        damaged[(start + end) / 2] ^= 0x55;
+        let error = read_bytes(&damaged).expect_err("a damaged page");
+        let is_damage = matches!(error.problem, Problem::Malformed(_) | Problem::Truncated(_));
+        assert!(is_damage, "page {page}: {error}");
+        // Cut in the middle of the page.
+        let error = read_bytes(&bytes[..(start + end) / 2]).expect_err("a cut page");
+        assert!(!matches!(error.problem, Problem::Io(_)), "page {page}: {error}");
     }
 }
 

@@ -1,10 +1,12 @@
 //! FLAC, MP3 and Ogg Vorbis, decoded by `symphonia`.
 //!
 //! A packet that cannot be decoded, a checksum that does not hold, a stream that ends before its header says,
-//! or one that changes its shape on the way ends the reading with an error.
+//! one with a hole, or one that changes its shape on the way ends the reading with an error. What these formats do
+//! not protect cannot be seen: MP3 frames mostly have no checksum, and an MP3 file without a Xing or VBRI header,
+//! or an Ogg file that was cut exactly between two pages, does not say that it was longer.
 
 use std::fs::File;
-use std::io::{Cursor, Read};
+use std::io::{Cursor, Read, Seek};
 
 use symphonia::core::audio::GenericAudioBufferRef;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
@@ -19,6 +21,7 @@ use symphonia::default::{get_codecs, get_probe};
 
 use super::error::{Fault, Place, Problem};
 use super::file::{Block, Shape};
+use super::ogg;
 use super::wav::mix_down;
 
 /// The most bytes of text tags or pictures that are kept while reading past them.
@@ -36,18 +39,29 @@ pub(super) struct Codec {
     promised: Option<u64>,
     /// Sample frames decoded so far.
     decoded: u64,
+    /// When the next packet must begin, in the container's own units, once there was one.
+    next_start: Option<i64>,
+    /// Where the last packet must end, in the same units, if the container says so.
+    end: Option<i64>,
     exact: Vec<i16>,
     float: Vec<f32>,
 }
 
 impl Codec {
-    /// Recognizes the format and reads the header. `head` was already read from the file if it cannot be
-    /// rewound.
-    pub(super) fn open(head: Vec<u8>, file: File) -> Result<Self, Fault> {
-        let source: Box<dyn MediaSource> = if head.is_empty() {
-            Box::new(file)
-        } else {
-            Box::new(ReadOnlySource::new(Cursor::new(head).chain(file)))
+    /// Recognizes the format and reads the header, `head` being the bytes that were already read from the file.
+    /// `length` is the file's, if it is one that can be rewound.
+    pub(super) fn open(head: Vec<u8>, mut file: File, length: Option<u64>) -> Result<Self, Fault> {
+        // An Ogg file's length is written at its end. An MP3 file without a length must not be given the
+        // chance to estimate one, which could not be told from a promise.
+        let mut last_page = None;
+        let source: Box<dyn MediaSource> = match length {
+            Some(length) if head == ogg::MAGIC => {
+                let io = |error: std::io::Error| (error.into(), Place::File);
+                last_page = ogg::last_page(&mut file, length).map_err(io)?;
+                file.rewind().map_err(io)?;
+                Box::new(file)
+            }
+            _ => Box::new(ReadOnlySource::new(Cursor::new(head).chain(file))),
         };
         let stream = MediaSourceStream::new(source, Default::default());
         let limit = Limit::Maximum(METADATA_BYTES);
@@ -75,7 +89,21 @@ impl Codec {
             && parameters.codec == CODEC_ID_FLAC
             && parameters.bits_per_sample.is_some_and(|bits| bits <= 16);
         let (exact, float) = (Vec::new(), Vec::new());
-        Ok(Codec { format, decoder, track: id, shape, is_exact, promised, decoded: 0, exact, float })
+        let end = last_page.filter(|page| page.serial == id).map(|page| page.end);
+        let (decoded, next_start) = (0, None);
+        Ok(Codec {
+            format,
+            decoder,
+            track: id,
+            shape,
+            is_exact,
+            promised,
+            decoded,
+            next_start,
+            end,
+            exact,
+            float,
+        })
     }
 
     pub(super) fn shape(&self) -> Shape {
@@ -92,6 +120,13 @@ impl Codec {
             if packet.track_id != self.track {
                 continue;
             }
+            // Damaged pages are left out by the container's reader: audio would silently close up over them.
+            let start = packet.pts.get();
+            if self.next_start.is_some_and(|expected| start > expected) {
+                return Err((Problem::Malformed("audio is missing".into()), here));
+            }
+            let length = [packet.trim_start, packet.dur, packet.trim_end].iter().map(|part| part.get()).sum();
+            self.next_start = Some(start.saturating_add_unsigned(length));
             let buffer = self.decoder.decode(&packet).map_err(|error| damage(error, here))?;
             let frames = buffer.frames();
             if frames == 0 {
@@ -111,14 +146,14 @@ impl Codec {
 
     /// What can only be known when all is decoded.
     fn end(&mut self, here: Place) -> Result<(), Fault> {
-        if self.decoded == 0 {
-            return Ok(());
-        }
         if let Some(promised) = self.promised.filter(|&promised| promised > self.decoded) {
             let rate = f64::from(self.shape.sample_rate);
             let (promised, decoded) = (promised as f64 / rate, self.decoded as f64 / rate);
             let what = format!("the header promises {promised:.3} s, the file holds {decoded:.3} s");
             return Err((Problem::Truncated(what), here));
+        }
+        if self.end.is_some_and(|end| self.next_start.is_some_and(|reached| reached < end)) {
+            return Err((Problem::Malformed("the last page is damaged".into()), here));
         }
         if self.decoder.finalize().verify_ok == Some(false) {
             let what = "the checksum of the decoded audio is wrong";
@@ -168,6 +203,8 @@ fn damage(error: Error, place: Place) -> Fault {
         }
         Error::IoError(error) => Problem::Io(error),
         Error::Unsupported(what) => Problem::Unsupported(what.into()),
+        Error::ResetRequired => Problem::Unsupported("a chain of several recordings in one file".into()),
+        Error::DecodeError(what) => Problem::Malformed(what.into()),
         other => Problem::Malformed(other.to_string()),
     };
     (problem, place)

@@ -4,7 +4,7 @@
 //! Memory grows with the audio that was decoded, never with what a header claims.
 
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::error::Fault;
@@ -203,11 +203,7 @@ fn open_source(path: &Path) -> Result<(Source, Shape), Fault> {
         let shape = wav.shape();
         return Ok((Source::Wav(wav), shape));
     }
-    if length.is_some() {
-        file.rewind().map_err(io)?;
-        magic.clear();
-    }
-    let codec = codec::Codec::open(magic, file)?;
+    let codec = codec::Codec::open(magic, file, length)?;
     let shape = codec.shape();
     Ok((Source::Codec(Box::new(codec)), shape))
 }

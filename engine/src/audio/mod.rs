@@ -9,6 +9,8 @@ mod codec;
 mod error;
 #[cfg(feature = "files")]
 pub mod file;
+#[cfg(feature = "files")]
+mod ogg;
 pub mod pcm;
 pub mod resample;
 #[cfg(feature = "files")]

@@ -2,8 +2,9 @@
 //!
 //! Full scale is ±1.0 as `f32` and ±32768 as `i16`; `i16` → `f32` → `i16` gives the same samples back.
 
-/// One step of `i16` is `1 / I16_SCALE` of full scale.
-pub const I16_SCALE: f32 = 32_768.0;
+use voxlane_kernels::convert;
+
+pub use voxlane_kernels::convert::I16_SCALE;
 
 /// Floating-point samples beyond this multiple of full scale are refused: they are no loud audio but a
 /// wrong unit (16-bit steps taken for full scale) or garbage. Up to it they are clamped.
@@ -58,10 +59,7 @@ pub fn check(samples: &[f32]) -> Result<(), PcmError> {
 pub fn to_i16(samples: &[f32], out: &mut [i16]) -> Result<(), PcmError> {
     assert_eq!(samples.len(), out.len(), "input and output lengths");
     check(samples)?;
-    for (to, &from) in out.iter_mut().zip(samples) {
-        // The cast saturates, which is the clamp.
-        *to = (from * I16_SCALE).round_ties_even() as i16;
-    }
+    convert::f32_to_i16(samples, out);
     Ok(())
 }
 
@@ -71,9 +69,7 @@ pub fn to_i16(samples: &[f32], out: &mut [i16]) -> Result<(), PcmError> {
 /// If the lengths differ.
 pub fn to_f32(samples: &[i16], out: &mut [f32]) {
     assert_eq!(samples.len(), out.len(), "input and output lengths");
-    for (to, &from) in out.iter_mut().zip(samples) {
-        *to = f32::from(from) / I16_SCALE;
-    }
+    convert::i16_to_f32(samples, out);
 }
 
 #[cfg(test)]
