@@ -1,4 +1,4 @@
-//! Reading audio files: WAV by [`super::wav`], FLAC, MP3 and Ogg Vorbis by `symphonia`.
+//! Reading audio files: WAV by our own reader, FLAC, MP3 and Ogg Vorbis by `symphonia`.
 //!
 //! What a reader gives is right or an error: a damaged, truncated or lying file is never quietly shortened.
 //! Memory grows with the audio that was decoded, never with what a header claims.
