@@ -68,7 +68,7 @@ impl Visible {
 /// `out = softmax(scale * q · keys) · values` for each query and head. Rows of `q` and `out` hold
 /// `heads * head_dim` elements, head by head. A query that sees no key gives zeros.
 ///
-/// `scale` must be positive. Allocates nothing; uses about 7 KB of stack.
+/// `scale` must be positive. Allocates nothing; uses about 13 KB of stack.
 ///
 /// # Panics
 /// If a row does not fit its data, the caches are not of the size their shape says, the capacity is not a

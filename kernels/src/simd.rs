@@ -86,6 +86,13 @@ pub(crate) trait Simd: Copy {
     fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F;
     /// `a` where the mask is set, `b` elsewhere.
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
+    /// Whether any lane of `a` is greater than that of `b`.
+    fn any_greater(self, a: Self::F, b: Self::F) -> bool;
+    /// Writes the transpose of a square of `LANES` rows of `LANES` elements; strides are in elements.
+    ///
+    /// # Safety
+    /// All rows of both squares must be readable and writable.
+    unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
     /// The sum of all lanes, added pairwise (half onto half).
     fn sum(self, a: Self::F) -> f32;
     /// The largest lane. NaN may be missed.

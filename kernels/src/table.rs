@@ -6,10 +6,13 @@ use crate::attention::{self, KeyValue, Visible};
 use crate::convert;
 use crate::gemm;
 use crate::isa::{self, Isa};
+use crate::lstm::{self, GateOrder};
 use crate::norm::{self, Affine};
 use crate::rope::{self, Rotation};
 use crate::rows::{Rows, RowsMut};
 use crate::softmax;
+use crate::topk::{self, Candidate};
+use crate::transpose;
 use std::sync::OnceLock;
 
 /// Declares the table and its instance for each instruction set: each line gives a field, its type, and the
@@ -78,6 +81,12 @@ table! {
     moments: fn(&[f32]) -> (f64, f64) = norm: moments;
     /// See [`rope::apply_interleaved`].
     rope_interleaved: fn(RowsMut<'_>, usize, usize, usize, Rotation<'_>) = rope: interleaved;
+    /// See [`lstm::step`].
+    lstm_step: fn(Rows<'_>, GateOrder, usize, RowsMut<'_>, RowsMut<'_>) = lstm: step;
+    /// See [`topk::topk`].
+    topk: fn(&[f32], &mut [Candidate]) -> usize = topk: topk;
+    /// See [`transpose::transpose`].
+    transpose: fn(Rows<'_>, usize, RowsMut<'_>) = transpose: transpose;
     /// See [`softmax::softmax`].
     softmax: fn(&mut [f32]) = softmax: softmax;
     /// See [`softmax::log_sum_exp`].

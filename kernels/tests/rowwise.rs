@@ -3,9 +3,12 @@
 mod support;
 
 use support::{Random, assert_close, on_every_instruction_set, size};
+use voxlane_kernels::argmax;
+use voxlane_kernels::lstm::GateOrder;
 use voxlane_kernels::norm::Affine;
 use voxlane_kernels::rope::{self, Rotation};
 use voxlane_kernels::rows::{Rows, RowsMut};
+use voxlane_kernels::topk::Candidate;
 
 const WIDTHS: [usize; 9] = [1, 2, 7, 15, 16, 17, 63, 288, 417];
 
@@ -106,6 +109,102 @@ on_every_instruction_set! {
                 }
             }
             assert_close(&y, &expected, 1e-6, 0.0);
+        }
+    }
+
+    fn argmax_is_the_first_largest(table: &Table) {
+        const NAN: f32 = f32::NAN;
+        const LOWEST: f32 = f32::NEG_INFINITY;
+        for (x, expected) in [
+            (&[][..], None),
+            (&[NAN, NAN], None),
+            (&[NAN, LOWEST], Some(1)),
+            (&[1.0, NAN, 3.0, 3.0], Some(2)),
+            (&[-0.0, 0.0], Some(0)),
+            (&[f32::INFINITY, NAN], Some(0)),
+        ] {
+            assert_eq!((table.argmax)(x), expected, "{x:?}");
+        }
+        assert_eq!((table.argmax)(&[NAN; 600]), None);
+        for len in [1, 2, 15, 16, 17, 255, 256, 257, 1000, size(51_865, 700)] {
+            let mut random = Random(len as u64);
+            for round in 0..size(30, 3) {
+                // Few distinct values, so that ties are common; NaN and infinities among them.
+                let mut x: Vec<f32> = (0..len + 3).map(|_| random.below(9 + round * 100) as f32).collect();
+                for _ in 0..len / 10 {
+                    x[random.below(len)] = [NAN, LOWEST, -1.0][random.below(3)];
+                }
+                for start in 0..3 {
+                    let x = &x[start..start + len];
+                    assert_eq!((table.argmax)(x), argmax::plain(x), "length {len}");
+                }
+            }
+            // Alone at every place, among negative infinities.
+            for place in (0..len).step_by(size(len / 100 + 1, len / 5 + 1)) {
+                let mut x = vec![LOWEST; len];
+                x[place] = -5.0;
+                assert_eq!((table.argmax)(&x), Some(place));
+            }
+        }
+    }
+
+    fn topk_is_a_stable_sort(table: &Table) {
+        for len in [0, 1, 5, 63, 64, 65, size(5000, 300)] {
+            for k in [0, 1, 2, 5, 40] {
+                let mut random = Random((len * 41 + k) as u64);
+                let mut x: Vec<f32> = (0..len).map(|_| random.below(200) as f32 - 100.0).collect();
+                for _ in 0..len / 10 {
+                    x[random.below(len)] = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY][random.below(3)];
+                }
+                let mut best = vec![Candidate::default(); k];
+                let found = (table.topk)(&x, &mut best);
+                let mut order: Vec<usize> = (0..len).filter(|&i| !x[i].is_nan()).collect();
+                order.sort_by(|&a, &b| x[b].partial_cmp(&x[a]).expect("no NaN"));
+                order.truncate(k);
+                let expected: Vec<Candidate> = order.iter().map(|&index| Candidate { index, value: x[index] }).collect();
+                assert_eq!(best[..found], expected);
+            }
+        }
+    }
+
+    fn transpose_moves_every_element(table: &Table) {
+        for (rows, columns) in [(1, 1), (1, 70), (70, 1), (16, 16), (17, 33), (64, 64), (130, 67), (size(300, 20), 90)] {
+            let (from_stride, to_stride) = (columns + 3, rows + 5);
+            let x = Random(1).vector(rows * from_stride, 1.0);
+            let mut y = vec![9.0; columns * to_stride];
+            (table.transpose)(Rows::new(&x, from_stride, rows), columns, RowsMut::new(&mut y, to_stride, columns));
+            for c in 0..columns {
+                for r in 0..to_stride {
+                    let expected = if r < rows { x[r * from_stride + c] } else { 9.0 };
+                    assert_eq!(y[c * to_stride + r], expected, "row {r}, column {c}");
+                }
+            }
+        }
+    }
+
+    fn lstm_step(table: &Table) {
+        let sigmoid = |x: f32| 1.0 / (1.0 + f64::from(-x).exp());
+        for width in [1, 16, 37, 640] {
+            for (order, [i, f, g, o]) in
+                [(GateOrder::InputForgetCellOutput, [0, 1, 2, 3]), (GateOrder::InputOutputForgetCell, [0, 2, 3, 1])]
+            {
+                let mut random = Random(width as u64);
+                let gates = random.vector(2 * 4 * width, 4.0);
+                let (old, mut hidden) = (random.vector(2 * width, 2.0), vec![0.0; 2 * width]);
+                let mut cell = old.clone();
+                let (cells, hiddens) = (RowsMut::dense(&mut cell, width), RowsMut::dense(&mut hidden, width));
+                (table.lstm_step)(Rows::dense(&gates, 4 * width), order, width, cells, hiddens);
+                let gate = |n: usize, place: usize| gates[n / width * 4 * width + place * width + n % width];
+                let next: Vec<f64> = (0..2 * width)
+                    .map(|n| {
+                        let update = sigmoid(gate(n, i)) * f64::from(gate(n, g)).tanh();
+                        sigmoid(gate(n, f)) * f64::from(old[n]) + update
+                    })
+                    .collect();
+                assert_close(&cell, &next, 1e-6, 1e-6);
+                let expected: Vec<f64> = (0..2 * width).map(|n| sigmoid(gate(n, o)) * next[n].tanh()).collect();
+                assert_close(&hidden, &expected, 1e-6, 1e-6);
+            }
         }
     }
 }

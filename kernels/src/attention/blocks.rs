@@ -6,7 +6,7 @@ use crate::simd::Simd;
 
 /// Keys between two corrections of the running maximum: enough that the corrections cost nothing, few enough
 /// that the scores of a tile of queries stay in the first-level cache. Blocks start at its multiples.
-const BLOCK: usize = 256;
+const BLOCK: usize = 512;
 
 /// One head of the caches.
 #[derive(Clone, Copy)]
@@ -105,6 +105,11 @@ unsafe fn multiply_keys<S: Simd, const Q: usize, const V: usize>(
         unsafe { multiply_tile::<S, Q, V>(s, head, tile, start, v, scores) };
         v += V;
     }
+    if v + 2 <= vectors {
+        // SAFETY: the caller's promise.
+        unsafe { multiply_tile::<S, Q, 2>(s, head, tile, start, v, scores) };
+        v += 2;
+    }
     while v < vectors {
         // SAFETY: the caller's promise.
         unsafe { multiply_tile::<S, Q, 1>(s, head, tile, start, v, scores) };
@@ -160,8 +165,8 @@ fn weigh<S: Simd>(s: S, row: &mut [f32], seen: usize, scale: f32, peak: &mut f32
     s.store(&mut row[whole..], last);
 
     let mut largest = s.splat(*peak);
-    for i in (0..row.len()).step_by(S::LANES) {
-        largest = s.max(s.load(&row[i..]), largest);
+    for scores in row.chunks_exact(S::LANES) {
+        largest = s.max(s.load(scores), largest);
     }
     let new_peak = s.max_lane(largest);
 
@@ -169,10 +174,10 @@ fn weigh<S: Simd>(s: S, row: &mut [f32], seen: usize, scale: f32, peak: &mut f32
     let slope = scale * std::f32::consts::LOG2_E;
     let (slopes, offset) = (s.splat(slope), s.splat(-new_peak * slope));
     let mut sum = s.splat(0.0);
-    for i in (0..row.len()).step_by(S::LANES) {
-        let weight = math::exp2(s, s.mul_add(s.load(&row[i..]), slopes, offset));
+    for scores in row.chunks_exact_mut(S::LANES) {
+        let weight = math::exp2(s, s.mul_add(s.load(scores), slopes, offset));
         sum = s.add(sum, weight);
-        s.store(&mut row[i..], weight);
+        s.store(scores, weight);
     }
     // Exactly one where the peak stays.
     let factor = if new_peak == *peak { 1.0 } else { exp2_of_one(s, (*peak - new_peak) * slope) };

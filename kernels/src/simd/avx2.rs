@@ -109,6 +109,37 @@ impl Simd for Avx2 {
         unsafe { _mm256_blendv_ps(b, a, _mm256_castsi256_ps(mask)) }
     }
     #[inline(always)]
+    fn any_greater(self, a: __m256, b: __m256) -> bool {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }
+    }
+    #[inline(always)]
+    unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe {
+            for q in 0..2 {
+                // Halves of rows r and r + 4 share a register, so that shuffles within halves finish the square.
+                let mut rows = [_mm256_setzero_ps(); 4];
+                for (r, row) in rows.iter_mut().enumerate() {
+                    let low = _mm_loadu_ps(from.add(r * from_stride + 4 * q));
+                    let high = _mm_loadu_ps(from.add((r + 4) * from_stride + 4 * q));
+                    *row = _mm256_insertf128_ps::<1>(_mm256_castps128_ps256(low), high);
+                }
+                let (a, b) = (_mm256_unpacklo_ps(rows[0], rows[1]), _mm256_unpackhi_ps(rows[0], rows[1]));
+                let (c, d) = (_mm256_unpacklo_ps(rows[2], rows[3]), _mm256_unpackhi_ps(rows[2], rows[3]));
+                let columns = [
+                    _mm256_shuffle_ps::<0x44>(a, c),
+                    _mm256_shuffle_ps::<0xee>(a, c),
+                    _mm256_shuffle_ps::<0x44>(b, d),
+                    _mm256_shuffle_ps::<0xee>(b, d),
+                ];
+                for (r, &column) in columns.iter().enumerate() {
+                    _mm256_storeu_ps(to.add((4 * q + r) * to_stride), column);
+                }
+            }
+        }
+    }
+    #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
         // SAFETY: the token is proof of the instruction set.
         unsafe {

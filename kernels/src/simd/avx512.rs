@@ -100,6 +100,43 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_blend_ps(mask, b, a) }
     }
     #[inline(always)]
+    fn any_greater(self, a: __m512, b: __m512) -> bool {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0 }
+    }
+    #[inline(always)]
+    unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe {
+            // Quarters of four rows at a time are loaded into one register, so that two rounds of shuffles
+            // within quarters finish the square: rows r, r + 4, r + 8 and r + 12 at columns 4 q on.
+            let mut v = [_mm512_setzero_ps(); 16];
+            for q in 0..4 {
+                for r in 0..4 {
+                    let part = |k: usize| _mm_loadu_ps(from.add((r + 4 * k) * from_stride + 4 * q));
+                    let low = _mm512_insertf32x4::<1>(_mm512_castps128_ps512(part(0)), part(1));
+                    let low = _mm512_insertf32x4::<2>(low, part(2));
+                    v[4 * q + r] = _mm512_insertf32x4::<3>(low, part(3));
+                }
+            }
+            for q in 0..4 {
+                let rows = &v[4 * q..][..4];
+                let (a, b) = (_mm512_unpacklo_ps(rows[0], rows[1]), _mm512_unpackhi_ps(rows[0], rows[1]));
+                let (c, d) = (_mm512_unpacklo_ps(rows[2], rows[3]), _mm512_unpackhi_ps(rows[2], rows[3]));
+                let [a, b, c, d] = [a, b, c, d].map(|x| _mm512_castps_pd(x));
+                let columns = [
+                    _mm512_unpacklo_pd(a, c),
+                    _mm512_unpackhi_pd(a, c),
+                    _mm512_unpacklo_pd(b, d),
+                    _mm512_unpackhi_pd(b, d),
+                ];
+                for (r, &column) in columns.iter().enumerate() {
+                    _mm512_storeu_ps(to.add((4 * q + r) * to_stride), _mm512_castpd_ps(column));
+                }
+            }
+        }
+    }
+    #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
         // SAFETY: the token is proof of the instruction set.
         unsafe { _mm512_reduce_add_ps(a) }

@@ -123,6 +123,23 @@ impl Simd for Portable {
         lanes!(|i| if mask[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    fn any_greater(self, a: Self::F, b: Self::F) -> bool {
+        let mut any = false;
+        for i in 0..LANES {
+            any |= a[i] > b[i];
+        }
+        any
+    }
+    #[inline(always)]
+    unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        for r in 0..LANES {
+            for c in 0..LANES {
+                // SAFETY: the caller's promise.
+                unsafe { *to.add(r * to_stride + c) = *from.add(c * from_stride + r) };
+            }
+        }
+    }
+    #[inline(always)]
     fn sum(self, a: Self::F) -> f32 {
         let half = [a[0] + a[4], a[1] + a[5], a[2] + a[6], a[3] + a[7]];
         (half[0] + half[2]) + (half[1] + half[3])

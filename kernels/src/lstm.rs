@@ -1,0 +1,68 @@
+//! The element-wise part of an LSTM step (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
+
+use crate::math::{Sigmoid, Tanh, Unary};
+use crate::rows::{Rows, RowsMut};
+use crate::simd::{Simd, instruction_sets};
+use crate::table::Table;
+
+/// The order of the four gates in a row of weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateOrder {
+    /// Input, forget, cell, output: PyTorch.
+    InputForgetCellOutput,
+    /// Input, output, forget, cell: ONNX.
+    InputOutputForgetCell,
+}
+
+impl GateOrder {
+    /// Where the input, forget, cell and output gate are.
+    fn places(self) -> [usize; 4] {
+        match self {
+            GateOrder::InputForgetCellOutput => [0, 1, 2, 3],
+            GateOrder::InputOutputForgetCell => [0, 2, 3, 1],
+        }
+    }
+}
+
+/// One step of each row: `cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)`, `hidden = sigmoid(o) * tanh(cell)`.
+///
+/// Rows of `gates` hold the four gates before their functions, `size` elements each: inputs and last hidden state
+/// multiplied by their weights, biases added. Rows of `cell` (read and written) and `hidden` (written) hold `size`.
+///
+/// # Panics
+/// If the numbers of rows differ or a row does not fit its data.
+pub fn step(gates: Rows<'_>, order: GateOrder, size: usize, cell: RowsMut<'_>, hidden: RowsMut<'_>) {
+    (Table::active().lstm_step)(gates, order, size, cell, hidden);
+}
+
+instruction_sets! {
+    step = step_rows(gates: Rows<'_>, order: GateOrder, size: usize, cell: RowsMut<'_>, hidden: RowsMut<'_>);
+}
+
+#[inline(always)]
+fn step_rows<S: Simd>(
+    s: S,
+    gates: Rows<'_>,
+    order: GateOrder,
+    size: usize,
+    mut cell: RowsMut<'_>,
+    mut hidden: RowsMut<'_>,
+) {
+    assert!(gates.count == cell.count && gates.count == hidden.count, "as many rows of gates as of states");
+    for r in 0..gates.count {
+        let row = gates.row(r, 4 * size);
+        let [input, forget, update, output] = order.places().map(|place| &row[place * size..][..size]);
+        let (cell, hidden) = (cell.row(r, size), hidden.row(r, size));
+        let mut i = 0;
+        while i < size {
+            let end = (i + S::LANES).min(size);
+            let [input, forget, update, output] =
+                [input, forget, update, output].map(|gate| s.load_partial(&gate[i..end]));
+            let kept = s.mul(Sigmoid.apply(s, forget), s.load_partial(&cell[i..end]));
+            let next = s.mul_add(Sigmoid.apply(s, input), Tanh.apply(s, update), kept);
+            s.store_partial(&mut cell[i..end], next);
+            s.store_partial(&mut hidden[i..end], s.mul(Sigmoid.apply(s, output), Tanh.apply(s, next)));
+            i = end;
+        }
+    }
+}
