@@ -88,6 +88,15 @@ pub(crate) trait Simd: Copy {
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
     /// Whether any lane of `a` is greater than that of `b`.
     fn any_greater(self, a: Self::F, b: Self::F) -> bool;
+    /// Writes a vector past the caches where the instruction set can; [`Simd::fence`] must follow.
+    ///
+    /// # Safety
+    /// `LANES` elements from `to` on must be writable, and `to` aligned to a whole vector.
+    unsafe fn stream_ptr(self, to: *mut f32, v: Self::F);
+    /// Makes streamed writes visible in order with later ones.
+    fn fence(self);
+    /// Hints that the line at `at` is about to be read. Any address may be given.
+    fn prefetch(self, at: *const f32);
     /// Writes the transpose of a square of `LANES` rows of `LANES` elements; strides are in elements.
     ///
     /// # Safety

@@ -114,6 +114,21 @@ impl Simd for Avx2 {
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }
     }
     #[inline(always)]
+    unsafe fn stream_ptr(self, to: *mut f32, v: __m256) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { _mm256_stream_ps(to, v) }
+    }
+    #[inline(always)]
+    fn fence(self) {
+        // SAFETY: part of the baseline.
+        unsafe { _mm_sfence() }
+    }
+    #[inline(always)]
+    fn prefetch(self, at: *const f32) {
+        // SAFETY: a hint, which never faults.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+    }
+    #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         // SAFETY: the caller's promise; the token is proof of the instruction set.
         unsafe {

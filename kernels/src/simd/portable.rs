@@ -131,6 +131,15 @@ impl Simd for Portable {
         any
     }
     #[inline(always)]
+    unsafe fn stream_ptr(self, to: *mut f32, v: Self::F) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_ptr(to, v) }
+    }
+    #[inline(always)]
+    fn fence(self) {}
+    #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
+    #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         for r in 0..LANES {
             for c in 0..LANES {
