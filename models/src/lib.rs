@@ -16,4 +16,5 @@ pub mod manager;
 pub mod model;
 pub mod moonshine;
 pub mod onnx;
+pub mod tokenizer;
 pub mod weights;
