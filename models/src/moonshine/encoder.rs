@@ -23,9 +23,9 @@ use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// Rows in a block of everything but attention. Each unit then takes about 100 µs in f32, and the weights
 /// that it reads from L3 cost a fraction of its arithmetic.
-const BLOCK_ROWS: usize = 48;
+const BLOCK_ROWS: usize = 32;
 /// Scores of one head that a unit of attention computes at most, so that long segments get fewer queries.
-const ATTENTION_SCORES: usize = 20_000;
+const ATTENTION_SCORES: usize = 10_000;
 
 /// The prepared weights of the encoder.
 pub(super) struct Encoder {
