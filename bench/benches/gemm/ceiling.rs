@@ -16,6 +16,13 @@ pub fn measure() -> Ceilings {
     Ceilings { f32_gflops: f32_peak() / 1e9, i8_gops: i8_peak() / 1e9 }
 }
 
+/// Reads a buffer from its first aligned word on.
+pub fn read<T: Copy>(data: &[T]) {
+    // SAFETY: any bits of a number make a word.
+    let (_, words, _) = unsafe { data.align_to::<u64>() };
+    black_box(sum(black_box(words)));
+}
+
 /// Bytes a second that one core reads from a buffer of `bytes`.
 pub fn read_bandwidth(bytes: usize) -> f64 {
     let data = vec![1u64; bytes / 8];

@@ -10,6 +10,7 @@ mod timing;
 use ceiling::{Ceilings, read_bandwidth};
 use std::hint::black_box;
 use timing::medians;
+use voxlane_kernels::gemm::i8::{PackedMut, QuantizedRows, quantize_rows};
 use voxlane_kernels::gemm::{self, Epilogue};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
@@ -31,7 +32,12 @@ fn main() {
     {
         println!("read {name:>8}: {:6.1} GB/s", read_bandwidth(bytes) / 1e9);
     }
-    let tables: [(&str, Table); 2] = [("f32-layers", f32_layers), ("f32-few-rows", f32_few_rows)];
+    let tables: [(&str, Table); 4] = [
+        ("f32-layers", f32_layers),
+        ("f32-few-rows", f32_few_rows),
+        ("i8-layers", i8_layers),
+        ("i8-few-rows", i8_few_rows),
+    ];
     for (name, table) in tables {
         if name.contains(&word) {
             println!("\n{name}");
@@ -152,8 +158,8 @@ fn f32_layers(ceilings: &Ceilings) {
 }
 
 fn f32_few_rows(_: &Ceilings) {
-    println!("{:>5} {:>12} {:>9} {:>9} {:>9} {:>6}", "rows", "shape", "µs", "GB/s", "GFLOP/s", "ratio");
-    for (outputs, inputs) in LAYERS.into_iter().chain([(32768, 288)]) {
+    println!("{:>5} {:>12} {:>9} {:>9} {:>9} {:>9}", "rows", "shape", "µs", "GB/s", "of reads", "vs crate");
+    for (outputs, inputs) in LAYERS.into_iter().chain([(2304, 2304), (32768, 288)]) {
         for rows in [1, 2, 4, 8, 24] {
             let case = F32Case::new(rows, outputs, inputs);
             let (mut out, mut first, mut second) = (case.out.clone(), case.out.clone(), case.out.clone());
@@ -163,15 +169,119 @@ fn f32_few_rows(_: &Ceilings) {
                     &mut || rival(rows, outputs, inputs, &case.a, &case.w, false, &mut first),
                     &mut || rival(rows, outputs, inputs, &case.a, &case.w, true, &mut second),
                 ],
-                0.2,
+                0.15,
             );
+            let reads = medians(&mut [&mut || case.ours(&mut out), &mut || ceiling::read(&case.packed)], 0.1);
             println!(
-                "{rows:>5} {:>12} {:>9.1} {:>9.1} {:>9.1} {:>6.2}",
+                "{rows:>5} {:>12} {:>9.1} {:>9.1} {:>8.0}% {:>8.2}x",
                 format!("{outputs}x{inputs}"),
-                times[0] * 1e6,
-                (4 * outputs * inputs) as f64 / times[0] / 1e9,
-                case.operations() / times[0] / 1e9,
+                reads[0] * 1e6,
+                (4 * outputs * inputs) as f64 / reads[0] / 1e9,
+                100.0 * reads[1] / reads[0],
                 times[1].min(times[2]) / times[0],
+            );
+        }
+    }
+}
+
+struct I8Case {
+    f32: F32Case,
+    panels: Vec<i8>,
+    scales: Vec<f32>,
+    corrections: Vec<i32>,
+    data: Vec<u8>,
+    row_scales: Vec<f32>,
+}
+
+impl I8Case {
+    fn new(rows: usize, outputs: usize, inputs: usize) -> Self {
+        let f32 = F32Case::new(rows, outputs, inputs);
+        let mut panels = vec![0; gemm::i8::packed_len(outputs, inputs)];
+        let mut scales = vec![0.0; gemm::i8::scales_len(outputs)];
+        let mut corrections = vec![0; gemm::i8::scales_len(outputs)];
+        let mut packed =
+            PackedMut { panels: &mut panels, scales: &mut scales, corrections: &mut corrections };
+        gemm::i8::pack(&f32.w, outputs, inputs, &mut packed);
+        let (data, row_scales) = (vec![0; rows * gemm::i8::row_len(inputs)], vec![0.0; rows]);
+        Self { f32, panels, scales, corrections, data, row_scales }
+    }
+
+    fn ours(&self, a: &QuantizedRows<'_>, out: &mut [f32]) {
+        let &F32Case { outputs, inputs, .. } = &self.f32;
+        let w = gemm::i8::Packed::new(&self.panels, &self.scales, &self.corrections, outputs, inputs);
+        gemm::i8::gemm(black_box(a), &w, &Epilogue::default(), RowsMut::dense(out, outputs));
+    }
+
+    /// Seconds of the 8-bit product and of reading its weights.
+    fn beside_reads(&self, budget: f64) -> [f64; 2] {
+        let F32Case { inputs, .. } = self.f32;
+        let (mut data, mut row_scales) = (self.data.clone(), self.row_scales.clone());
+        let mut out = self.f32.out.clone();
+        let a = quantize_rows(Rows::dense(&self.f32.a, inputs), inputs, &mut data, &mut row_scales);
+        let times =
+            medians(&mut [&mut || self.ours(&a, &mut out), &mut || ceiling::read(&self.panels)], budget);
+        [times[0], times[1]]
+    }
+
+    /// Seconds of the 8-bit product, of the quantization of its rows, and of the f32 product.
+    fn times(&mut self, budget: f64) -> [f64; 3] {
+        let F32Case { inputs, .. } = self.f32;
+        let (mut data, mut row_scales) = (self.data.clone(), self.row_scales.clone());
+        let (mut out, mut f32_out) = (self.f32.out.clone(), self.f32.out.clone());
+        let mut again = (self.data.clone(), self.row_scales.clone());
+        let x = Rows::dense(&self.f32.a, inputs);
+        let a = quantize_rows(x, inputs, &mut data, &mut row_scales);
+        let times = medians(
+            &mut [
+                &mut || self.ours(&a, &mut out),
+                &mut || {
+                    black_box(quantize_rows(black_box(x), inputs, &mut again.0, &mut again.1));
+                },
+                &mut || self.f32.ours(&mut f32_out),
+            ],
+            budget,
+        );
+        [times[0], times[1], times[2]]
+    }
+}
+
+fn i8_layers(ceilings: &Ceilings) {
+    println!(
+        "{:>5} {:>12} {:>9} {:>8} {:>9} {:>9} {:>12}",
+        "rows", "shape", "GOP/s", "of peak", "quantize", "vs f32", "with quant."
+    );
+    for (outputs, inputs) in LAYERS {
+        for rows in [16, 64, ROWS] {
+            let mut case = I8Case::new(rows, outputs, inputs);
+            let [product, quantize, f32] = case.times(0.3);
+            let rate = case.f32.operations() / product / 1e9;
+            println!(
+                "{rows:>5} {:>12} {rate:>9.1} {:>7.0}% {:>8.0}% {:>8.2}x {:>11.2}x",
+                format!("{outputs}x{inputs}"),
+                100.0 * rate / ceilings.i8_gops,
+                100.0 * quantize / product,
+                f32 / product,
+                f32 / (product + quantize),
+            );
+        }
+    }
+}
+
+fn i8_few_rows(_: &Ceilings) {
+    println!("{:>5} {:>12} {:>9} {:>9} {:>9} {:>9}", "rows", "shape", "µs", "GB/s", "of reads", "vs f32");
+    for (outputs, inputs) in LAYERS.into_iter().chain([(2304, 2304), (32768, 288)]) {
+        for rows in [1, 2, 4, 8, 24] {
+            let mut case = I8Case::new(rows, outputs, inputs);
+            // Apart, because the f32 weights would push the others out of the cache.
+            let [product, read] = case.beside_reads(0.1);
+            let [alone, _, f32] = case.times(0.1);
+            println!(
+                "{rows:>5} {:>12} {:>9.2} {:>9.1} {:>8.0}% {:>8.2}x",
+                format!("{outputs}x{inputs}"),
+                product * 1e6,
+                case.panels.len() as f64 / product / 1e9,
+                100.0 * read / product,
+                f32 / alone,
             );
         }
     }

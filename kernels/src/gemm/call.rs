@@ -33,7 +33,7 @@ impl<'a, A, W> Call<'a, A, W> {
     }
 }
 
-/// `instruction_sets!(run: A, W)` compiles the generic `run::<L>(Call<A, W>)` for every instruction set of
+/// `instruction_sets!(run: A, W)` names the generic `run::<L>(Call<A, W>)` for every instruction set of
 /// the target, as constants of a type `Function` that only this crate can call.
 macro_rules! instruction_sets {
     ($run:ident: $a:ty, $w:ty) => {
@@ -41,27 +41,17 @@ macro_rules! instruction_sets {
         #[derive(Clone, Copy)]
         pub struct Function(fn(Call<'_, $a, $w>));
 
-        pub(super) const SCALAR: Function = Function(|call| {
-            // SAFETY: plain Rust needs no instruction set.
-            unsafe { $run::<lanes::Scalar>(call) }
-        });
+        instruction_sets!(one SCALAR, Scalar, $run: $a, $w);
         #[cfg(target_arch = "x86_64")]
-        instruction_sets!(one AVX2, Avx2, "avx2,fma", $run: $a, $w);
+        instruction_sets!(one AVX2, Avx2, $run: $a, $w);
         #[cfg(target_arch = "x86_64")]
-        instruction_sets!(one AVX512, Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni", $run: $a, $w);
+        instruction_sets!(one AVX512, Avx512, $run: $a, $w);
         #[cfg(target_arch = "aarch64")]
-        instruction_sets!(one NEON, Neon, "neon", $run: $a, $w);
+        instruction_sets!(one NEON, Neon, $run: $a, $w);
     };
-    (one $name:ident, $lanes:ident, $features:literal, $run:ident: $a:ty, $w:ty) => {
-        pub(super) const $name: Function = {
-            #[target_feature(enable = $features)]
-            unsafe fn enabled(call: Call<'_, $a, $w>) {
-                // SAFETY: the features are enabled here.
-                unsafe { $run::<lanes::$lanes>(call) }
-            }
-            // SAFETY: a table is only given out where its instruction set is available.
-            Function(|call| unsafe { enabled(call) })
-        };
+    (one $name:ident, $lanes:ident, $run:ident: $a:ty, $w:ty) => {
+        // SAFETY: a table is only given out where its instruction set is available.
+        pub(super) const $name: Function = Function(|call| unsafe { $run::<lanes::$lanes>(call) });
     };
 }
 pub(super) use instruction_sets;

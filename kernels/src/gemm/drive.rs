@@ -2,12 +2,12 @@
 
 use super::PANEL;
 use super::epilogue::Finish;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Task};
 
 /// Rows of a block whose inputs should stay in the second-level cache while all panels pass by, in bytes.
 const ROW_BLOCK_BYTES: usize = 256 << 10;
-/// The largest tile of any instruction set: rows, panels.
-const MAX_TILE: (usize, usize) = (8, 3);
+/// The most panels of any tile.
+const MAX_PANELS: usize = 6;
 
 /// The inner product of one precision.
 pub(super) trait Product {
@@ -15,15 +15,32 @@ pub(super) trait Product {
     type Lanes: Lanes;
     /// Rows of the tile that fills the registers, at most 8.
     const ROWS: usize;
-    /// Panels of that tile, 1 or 3.
+    /// Panels of that tile: 1, 3 or 6.
     const PANELS: usize;
+    /// Panels of a tile of few rows, at most [`FEW_ROWS`](Self::FEW_ROWS): 1, 3 or 6. A product of few rows is
+    /// bound by reading weights, or by the latency of its sums, and so takes more panels at once.
+    const PANELS_OF_FEW: usize;
+    /// As many rows fit into the registers beside those panels.
+    const FEW_ROWS: usize = Self::ROWS * Self::PANELS / Self::PANELS_OF_FEW;
+
+    /// Runs a task with the instruction set enabled.
+    ///
+    /// # Safety
+    /// The machine has it; the task's own conditions hold.
+    unsafe fn enter(task: impl Task);
 
     /// Sums for `M` rows from `row` on and the outputs of `P` panels from `panel` on, over all inputs in
-    /// rising order with one accumulator for each output.
+    /// rising order with one accumulator for each output. With `fetch`, the weights of the next tile are
+    /// fetched into the cache on the way.
     ///
     /// # Safety
     /// The rows and panels exist; the instruction set is enabled in the caller.
-    unsafe fn tile<const M: usize, const P: usize>(&self, row: usize, panel: usize) -> [[Self::Lanes; P]; M];
+    unsafe fn tile<const M: usize, const P: usize>(
+        &self,
+        row: usize,
+        panel: usize,
+        fetch: bool,
+    ) -> [[Self::Lanes; P]; M];
 }
 
 /// Where results go. Rows do not overlap.
@@ -39,66 +56,92 @@ pub(super) struct Output<'a> {
 ///
 /// # Safety
 /// `output` describes memory that is good to write (and to read, if it accumulates); the product has its
-/// rows and `outputs.div_ceil(PANEL)` panels; a bias has `outputs` values; the instruction set is enabled
-/// in the caller.
-#[inline(always)]
+/// rows and `outputs.div_ceil(PANEL)` panels; a bias has `outputs` values; the machine has the instruction
+/// set.
 pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output: Output<'_>) {
     let panels = output.outputs.div_ceil(PANEL);
-    let tile_rows = K::ROWS;
-    let block = (ROW_BLOCK_BYTES / bytes_per_row.max(1)).max(1).next_multiple_of(tile_rows);
+    let block = (ROW_BLOCK_BYTES / bytes_per_row.max(1)).max(1).next_multiple_of(K::ROWS);
     for first in (0..output.rows).step_by(block) {
         let last = output.rows.min(first + block);
+        let wide = if last - first <= K::FEW_ROWS { K::PANELS_OF_FEW } else { K::PANELS };
         let mut panel = 0;
         while panel < panels {
-            let wide = K::PANELS == 3 && panel + 3 <= panels;
+            let p = if panel + wide <= panels { wide } else { 1 };
             let mut row = first;
             while row < last {
-                let m = tile_rows.min(last - row);
-                // SAFETY: `row + m <= rows`, and `panel + 3 <= panels` if wide; the rest is the caller's promise.
+                // The rows that are left, spread evenly over tiles.
+                let m = (last - row).div_ceil((last - row).div_ceil(K::ROWS));
+                // The first rows fetch for all. Few rows read as fast as the machine's own prefetcher can,
+                // and fetching ahead only got into its way.
+                let fetch = row == first && last - first > K::FEW_ROWS;
+                let work = Work { product, output: &output, row, panel, fetch };
+                // SAFETY: `row + m <= rows` and `panel + p <= panels`; the rest is the caller's promise.
                 unsafe {
-                    if wide {
-                        rows_of::<K, 3>(product, &output, row, m, panel);
-                    } else {
-                        rows_of::<K, 1>(product, &output, row, m, panel);
+                    match p {
+                        6 if K::PANELS_OF_FEW == 6 => few_rows::<K, 6>(work, m),
+                        3 if K::PANELS == 3 => rows_of::<K, 3>(work, m),
+                        3 if K::PANELS_OF_FEW == 3 => few_rows::<K, 3>(work, m),
+                        _ => rows_of::<K, 1>(work, m),
                     }
                 }
                 row += m;
             }
-            panel += if wide { 3 } else { 1 };
+            panel += p;
         }
     }
 }
 
-/// One tile of `m` rows, with `m` as a constant.
-#[inline(always)]
-unsafe fn rows_of<K: Product, const P: usize>(
-    product: &K,
-    output: &Output<'_>,
-    row: usize,
-    m: usize,
-    panel: usize,
-) {
-    macro_rules! with_constant {
-        ($($M:literal)*) => {
-            match m {
-                // SAFETY: the caller's promise.
-                $($M if $M <= K::ROWS => unsafe { one_tile::<K, $M, P>(product, output, row, panel) },)*
-                _ => unreachable!("no tile has {m} rows"),
-            }
-        };
-    }
-    with_constant!(1 2 3 4 5 6 7 8)
+macro_rules! tile_of {
+    ($($rows:literal)* of $work:ident, $m:ident, at most $most:expr) => {
+        match $m {
+            // SAFETY: the caller's promise.
+            $($rows if $rows <= $most => unsafe { K::enter(Tile::<K, $rows, P>($work)) },)*
+            _ => unreachable!("no tile has {} rows", $m),
+        }
+    };
 }
 
+/// One tile of `m` of few rows, with `m` as a constant.
 #[inline(always)]
-unsafe fn one_tile<K: Product, const M: usize, const P: usize>(
-    product: &K,
-    output: &Output<'_>,
+unsafe fn few_rows<K: Product, const P: usize>(work: Work<'_, K>, m: usize) {
+    tile_of!(1 2 3 4 of work, m, at most K::FEW_ROWS)
+}
+
+/// One tile of `m` rows, with `m` as a constant.
+#[inline(always)]
+unsafe fn rows_of<K: Product, const P: usize>(work: Work<'_, K>, m: usize) {
+    tile_of!(1 2 3 4 5 6 7 8 of work, m, at most K::ROWS)
+}
+
+/// Where a tile is.
+struct Work<'a, K> {
+    product: &'a K,
+    output: &'a Output<'a>,
     row: usize,
     panel: usize,
-) {
+    fetch: bool,
+}
+
+/// A tile of `M` rows and `P` panels.
+struct Tile<'a, K, const M: usize, const P: usize>(Work<'a, K>);
+
+impl<K: Product, const M: usize, const P: usize> Task for Tile<'_, K, M, P> {
+    #[inline(always)]
+    unsafe fn run(self) {
+        // SAFETY: the caller's promise.
+        unsafe { one_tile::<K, M, P>(self.0) }
+    }
+}
+
+/// Computes and stores one tile.
+///
+/// # Safety
+/// The tile lies inside the product and the output; the instruction set is enabled in the caller.
+#[inline(always)]
+unsafe fn one_tile<K: Product, const M: usize, const P: usize>(work: Work<'_, K>) {
+    let Work { product, output, row, panel, fetch } = work;
     // SAFETY: the caller's promise.
-    let mut sums = unsafe { product.tile::<M, P>(row, panel) };
+    let mut sums = unsafe { product.tile::<M, P>(row, panel, fetch) };
     let column = panel * PANEL;
     let columns = (output.outputs - column).min(P * PANEL);
     if let Some(bias) = output.finish.bias {
@@ -130,7 +173,7 @@ unsafe fn activate<L: Lanes, const M: usize, const P: usize>(
     columns: usize,
     activation: fn(&mut [f32]),
 ) {
-    let mut buffer = [[0.0f32; MAX_TILE.1 * PANEL]; MAX_TILE.0];
+    let mut buffer = [[0.0f32; MAX_PANELS * PANEL]; M];
     for (row, sums) in buffer.iter_mut().zip(sums) {
         let values = row.as_mut_ptr();
         for (p, sum) in sums.iter().enumerate() {
@@ -168,4 +211,12 @@ unsafe fn store<L: Lanes, const M: usize, const P: usize>(
             }
         }
     }
+}
+
+/// How far ahead of what a tile reads it fetches, in bytes: as far as its own weights reach, so that each line
+/// is fetched once and all are there when the next tile starts. Nothing if that was not asked for, or if one
+/// tile's weights would not fit into the second-level cache.
+#[inline(always)]
+pub(super) fn fetch_distance(fetch: bool, tile_bytes: usize) -> Option<usize> {
+    (fetch && tile_bytes <= 256 << 10).then_some(tile_bytes)
 }

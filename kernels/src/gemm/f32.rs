@@ -2,9 +2,9 @@
 
 use super::PANEL;
 use super::call::{Call, instruction_sets};
-use super::drive::{Product, drive};
+use super::drive::{Product, drive, fetch_distance};
 use super::epilogue::Epilogue;
-use super::lanes::{self, Lanes};
+use super::lanes::{self, Lanes, Task};
 use crate::rows::{Rows, RowsMut};
 use crate::table::Table;
 use std::marker::PhantomData;
@@ -97,21 +97,42 @@ impl<L: Lanes> Product for Tiles<L> {
     type Lanes = L;
     const ROWS: usize = L::TILE_ROWS;
     const PANELS: usize = L::TILE_PANELS;
+    const PANELS_OF_FEW: usize = L::TILE_PANELS_OF_FEW;
 
     #[inline(always)]
-    unsafe fn tile<const M: usize, const P: usize>(&self, row: usize, panel: usize) -> [[L; P]; M] {
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { L::enter(task) }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<const M: usize, const P: usize>(
+        &self,
+        row: usize,
+        panel: usize,
+        fetch: bool,
+    ) -> [[L; P]; M] {
         // SAFETY: the caller's rows and panels exist; a panel is `inputs * PANEL` values.
         unsafe {
             let a: [*const f32; M] = std::array::from_fn(|m| self.a.add((row + m) * self.stride));
             let w: [*const f32; P] =
                 std::array::from_fn(|p| self.panels.add((panel + p) * self.inputs * PANEL));
             let mut sums = [[L::splat(0.0); P]; M];
+            let ahead = fetch_distance(fetch, P * self.inputs * PANEL * size_of::<f32>());
             for k in 0..self.inputs {
-                let w: [L; P] = std::array::from_fn(|p| L::load(w[p].add(k * PANEL)));
+                if let Some(ahead) = ahead {
+                    for w in w {
+                        L::prefetch(w.add(k * PANEL).wrapping_byte_add(ahead));
+                    }
+                }
+                let mut weights = [L::splat(0.0); P];
+                for p in 0..P {
+                    weights[p] = L::load(w[p].add(k * PANEL));
+                }
                 for m in 0..M {
                     let a = L::splat(*a[m].add(k));
                     for p in 0..P {
-                        sums[m][p] = sums[m][p].add_product(a, w[p]);
+                        sums[m][p] = sums[m][p].add_product(a, weights[p]);
                     }
                 }
             }
@@ -121,8 +142,7 @@ impl<L: Lanes> Product for Tiles<L> {
 }
 
 /// # Safety
-/// The instruction set of `L` is enabled in the caller.
-#[inline(always)]
+/// The machine has the instruction set of `L`.
 unsafe fn run<L: Lanes>(call: Call<'_, Rows<'_>, Packed<'_>>) {
     let tiles = Tiles::<L> {
         a: call.a.data.as_ptr(),

@@ -4,9 +4,9 @@
 
 use super::PANEL;
 use super::call::{Call, instruction_sets};
-use super::drive::{Product, drive};
+use super::drive::{Product, drive, fetch_distance};
 use super::epilogue::Epilogue;
-use super::lanes::{self, Dots, Lanes};
+use super::lanes::{self, Dots, Lanes, Task};
 pub use super::quantize::{QuantizedRows, quantize_rows, quantize_rows_with, row_len};
 use crate::rows::RowsMut;
 use crate::table::Table;
@@ -154,9 +154,9 @@ pub fn gemm_with(
 
 instruction_sets!(run: QuantizedRows<'_>, Packed<'_>);
 #[cfg(target_arch = "x86_64")]
-instruction_sets!(one AVX_VNNI, AvxVnni, "avx2,fma,avxvnni", run: QuantizedRows<'_>, Packed<'_>);
+instruction_sets!(one AVX_VNNI, AvxVnni, run: QuantizedRows<'_>, Packed<'_>);
 #[cfg(target_arch = "aarch64")]
-instruction_sets!(one NEON_DOT, NeonDot, "neon,dotprod", run: QuantizedRows<'_>, Packed<'_>);
+instruction_sets!(one NEON_DOT, NeonDot, run: QuantizedRows<'_>, Packed<'_>);
 
 /// AVX2, with the dot product where the machine has it: the sums are exact either way.
 #[cfg(target_arch = "x86_64")]
@@ -183,9 +183,21 @@ impl<D: Dots> Product for Tiles<D> {
     type Lanes = D::Lanes;
     const ROWS: usize = D::TILE_ROWS;
     const PANELS: usize = D::TILE_PANELS;
+    const PANELS_OF_FEW: usize = D::TILE_PANELS_OF_FEW;
 
     #[inline(always)]
-    unsafe fn tile<const M: usize, const P: usize>(&self, row: usize, panel: usize) -> [[D::Lanes; P]; M] {
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { D::enter(task) }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<const M: usize, const P: usize>(
+        &self,
+        row: usize,
+        panel: usize,
+        fetch: bool,
+    ) -> [[D::Lanes; P]; M] {
         // SAFETY: the caller's rows and panels exist; a row is `steps * STEP` bytes, a panel `PANEL` times
         // that, and each panel has `PANEL` scales and corrections.
         unsafe {
@@ -195,27 +207,36 @@ impl<D: Dots> Product for Tiles<D> {
             let start: [D::Sums; P] =
                 std::array::from_fn(|p| D::start(self.corrections.add((panel + p) * PANEL)));
             let mut sums = [start; M];
+            let ahead = fetch_distance(fetch, P * self.steps * STEP * PANEL);
             for step in 0..self.steps {
+                if let Some(ahead) = ahead {
+                    for w in w {
+                        D::Lanes::prefetch(w.add(step * STEP * PANEL).wrapping_byte_add(ahead));
+                    }
+                }
                 let w: [D::Weights; P] = std::array::from_fn(|p| D::weights(w[p].add(step * STEP * PANEL)));
                 for m in 0..M {
+                    let a = D::inputs(a[m].add(step * STEP));
                     for p in 0..P {
-                        sums[m][p] = D::add(sums[m][p], a[m].add(step * STEP), w[p]);
+                        sums[m][p] = D::add(sums[m][p], a, w[p]);
                     }
                 }
             }
-            let scales: [D::Lanes; P] =
-                std::array::from_fn(|p| D::Lanes::load(self.scales.add((panel + p) * PANEL)));
-            std::array::from_fn(|m| {
-                let scale = D::Lanes::splat(*self.a_scales.add(row + m));
-                std::array::from_fn(|p| D::finish(sums[m][p]).mul(scale.mul(scales[p])))
-            })
+            let mut results = [[D::Lanes::splat(0.0); P]; M];
+            for p in 0..P {
+                let weight_scales = D::Lanes::load(self.scales.add((panel + p) * PANEL));
+                for m in 0..M {
+                    let scales = D::Lanes::splat(*self.a_scales.add(row + m)).mul(weight_scales);
+                    results[m][p] = D::finish(sums[m][p]).mul(scales);
+                }
+            }
+            results
         }
     }
 }
 
 /// # Safety
-/// The instruction set of `D` is enabled in the caller.
-#[inline(always)]
+/// The machine has the instruction set of `D`.
 unsafe fn run<D: Dots>(call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
     let tiles = Tiles::<D> {
         a: call.a.data.as_ptr(),

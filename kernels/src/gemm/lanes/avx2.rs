@@ -1,6 +1,6 @@
 //! Two 256-bit registers.
 
-use super::{Dots, Lanes};
+use super::{Dots, Lanes, Task};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -22,6 +22,13 @@ impl Lanes for Avx2 {
     // 12 accumulators, two weight registers and one input: 15 of 16.
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const TILE_PANELS_OF_FEW: usize = 3;
+
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -65,6 +72,12 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn prefetch<T>(p: *const T) {
+        // SAFETY: a prefetch of any address is allowed.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the trait's contract.
         unsafe { Self(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
@@ -89,8 +102,16 @@ impl Dots for Avx2 {
     type Lanes = Self;
     type Sums = [__m256i; 4];
     type Weights = [__m256i; 4];
+    type Inputs = __m256i;
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
+    const TILE_PANELS_OF_FEW: usize = 1;
+
+    #[target_feature(enable = "avx2,fma")]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn start(corrections: *const i32) -> [__m256i; 4] {
@@ -108,12 +129,18 @@ impl Dots for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn add(sums: [__m256i; 4], a: *const u8, w: [__m256i; 4]) -> [__m256i; 4] {
+    unsafe fn inputs(p: *const u8) -> __m256i {
         // SAFETY: the trait's contract: four inputs.
-        unsafe {
-            let a = _mm256_cvtepu8_epi16(_mm_set1_epi32(a.cast::<i32>().read_unaligned()));
-            std::array::from_fn(|i| _mm256_add_epi32(sums[i], _mm256_madd_epi16(a, w[i])))
+        unsafe { _mm256_cvtepu8_epi16(_mm_set1_epi32(p.cast::<i32>().read_unaligned())) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut sums: [__m256i; 4], a: __m256i, w: [__m256i; 4]) -> [__m256i; 4] {
+        for i in 0..4 {
+            // SAFETY: the trait's contract.
+            sums[i] = unsafe { _mm256_add_epi32(sums[i], _mm256_madd_epi16(a, w[i])) };
         }
+        sums
     }
 
     #[inline(always)]
@@ -137,8 +164,16 @@ impl Dots for AvxVnni {
     type Lanes = Avx2;
     type Sums = [__m256i; 2];
     type Weights = [__m256i; 2];
+    type Inputs = __m256i;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const TILE_PANELS_OF_FEW: usize = 3;
+
+    #[target_feature(enable = "avx2,fma,avxvnni")]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn start(corrections: *const i32) -> [__m256i; 2] {
@@ -153,12 +188,15 @@ impl Dots for AvxVnni {
     }
 
     #[inline(always)]
-    unsafe fn add(sums: [__m256i; 2], a: *const u8, w: [__m256i; 2]) -> [__m256i; 2] {
+    unsafe fn inputs(p: *const u8) -> __m256i {
         // SAFETY: the trait's contract: four inputs.
-        unsafe {
-            let a = _mm256_set1_epi32(a.cast::<i32>().read_unaligned());
-            std::array::from_fn(|i| _mm256_dpbusd_avx_epi32(sums[i], a, w[i]))
-        }
+        unsafe { _mm256_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: [__m256i; 2], a: __m256i, w: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the trait's contract.
+        unsafe { [_mm256_dpbusd_avx_epi32(sums[0], a, w[0]), _mm256_dpbusd_avx_epi32(sums[1], a, w[1])] }
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! One 512-bit register.
 
-use super::{Dots, Lanes};
+use super::{Dots, Lanes, Task};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
@@ -15,6 +15,13 @@ impl Lanes for Avx512 {
     // 24 accumulators, three weight registers and one input: 28 of 32.
     const TILE_ROWS: usize = 8;
     const TILE_PANELS: usize = 3;
+    const TILE_PANELS_OF_FEW: usize = 6;
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -47,6 +54,12 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn prefetch<T>(p: *const T) {
+        // SAFETY: a prefetch of any address is allowed.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(unsafe { _mm512_add_ps(self.0, other.0) })
@@ -69,8 +82,16 @@ impl Dots for Avx512 {
     type Lanes = Self;
     type Sums = __m512i;
     type Weights = __m512i;
+    type Inputs = __m512i;
     const TILE_ROWS: usize = 8;
     const TILE_PANELS: usize = 3;
+    const TILE_PANELS_OF_FEW: usize = 6;
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn start(corrections: *const i32) -> __m512i {
@@ -85,9 +106,15 @@ impl Dots for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn add(sums: __m512i, a: *const u8, w: __m512i) -> __m512i {
+    unsafe fn inputs(p: *const u8) -> __m512i {
         // SAFETY: the trait's contract: four inputs.
-        unsafe { _mm512_dpbusd_epi32(sums, _mm512_set1_epi32(a.cast::<i32>().read_unaligned()), w) }
+        unsafe { _mm512_set1_epi32(p.cast::<i32>().read_unaligned()) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: __m512i, a: __m512i, w: __m512i) -> __m512i {
+        // SAFETY: the trait's contract.
+        unsafe { _mm512_dpbusd_epi32(sums, a, w) }
     }
 
     #[inline(always)]

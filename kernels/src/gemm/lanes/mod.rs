@@ -16,17 +16,30 @@ pub(super) use avx512::Avx512;
 pub(super) use neon::{Neon, NeonDot};
 pub(super) use scalar::Scalar;
 
+/// Something to run with an instruction set enabled. Its `run` must be inlined, to be compiled for it.
+pub(super) trait Task {
+    /// Runs it.
+    ///
+    /// # Safety
+    /// As the task says.
+    unsafe fn run(self);
+}
+
 /// Sixteen f32 lanes of one instruction set.
 ///
 /// # Safety of its functions
-/// All are inlined into a function that enables the instruction set; calling one on a machine without it is
-/// undefined behaviour. Pointers must be good for the values named; alignment is never needed.
+/// All but `enter` are inlined into a function that enables the instruction set; calling one on a machine
+/// without it is undefined behaviour. Pointers must be good for the values named; alignment is never needed.
 pub(super) trait Lanes: Copy {
     /// Rows of the tile that fills this instruction set's registers.
     const TILE_ROWS: usize;
     /// Panels of that tile.
     const TILE_PANELS: usize;
+    /// Panels of a tile of one or two rows.
+    const TILE_PANELS_OF_FEW: usize;
 
+    /// Runs a task with the instruction set enabled.
+    unsafe fn enter(task: impl Task);
     /// The same value in all lanes.
     unsafe fn splat(value: f32) -> Self;
     /// Sixteen values from `p`.
@@ -37,6 +50,8 @@ pub(super) trait Lanes: Copy {
     unsafe fn store(self, p: *mut f32);
     /// The first `n <= 16` lanes to `p`; writes nothing else.
     unsafe fn store_first(self, p: *mut f32, n: usize);
+    /// Asks for the cache line at `p`, which may be any address, in the second-level cache.
+    unsafe fn prefetch<T>(p: *const T);
     /// `self + other`.
     unsafe fn add(self, other: Self) -> Self;
     /// `self * other`.
@@ -56,18 +71,26 @@ pub(super) trait Dots {
     type Sums: Copy;
     /// One step of one panel: four weights for each of sixteen outputs.
     type Weights: Copy;
+    /// One step of one row: four inputs.
+    type Inputs: Copy;
     /// Rows of the tile that fills the registers.
     const TILE_ROWS: usize;
     /// Panels of that tile.
     const TILE_PANELS: usize;
+    /// Panels of a tile of one or two rows.
+    const TILE_PANELS_OF_FEW: usize;
 
+    /// Runs a task with the instruction set enabled.
+    unsafe fn enter(task: impl Task);
     /// The sums of no products at all. `corrections` are sixteen values of -128 times the sum of an output's
     /// weights, for instruction sets that take the inputs as they are stored (128 too large).
     unsafe fn start(corrections: *const i32) -> Self::Sums;
     /// 64 weights from `p`.
     unsafe fn weights(p: *const i8) -> Self::Weights;
-    /// Adds the products of four inputs from `a` (each stored 128 too large) with `w`.
-    unsafe fn add(sums: Self::Sums, a: *const u8, w: Self::Weights) -> Self::Sums;
+    /// Four inputs from `p`, each stored 128 too large.
+    unsafe fn inputs(p: *const u8) -> Self::Inputs;
+    /// Adds the products of four inputs with the weights of each output.
+    unsafe fn add(sums: Self::Sums, a: Self::Inputs, w: Self::Weights) -> Self::Sums;
     /// The sums, converted (rounded to the nearest where they exceed 24 bits).
     unsafe fn finish(sums: Self::Sums) -> Self::Lanes;
 }

@@ -1,6 +1,6 @@
 //! Four 128-bit registers.
 
-use super::{Dots, Lanes};
+use super::{Dots, Lanes, Task};
 use std::arch::{aarch64::*, asm};
 
 #[derive(Clone, Copy)]
@@ -10,6 +10,13 @@ impl Lanes for Neon {
     // 24 accumulators, four weight registers and one input: 29 of 32.
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const TILE_PANELS_OF_FEW: usize = 3;
+
+    #[target_feature(enable = "neon")]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -52,6 +59,12 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
+    unsafe fn prefetch<T>(p: *const T) {
+        // SAFETY: a prefetch of any address is allowed.
+        unsafe { asm!("prfm pldl2keep, [{p}]", p = in(reg) p, options(readonly, nostack, preserves_flags)) }
+    }
+
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(std::array::from_fn(|i| unsafe { vaddq_f32(self.0[i], other.0[i]) }))
@@ -91,8 +104,16 @@ impl Dots for Neon {
     type Lanes = Self;
     type Sums = [int32x4_t; 8];
     type Weights = [int8x16_t; 4];
+    type Inputs = int8x16_t;
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
+    const TILE_PANELS_OF_FEW: usize = 1;
+
+    #[target_feature(enable = "neon")]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn start(_: *const i32) -> [int32x4_t; 8] {
@@ -107,10 +128,15 @@ impl Dots for Neon {
     }
 
     #[inline(always)]
-    unsafe fn add(mut sums: [int32x4_t; 8], a: *const u8, w: [int8x16_t; 4]) -> [int32x4_t; 8] {
-        // SAFETY: the trait's contract: four inputs. A product fits into 16 bits.
+    unsafe fn inputs(p: *const u8) -> int8x16_t {
+        // SAFETY: the trait's contract: four inputs.
+        unsafe { signed_inputs(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut sums: [int32x4_t; 8], a: int8x16_t, w: [int8x16_t; 4]) -> [int32x4_t; 8] {
+        // SAFETY: the trait's contract. A product fits into 16 bits.
         unsafe {
-            let a = signed_inputs(a);
             for (i, w) in w.into_iter().enumerate() {
                 sums[2 * i] = vpadalq_s16(sums[2 * i], vmull_s8(vget_low_s8(a), vget_low_s8(w)));
                 sums[2 * i + 1] = vpadalq_s16(sums[2 * i + 1], vmull_high_s8(a, w));
@@ -133,8 +159,16 @@ impl Dots for NeonDot {
     type Lanes = Neon;
     type Sums = [int32x4_t; 4];
     type Weights = [int8x16_t; 4];
+    type Inputs = int8x16_t;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
+    const TILE_PANELS_OF_FEW: usize = 3;
+
+    #[target_feature(enable = "neon,dotprod")]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn start(_: *const i32) -> [int32x4_t; 4] {
@@ -149,9 +183,13 @@ impl Dots for NeonDot {
     }
 
     #[inline(always)]
-    unsafe fn add(mut sums: [int32x4_t; 4], a: *const u8, w: [int8x16_t; 4]) -> [int32x4_t; 4] {
+    unsafe fn inputs(p: *const u8) -> int8x16_t {
         // SAFETY: the trait's contract: four inputs.
-        let a = unsafe { signed_inputs(a) };
+        unsafe { signed_inputs(p) }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut sums: [int32x4_t; 4], a: int8x16_t, w: [int8x16_t; 4]) -> [int32x4_t; 4] {
         for (sum, w) in sums.iter_mut().zip(w) {
             // The intrinsic is not stable in the Rust version that we promise.
             // SAFETY: one instruction of an extension that the caller has, on registers only.

@@ -1,6 +1,6 @@
 //! Plain Rust: an array that the compiler vectorizes for the target's baseline.
 
-use super::{Dots, Lanes};
+use super::{Dots, Lanes, Task};
 
 #[derive(Clone, Copy)]
 pub(in crate::gemm) struct Scalar([f32; 16]);
@@ -8,6 +8,12 @@ pub(in crate::gemm) struct Scalar([f32; 16]);
 impl Lanes for Scalar {
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
+    const TILE_PANELS_OF_FEW: usize = 1;
+
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
@@ -45,6 +51,9 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
+    unsafe fn prefetch<T>(_: *const T) {}
+
+    #[inline(always)]
     unsafe fn add(self, other: Self) -> Self {
         Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
     }
@@ -65,8 +74,15 @@ impl Dots for Scalar {
     type Lanes = Self;
     type Sums = [i32; 16];
     type Weights = [[i8; 4]; 16];
+    type Inputs = [u8; 4];
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
+    const TILE_PANELS_OF_FEW: usize = 1;
+
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { task.run() }
+    }
 
     #[inline(always)]
     unsafe fn start(corrections: *const i32) -> [i32; 16] {
@@ -81,9 +97,13 @@ impl Dots for Scalar {
     }
 
     #[inline(always)]
-    unsafe fn add(sums: [i32; 16], a: *const u8, w: [[i8; 4]; 16]) -> [i32; 16] {
+    unsafe fn inputs(p: *const u8) -> [u8; 4] {
         // SAFETY: the trait's contract: four inputs.
-        let a = unsafe { a.cast::<[u8; 4]>().read_unaligned() };
+        unsafe { p.cast::<[u8; 4]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn add(sums: [i32; 16], a: [u8; 4], w: [[i8; 4]; 16]) -> [i32; 16] {
         let dot = |w: [i8; 4]| (0..4).map(|j| i32::from(a[j]) * i32::from(w[j])).sum::<i32>();
         std::array::from_fn(|i| sums[i] + dot(w[i]))
     }
