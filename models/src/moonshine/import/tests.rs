@@ -267,3 +267,22 @@ fn files_that_do_not_belong_together_are_refused() {
     let error = join(other, decoder).unwrap_err().to_string();
     assert!(error.contains("the list of rotary frequencies"), "{error}");
 }
+
+/// The operators come first in the file, the numbers after them.
+#[test]
+fn damaged_operators_give_an_error_or_a_network() {
+    let file = std::fs::read(files("moonshine-tiny").path(ENCODER)).unwrap();
+    let operators = 100_000;
+    let (mut state, mut refused) = (1u64, 0);
+    for _ in 0..32 {
+        let mut damaged = file.clone();
+        for _ in 0..4 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let bit = (state >> 33) as usize % (8 * operators);
+            damaged[bit / 8] ^= 1 << (bit % 8);
+        }
+        let graph = onnx::read_bytes(Path::new("damaged.onnx"), damaged.into());
+        refused += usize::from(graph.and_then(|graph| encoder::import(&graph).map(drop)).is_err());
+    }
+    assert!(refused > 16, "only {refused} of 32 damaged files were noticed");
+}

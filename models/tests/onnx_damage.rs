@@ -1,0 +1,272 @@
+//! Damaged and hostile ONNX files: an error or a graph, never a panic, and memory in proportion to the file.
+
+use proptest::prelude::*;
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::Path;
+use voxlane_models::onnx::{Graph, OnnxError, read_bytes};
+
+/// Counts what the current thread asks for.
+struct Counting;
+
+thread_local! {
+    static ALLOCATED: Cell<usize> = const { Cell::new(0) };
+}
+
+fn count(bytes: usize) {
+    // Gone only while the thread ends, when nobody counts.
+    ALLOCATED.try_with(|allocated| allocated.set(allocated.get().saturating_add(bytes))).ok();
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of the caller's and
+// does not allocate, since the counter needs no initialisation at run time and no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        // SAFETY: the caller's promises about `layout` are the ones that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: `pointer` came from `System` by `alloc` or `realloc` with this `layout`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count(new_size);
+        // SAFETY: `pointer` came from `System` with this `layout`, and the caller answers for `new_size`.
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The smallest message field is two bytes of the file and becomes a few hundred bytes of memory; growing
+/// vectors and converting them take a few times that.
+const MEMORY_PER_FILE_BYTE: usize = 2_000;
+const MEMORY_AT_LEAST: usize = 64 << 10;
+
+/// Reads `bytes`, walks what came out, and checks what that took.
+fn read(bytes: Vec<u8>) -> Result<Graph, OnnxError> {
+    let limit = MEMORY_AT_LEAST + MEMORY_PER_FILE_BYTE * bytes.len();
+    let before = ALLOCATED.get();
+    let graph = read_bytes(Path::new("damaged.onnx"), bytes.into());
+    let allocated = ALLOCATED.get() - before;
+    assert!(allocated <= limit, "{allocated} bytes for a file that allows {limit}");
+    match graph {
+        Ok(graph) => {
+            walk(&graph);
+            let branch = graph.clone().into_branch("else_branch");
+            branch.as_ref().map_or_else(|error| drop(error.to_string()), walk);
+            Ok(graph)
+        }
+        Err(error) => {
+            assert!(error.to_string().starts_with("damaged.onnx: "), "{error}");
+            Err(error)
+        }
+    }
+}
+
+fn walk(graph: &Graph) {
+    let all = |_: &_| true;
+    for node in graph.nodes() {
+        for value in node.inputs.iter().chain(&node.outputs) {
+            graph.reached_from(value, all, |node| node.operator == "none");
+            graph.leading_to(value, all, |node| node.operator == "none");
+            graph.describe_consumers(value);
+        }
+    }
+}
+
+/// Just enough of protobuf to write files.
+mod write {
+    pub fn varint(mut value: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while value >= 0x80 {
+            bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        bytes.push(value as u8);
+        bytes
+    }
+
+    pub fn number(field: u64, value: u64) -> Vec<u8> {
+        [varint(field << 3), varint(value)].concat()
+    }
+
+    pub fn bytes(field: u64, content: impl AsRef<[u8]>) -> Vec<u8> {
+        let content = content.as_ref();
+        [varint(field << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
+    }
+
+    pub fn tensor(name: &str, data_type: u64, dims: &[u64], raw: &[u8]) -> Vec<u8> {
+        let dims = dims.iter().flat_map(|&size| number(1, size)).collect::<Vec<_>>();
+        [dims, number(2, data_type), bytes(8, name), bytes(9, raw)].concat()
+    }
+
+    pub fn node(operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
+        let inputs = inputs.iter().flat_map(|name| bytes(1, name)).collect::<Vec<_>>();
+        let outputs = outputs.iter().flat_map(|name| bytes(2, name)).collect::<Vec<_>>();
+        let attributes = attributes.iter().flat_map(|attribute| bytes(5, attribute)).collect::<Vec<_>>();
+        [inputs, outputs, bytes(3, format!("the {operator}")), bytes(4, operator), attributes].concat()
+    }
+
+    pub fn graph(nodes: &[Vec<u8>], constants: &[Vec<u8>], inputs: &[&str], outputs: &[&str]) -> Vec<u8> {
+        let nodes = nodes.iter().flat_map(|node| bytes(1, node)).collect::<Vec<_>>();
+        let constants = constants.iter().flat_map(|tensor| bytes(5, tensor)).collect::<Vec<_>>();
+        let inputs = inputs.iter().flat_map(|name| bytes(11, bytes(1, name))).collect::<Vec<_>>();
+        let outputs = outputs.iter().flat_map(|name| bytes(12, bytes(1, name))).collect::<Vec<_>>();
+        [nodes, constants, inputs, outputs].concat()
+    }
+
+    pub fn model(graph: &[u8]) -> Vec<u8> {
+        [number(1, 7), bytes(7, graph)].concat()
+    }
+}
+
+/// A small file with each construct that the reader treats specially: a branch, a constant node, and all ways
+/// to quantize.
+fn small_file() -> Vec<u8> {
+    use write::*;
+    const FLOAT: u64 = 1;
+    const INT8: u64 = 3;
+    const INT64: u64 = 7;
+    let half = 0.5f32.to_le_bytes();
+    let constants = [
+        tensor("q", INT8, &[2, 3], &[1, 2, 3, 4, 5, 0xff]),
+        tensor("scale", FLOAT, &[], &half),
+        tensor("zero", INT8, &[], &[1]),
+        tensor("scales", FLOAT, &[3], &[half, half, half].concat()),
+        tensor("shape", INT64, &[2], &[[6u8, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]].concat()),
+    ];
+    let constant = [bytes(1, "value"), bytes(5, tensor("", FLOAT, &[1], &half)), number(20, 4)].concat();
+    let per_channel = [bytes(1, "axis"), number(3, 1), number(20, 2)].concat();
+    let branch = graph(
+        &[
+            node("Constant", &[], &["c"], &[constant]),
+            node("DynamicQuantizeLinear", &["x"], &["xq", "xs", "xz"], &[]),
+            node("Mul", &["xs", "scale"], &["s"], &[]),
+            node("MatMulInteger", &["xq", "q", "xz", "zero"], &["i"], &[]),
+            node("Cast", &["i"], &["f"], &[]),
+            node("Mul", &["f", "s"], &["product"], &[]),
+            node("Gather", &["q", "x"], &["gathered"], &[]),
+            node("DequantizeLinear", &["gathered", "scale", "zero"], &["row"], &[]),
+            node("DequantizeLinear", &["q", "scales", ""], &["columns"], &[per_channel]),
+            node("Cast", &["q"], &["cast"], &[]),
+            node("Mul", &["cast", "scale"], &["scaled"], &[]),
+            node("Add", &["scaled", "scale"], &["shifted"], &[]),
+            node("Add", &["product", "c"], &["y"], &[]),
+        ],
+        &[],
+        &[],
+        &["y"],
+    );
+    let attribute = |name: &str| [bytes(1, name), bytes(6, &branch), number(20, 5)].concat();
+    let branches = [attribute("then_branch"), attribute("else_branch")];
+    model(&graph(&[node("If", &["x"], &["y"], &branches)], &constants, &["x"], &["y"]))
+}
+
+#[test]
+fn the_small_file_is_read_and_its_weights_are_restored() {
+    let graph = read(small_file()).unwrap().into_branch("else_branch").unwrap();
+    let operators = graph.nodes().iter().map(|node| node.operator.as_str()).collect::<Vec<_>>();
+    assert_eq!(operators, ["DynamicQuantizeLinear", "MatMul", "Gather", "Gather", "Add"]);
+    let weight = |name: &str| graph.weight(name).unwrap().data().to_vec();
+    // scale · (q − zero): from 1, 2, 3, 4, 5, −1.
+    let matrix = &graph.producer("product").unwrap().inputs;
+    assert_eq!(matrix[0], "x");
+    assert_eq!(weight(&matrix[1]), [0.0, 0.5, 1.0, 1.5, 2.0, -1.0]);
+    assert_eq!(weight(&graph.producer("row").unwrap().inputs[0]), [0.0, 0.5, 1.0, 1.5, 2.0, -1.0]);
+    assert_eq!(weight("columns"), [0.5, 1.0, 1.5, 2.0, 2.5, -0.5]);
+    assert_eq!(weight("shifted"), [1.0, 1.5, 2.0, 2.5, 3.0, 0.0]);
+    assert_eq!(weight("c"), [0.5]);
+    assert_eq!(graph.integers("shape"), Some(&[6, 1][..]));
+}
+
+#[test]
+fn every_truncation_is_an_error_or_a_graph() {
+    let file = small_file();
+    for length in 0..file.len() {
+        // Cut at the end of a top-level field, what is left is a file without a graph.
+        assert!(read(file[..length].to_vec()).is_err(), "the first {length} bytes were accepted");
+    }
+}
+
+#[test]
+fn what_claims_much_gets_nothing() {
+    use write::*;
+    let float = |dims: &[u64], raw: &[u8]| model(&graph(&[], &[tensor("t", 1, dims, raw)], &[], &[]));
+    let error = |file: Vec<u8>| read(file).unwrap_err().to_string();
+    assert_eq!(
+        error(float(&[1 << 40], &[0; 4])),
+        "damaged.onnx: tensor 't': its shape asks for 1099511627776 elements, the file holds 1"
+    );
+    assert!(error(float(&[1 << 40, 1 << 40], &[0; 4])).contains("impossible shape"));
+    assert!(error(float(&[u64::MAX], &[0; 4])).contains("impossible shape [-1]"));
+    // A length of 2^60 bytes for a field of a few bytes.
+    assert!(error([varint(7 << 3 | 2), varint(1 << 60), vec![0; 8]].concat()).contains("damaged"));
+    // Thousands of empty tensors in two bytes each, and branches within branches.
+    assert!(read(model(&[0x2a, 0x00].repeat(20_000))).is_err());
+    let nested = (0..2_000).fold(graph(&[], &[], &[], &[]), |inner, _| {
+        let attribute = [bytes(1, "else_branch"), bytes(6, inner), number(20, 5)].concat();
+        graph(&[node("If", &["x"], &[], &[attribute])], &[], &[], &[])
+    });
+    assert!(error(model(&nested)).contains("recursion"));
+}
+
+#[test]
+fn a_cycle_ends() {
+    use write::*;
+    let nodes = [node("Add", &["a", "x"], &["b"], &[]), node("Add", &["b", "x"], &["a"], &[])];
+    assert_eq!(read(model(&graph(&nodes, &[], &["x"], &["a"]))).unwrap().nodes().len(), 2);
+}
+
+#[test]
+fn values_that_are_defined_twice_are_refused() {
+    use write::*;
+    let twice = |nodes: &[Vec<u8>], constants: &[Vec<u8>]| {
+        let file = model(&graph(nodes, constants, &["x"], &["y"]));
+        assert_eq!(read(file).unwrap_err().to_string(), "damaged.onnx: the value 'y' is defined twice");
+    };
+    let (constant, relu) = (tensor("y", 1, &[], &[0; 4]), node("Relu", &["x"], &["y"], &[]));
+    twice(&[], &[constant.clone(), constant.clone()]);
+    twice(&[relu.clone(), relu.clone()], &[]);
+    twice(&[relu], &[constant]);
+}
+
+proptest! {
+    #[test]
+    fn flipped_bits_give_an_error_or_a_graph(flips in prop::collection::vec(any::<prop::sample::Index>(), 1..8)) {
+        let mut file = small_file();
+        for flip in flips {
+            let bit = flip.index(8 * file.len());
+            file[bit / 8] ^= 1 << (bit % 8);
+        }
+        read(file).ok();
+    }
+
+    #[test]
+    fn moved_pieces_give_an_error_or_a_graph(
+        from in any::<prop::sample::Index>(),
+        to in any::<prop::sample::Index>(),
+        length in 1..200usize,
+    ) {
+        let mut file = small_file();
+        let from = from.index(file.len());
+        let piece = file[from..file.len().min(from + length)].to_vec();
+        let to = to.index(file.len());
+        file.splice(to..to, piece);
+        read(file).ok();
+    }
+
+    #[test]
+    fn random_bytes_give_an_error_or_a_graph(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        read(bytes).ok();
+    }
+
+    #[test]
+    fn random_graphs_give_an_error_or_a_graph(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        read(write::model(&bytes)).ok();
+    }
+}
