@@ -17,6 +17,9 @@ pub(crate) use avx2::Avx2;
 pub(crate) use avx512::Avx512;
 pub(crate) use portable::Portable;
 
+/// The bits of the square root of a half: what [`Simd::split_exponent`] counts exponents from.
+const ROOT_BITS: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
+
 /// Proof that an instruction set may be used, and its arithmetic on vectors of `f32`.
 ///
 /// Every method is `#[inline(always)]`, because only inlined into a function that enables the instruction
@@ -84,6 +87,8 @@ pub(crate) trait Simd: Copy {
     /// `a * 2^n` for integral `n` of -160 to 127 and `a` of 0.5 to 2. Results below the smallest normal
     /// number may be zero; for `n` of -152 or less they are.
     fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F;
+    /// Mantissas of about 0.707 to 1.414 and exponents, so that `a = mantissa * 2^exponent`, for positive normal `a`.
+    fn split_exponent(self, a: Self::F) -> (Self::F, Self::F);
     /// `a` where the mask is set, `b` elsewhere.
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
     /// Whether any lane of `a` is greater than that of `b`.

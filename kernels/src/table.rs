@@ -4,9 +4,11 @@ use crate::activation;
 use crate::argmax;
 use crate::attention::{self, KeyValue, Visible};
 use crate::convert;
+use crate::fft::{self, Plan};
 use crate::gemm;
 use crate::isa::{self, Isa};
 use crate::lstm::{self, GateOrder};
+use crate::mel::{self, Spectrogram};
 use crate::norm::{self, Affine};
 use crate::rope::{self, Rotation};
 use crate::rows::{Rows, RowsMut};
@@ -81,6 +83,10 @@ table! {
     moments: fn(&[f32]) -> (f64, f64) = norm: moments;
     /// See [`rope::apply_interleaved`].
     rope_interleaved: fn(RowsMut<'_>, usize, usize, usize, Rotation<'_>) = rope: interleaved;
+    /// See [`fft::power`].
+    power_spectrum: fn(Rows<'_>, Plan<'_>, &mut [f32], RowsMut<'_>) = fft: power;
+    /// See [`mel::log_mel`].
+    log_mel: fn(Rows<'_>, &Spectrogram<'_>, &mut [f32], RowsMut<'_>) = mel: log_mel;
     /// See [`lstm::step`].
     lstm_step: fn(Rows<'_>, GateOrder, usize, RowsMut<'_>, RowsMut<'_>) = lstm: step;
     /// See [`topk::topk`].

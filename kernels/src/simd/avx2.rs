@@ -1,6 +1,6 @@
 //! Vectors of eight in AVX registers, with fused multiply-add.
 
-use super::Simd;
+use super::{ROOT_BITS, Simd};
 use std::arch::x86_64::*;
 
 /// The machine has AVX2, FMA and F16C.
@@ -101,6 +101,17 @@ impl Simd for Avx2 {
             let n = _mm256_cvtps_epi32(_mm256_max_ps(n, _mm256_set1_ps(-127.0)));
             let power = _mm256_slli_epi32::<23>(_mm256_add_epi32(n, _mm256_set1_epi32(127)));
             _mm256_mul_ps(a, _mm256_castsi256_ps(power))
+        }
+    }
+    #[inline(always)]
+    fn split_exponent(self, a: __m256) -> (__m256, __m256) {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe {
+            let bits = _mm256_castps_si256(a);
+            let exponent =
+                _mm256_srai_epi32::<23>(_mm256_sub_epi32(bits, _mm256_set1_epi32(ROOT_BITS as i32)));
+            let mantissa = _mm256_sub_epi32(bits, _mm256_slli_epi32::<23>(exponent));
+            (_mm256_castsi256_ps(mantissa), _mm256_cvtepi32_ps(exponent))
         }
     }
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Vectors of sixteen in AVX-512 registers.
 
-use super::Simd;
+use super::{ROOT_BITS, Simd};
 use std::arch::x86_64::*;
 
 /// The machine has AVX-512 F, BW, DQ, VL and VNNI.
@@ -93,6 +93,17 @@ impl Simd for Avx512 {
     fn round(self, a: __m512) -> __m512 {
         // SAFETY: the token is proof of the instruction set.
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+    #[inline(always)]
+    fn split_exponent(self, a: __m512) -> (__m512, __m512) {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe {
+            let bits = _mm512_castps_si512(a);
+            let exponent =
+                _mm512_srai_epi32::<23>(_mm512_sub_epi32(bits, _mm512_set1_epi32(ROOT_BITS as i32)));
+            let mantissa = _mm512_sub_epi32(bits, _mm512_slli_epi32::<23>(exponent));
+            (_mm512_castsi512_ps(mantissa), _mm512_cvtepi32_ps(exponent))
+        }
     }
     #[inline(always)]
     fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {

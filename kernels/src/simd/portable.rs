@@ -1,6 +1,6 @@
 //! Vectors as plain arrays: what the compiler makes of them for the target's baseline.
 
-use super::{Simd, half};
+use super::{ROOT_BITS, Simd, half};
 
 /// Plain Rust on arrays of eight.
 #[derive(Clone, Copy, Debug)]
@@ -117,6 +117,12 @@ impl Simd for Portable {
     fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F {
         // The exponent field of 2^n; at n = -127 it is that of zero.
         lanes!(|i| a[i] * f32::from_bits(((n[i].max(-127.0) as i32 + 127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn split_exponent(self, a: Self::F) -> (Self::F, Self::F) {
+        let exponent = |x: f32| (x.to_bits().wrapping_sub(ROOT_BITS) as i32) >> 23;
+        let mantissa = |x: f32| f32::from_bits(x.to_bits().wrapping_sub((exponent(x) << 23) as u32));
+        (lanes!(|i| mantissa(a[i])), lanes!(|i| exponent(a[i]) as f32))
     }
     #[inline(always)]
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
