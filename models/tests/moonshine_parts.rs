@@ -158,6 +158,10 @@ fn run(
     while decoder.step(&mut span, budget, &mut faults) == Progress::More {
         steps += 1;
     }
+    // A pass that is done stays done.
+    let hidden = span.hidden().to_vec();
+    assert_eq!(encoder.step(&mut span, budget, &mut faults), Progress::Done);
+    assert_eq!(span.hidden(), hidden);
     (span.hidden().to_vec(), decoder.hypothesis(slot).tokens().to_vec(), steps)
 }
 

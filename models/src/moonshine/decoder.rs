@@ -1,7 +1,7 @@
 //! The decoder: cross-attention keys and values of all layers once for each segment, then blocks of tokens.
 //!
 //! A block is one token when decoding greedily, several when a draft is verified; a row's result is the
-//! same bits either way. The order of work is one screen: [`Stage`] and [`MoonshineDecoder::unit`].
+//! same bits either way. The order of work is one screen: `Stage` and `MoonshineDecoder::unit`.
 
 use super::cache::Cache;
 use super::config::{Config, END_TOKEN, START_TOKEN};

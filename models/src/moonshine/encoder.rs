@@ -1,8 +1,8 @@
 //! The encoder: six pre-norm layers over all frames of a segment, in place.
 //!
 //! Frames influence each other only in the attention, so that everything else runs on blocks of rows that
-//! stay in the L2 cache. The order of work is one screen: [`LAYER`] and
-//! [`MoonshineEncoder::unit`].
+//! stay in the L2 cache. The order of work is one screen: `LAYER` and
+//! `MoonshineEncoder::unit`.
 
 use super::block::{Norm, linear, query_key_value};
 use super::cache::Cache;
@@ -158,8 +158,13 @@ impl MoonshineEncoder {
         }
     }
 
-    /// One unit of work. Nothing is left to do when it says so.
-    fn unit(&mut self, span: &mut Span) -> Progress {
+    /// Whether the final norm, the phase after all layers, is done.
+    fn is_done(&self) -> bool {
+        self.cursor.phase > self.encoder.layers.len() * LAYER.len()
+    }
+
+    /// One unit of work.
+    fn unit(&mut self, span: &mut Span) {
         let (frames, Cursor { phase, row, slice }) = (span.frames(), self.cursor);
         let (layer, operation) = (phase / LAYER.len(), LAYER[phase % LAYER.len()]);
         let (rows, slices) = match self.encoder.layers.get(layer) {
@@ -183,8 +188,6 @@ impl MoonshineEncoder {
         if self.cursor.row == frames {
             self.cursor = Cursor { phase: phase + 1, row: 0, slice: 0 };
         }
-        let phases = encoder.layers.len() * LAYER.len() + 1;
-        if self.cursor.phase == phases { Progress::Done } else { Progress::More }
     }
 
     /// Queries, keys and values of the rows, at their positions.
@@ -253,11 +256,9 @@ impl crate::model::Encoder for MoonshineEncoder {
     }
 
     fn step(&mut self, span: &mut Span, budget: &Budget, _faults: &mut Faults) -> Progress {
-        if span.frames() == 0 {
-            return Progress::Done;
-        }
-        while self.unit(span) == Progress::More {
-            if budget.is_spent() {
+        while span.frames() > 0 && !self.is_done() {
+            self.unit(span);
+            if !self.is_done() && budget.is_spent() {
                 return Progress::More;
             }
         }

@@ -92,9 +92,9 @@ struct OpenSegment {
     /// Samples taken.
     pushed: usize,
     /// The newest samples: those that conv1 frames to come will see.
-    samples: Window1d,
+    samples: FrameQueue,
     /// The newest frames of conv1, through tanh: those that conv2 rows to come will see.
-    conv1: Window1d,
+    conv1: FrameQueue,
     /// For each frame of conv1: the sums of the values and of their squares, over all frames up to it.
     sums: Vec<[f64; 2]>,
     /// `L` of the module's formula, one row for each frame of conv2.
@@ -103,15 +103,15 @@ struct OpenSegment {
 }
 
 /// A queue of rows of which a sliding window looks at the front.
-struct Window1d {
+struct FrameQueue {
     data: Buffer,
     width: usize,
     len: usize,
 }
 
-impl Window1d {
+impl FrameQueue {
     fn new(capacity: usize, width: usize) -> Self {
-        Window1d { data: Buffer::zeros(capacity * width), width, len: 0 }
+        FrameQueue { data: Buffer::zeros(capacity * width), width, len: 0 }
     }
 
     /// The next `count` rows to be written.
@@ -141,8 +141,8 @@ impl OpenSegment {
         let new_frames = conv1.outputs(PUSH_SAMPLES + conv1.kernel);
         OpenSegment {
             pushed: 0,
-            samples: Window1d::new(PUSH_SAMPLES + conv1.kernel, 1),
-            conv1: Window1d::new(conv2.inputs(CONV2_ROWS) + new_frames, stem.channels[0]),
+            samples: FrameQueue::new(PUSH_SAMPLES + conv1.kernel, 1),
+            conv1: FrameQueue::new(conv2.inputs(CONV2_ROWS) + new_frames, stem.channels[0]),
             sums: Vec::with_capacity(first),
             conv2: Buffer::zeros(second * stem.channels[1]),
             conv2_frames: 0,
