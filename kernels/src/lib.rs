@@ -18,6 +18,7 @@ pub mod lstm;
 mod math;
 pub mod mel;
 pub mod norm;
+pub mod projection;
 pub mod rope;
 pub mod rows;
 mod simd;

@@ -59,6 +59,26 @@ impl<'a> Packed<'a> {
     pub fn inputs(&self) -> usize {
         self.inputs
     }
+
+    /// At most `panels` panels of [`PANEL`] outputs, from panel `first` on.
+    ///
+    /// # Panics
+    /// If there is no panel `first`.
+    pub fn part(&self, first: usize, panels: usize) -> Packed<'a> {
+        assert!(first * PANEL < self.outputs, "panel {first} of {} outputs", self.outputs);
+        let outputs = (self.outputs - first * PANEL).min(panels * PANEL);
+        let start = first * PANEL * self.inputs;
+        Packed { panels: &self.panels[start..][..packed_len(outputs, self.inputs)], outputs, ..*self }
+    }
+
+    /// The weight of an output and an input.
+    ///
+    /// # Panics
+    /// If there is no such weight.
+    pub fn weight(&self, output: usize, input: usize) -> f32 {
+        assert!(output < self.outputs && input < self.inputs, "weight {output}, {input}");
+        self.panels[(output / PANEL * self.inputs + input) * PANEL + output % PANEL]
+    }
 }
 
 /// `out = [out +] activation(a · wᵀ + bias)`: one row of `w.inputs()` values in, one of `w.outputs()` out.

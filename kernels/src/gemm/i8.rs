@@ -115,6 +115,24 @@ impl<'a> Packed<'a> {
         self.inputs
     }
 
+    /// At most `panels` panels of [`PANEL`] outputs, from panel `first` on.
+    ///
+    /// # Panics
+    /// If there is no panel `first`.
+    pub fn part(&self, first: usize, panels: usize) -> Packed<'a> {
+        assert!(first * PANEL < self.outputs, "panel {first} of {} outputs", self.outputs);
+        let outputs = (self.outputs - first * PANEL).min(panels * PANEL);
+        let start = first * packed_len(PANEL, self.inputs);
+        let lanes = first * PANEL..first * PANEL + scales_len(outputs);
+        Packed {
+            panels: &self.panels[start..][..packed_len(outputs, self.inputs)],
+            scales: &self.scales[lanes.clone()],
+            corrections: &self.corrections[lanes],
+            outputs,
+            ..*self
+        }
+    }
+
     /// The value that the packed weight of an output and an input stands for.
     ///
     /// # Panics

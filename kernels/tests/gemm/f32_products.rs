@@ -1,8 +1,6 @@
 //! f32 products against an f64 oracle, on every instruction set of the machine.
 
-mod common;
-
-use common::{bits, noise};
+use crate::common::{bits, noise};
 use proptest::prelude::*;
 use voxlane_kernels::gemm::f32::{Packed, gemm_with, pack, packed_len};
 use voxlane_kernels::gemm::{Activation, Epilogue};

@@ -1,8 +1,6 @@
 //! 8-bit products against exact integer sums, on every instruction set of the machine.
 
-mod common;
-
-use common::{bits, noise};
+use crate::common::{bits, noise};
 use proptest::prelude::*;
 use voxlane_kernels::gemm::Epilogue;
 use voxlane_kernels::gemm::i8::{

@@ -1,0 +1,293 @@
+//! From a hidden state to the best token: the product with the output matrix and its argmax in one pass, so
+//! that the logits never leave the first cache level; and the same with a short list.
+//!
+//! Of equal logits the first index wins; NaN never does.
+//!
+//! # The short list
+//! [`argmax_shortlist`] finds the token that [`argmax_f32`] would, reading a quarter of the bytes. It scores
+//! all outputs with 8-bit weights, then computes the exact f32 logits of those that could still be the best.
+//! With `x` the hidden row, `x8` its 8-bit form, `w` an output's weights and `w8` theirs, by Cauchy and Schwarz
+//!
+//! `|x·w - x8·w8| <= |x|·|w - w8| + |x - x8|·|w8|`
+//!
+//! in Euclidean norms. The norms of the weights are kept from packing, those of the row are computed; rounding
+//! in f32 is bounded by `2^-23` for each input times `|x|·|w|`. An output whose upper bound is below some
+//! other's lower bound cannot be the best. So this is a proof, not an estimate; a bound that is not finite
+//! makes the call compute all logits.
+
+use crate::gemm::i8::QuantizedRows;
+use crate::gemm::{Epilogue, PANEL, f32 as gemm_f32, i8 as gemm_i8};
+use crate::rows::{Rows, RowsMut};
+use crate::table::Table;
+
+/// Outputs of one block: with [`BLOCK_ROWS`], 24 KiB of logits.
+const BLOCK: usize = 48 * PANEL;
+/// Rows of one block.
+const BLOCK_ROWS: usize = 8;
+
+/// The token with the largest logit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Best {
+    /// Its index.
+    pub token: usize,
+    /// Its logit.
+    pub logit: f32,
+}
+
+/// For each row the output with the largest logit, nothing where all are NaN. Logits and therefore results
+/// are those of [`gemm_f32::gemm`], to the bit. Allocates nothing; takes 24 KiB of stack.
+///
+/// # Panics
+/// If `best` does not have one element for each row, or a row lies outside its slice.
+pub fn argmax_f32(hidden: Rows<'_>, w: &gemm_f32::Packed<'_>, best: &mut [Option<Best>]) {
+    argmax_f32_with(Table::active(), hidden, w, best);
+}
+
+/// [`argmax_f32`] on the instruction set of `table`.
+///
+/// # Panics
+/// As [`argmax_f32`].
+pub fn argmax_f32_with(table: &Table, hidden: Rows<'_>, w: &gemm_f32::Packed<'_>, best: &mut [Option<Best>]) {
+    assert_eq!(hidden.count, best.len(), "one result for each row");
+    in_blocks(table, w.outputs(), best, |row, rows, panel, out| {
+        let part = w.part(panel, BLOCK / PANEL);
+        gemm_f32::gemm_with(table, hidden.range(row, rows), &part, &Epilogue::default(), out);
+    });
+}
+
+/// [`argmax_f32`] with 8-bit weights and inputs: the logits of [`gemm_i8::gemm`].
+///
+/// # Panics
+/// If `best` does not have one element for each row, or the inputs differ.
+pub fn argmax_i8(hidden: &QuantizedRows<'_>, w: &gemm_i8::Packed<'_>, best: &mut [Option<Best>]) {
+    argmax_i8_with(Table::active(), hidden, w, best);
+}
+
+/// [`argmax_i8`] on the instruction set of `table`.
+///
+/// # Panics
+/// As [`argmax_i8`].
+pub fn argmax_i8_with(
+    table: &Table,
+    hidden: &QuantizedRows<'_>,
+    w: &gemm_i8::Packed<'_>,
+    best: &mut [Option<Best>],
+) {
+    assert_eq!(hidden.count(), best.len(), "one result for each row");
+    in_blocks(table, w.outputs(), best, |row, rows, panel, out| {
+        let part = w.part(panel, BLOCK / PANEL);
+        gemm_i8::gemm_with(table, &hidden.range(row, rows), &part, &Epilogue::default(), out);
+    });
+}
+
+/// Computes logits block by block with `product(first row, rows, first panel, out)` and keeps the best.
+fn in_blocks(
+    table: &Table,
+    outputs: usize,
+    best: &mut [Option<Best>],
+    mut product: impl FnMut(usize, usize, usize, RowsMut<'_>),
+) {
+    let mut logits = [0.0; BLOCK * BLOCK_ROWS];
+    best.fill(None);
+    for (group, best) in best.chunks_mut(BLOCK_ROWS).enumerate() {
+        for first in (0..outputs).step_by(BLOCK) {
+            let width = BLOCK.min(outputs - first);
+            let out = RowsMut::new(&mut logits, BLOCK, best.len());
+            product(group * BLOCK_ROWS, best.len(), first / PANEL, out);
+            for (best, logits) in best.iter_mut().zip(logits.chunks_exact(BLOCK)) {
+                improve(table, best, &logits[..width], first);
+            }
+        }
+    }
+}
+
+/// Replaces `best` if one of the logits, of outputs from `first` on, is larger.
+fn improve(table: &Table, best: &mut Option<Best>, logits: &[f32], first: usize) {
+    if let Some(index) = (table.argmax)(logits)
+        && best.is_none_or(|best| logits[index] > best.logit)
+    {
+        *best = Some(Best { token: first + index, logit: logits[index] });
+    }
+}
+
+/// What [`argmax_shortlist`] needs of an output matrix.
+#[derive(Clone, Copy, Debug)]
+pub struct ShortList<'a> {
+    exact: gemm_f32::Packed<'a>,
+    coarse: gemm_i8::Packed<'a>,
+    bounds: &'a [PanelBound],
+}
+
+/// The largest norms among the outputs of one panel, rounded up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[repr(C)]
+pub struct PanelBound {
+    /// Euclidean norm of the difference of the exact and the 8-bit weights.
+    pub difference: f32,
+    /// Euclidean norm of the 8-bit weights.
+    pub coarse: f32,
+}
+
+/// Number of [`PanelBound`]s of an output matrix.
+pub const fn bounds_len(outputs: usize) -> usize {
+    outputs.div_ceil(PANEL)
+}
+
+/// Computes the bounds of a matrix in its two forms: once, when the weights are packed.
+///
+/// # Panics
+/// If the shapes differ or `bounds` is not [`bounds_len`] long.
+pub fn bound(exact: &gemm_f32::Packed<'_>, coarse: &gemm_i8::Packed<'_>, bounds: &mut [PanelBound]) {
+    let (outputs, inputs) = (exact.outputs(), exact.inputs());
+    assert_eq!((outputs, inputs), (coarse.outputs(), coarse.inputs()), "two forms of one matrix");
+    assert_eq!(bounds.len(), bounds_len(outputs), "bounds of {outputs} outputs");
+    for (panel, bound) in bounds.iter_mut().enumerate() {
+        *bound = PanelBound::default();
+        for output in panel * PANEL..outputs.min((panel + 1) * PANEL) {
+            let (mut difference, mut norm) = (0.0, 0.0);
+            for input in 0..inputs {
+                let rounded = f64::from(coarse.weight(output, input));
+                difference += (f64::from(exact.weight(output, input)) - rounded).powi(2);
+                norm += rounded.powi(2);
+            }
+            bound.difference = bound.difference.max(up(difference.sqrt()));
+            bound.coarse = bound.coarse.max(up(norm.sqrt()));
+        }
+    }
+}
+
+/// An f32 that is certainly not smaller than a computed f64 norm.
+fn up(norm: f64) -> f32 {
+    ((norm * (1.0 + 1e-9)) as f32).next_up()
+}
+
+impl<'a> ShortList<'a> {
+    /// The same matrix in two forms, and what [`bound`] computed of them.
+    ///
+    /// # Panics
+    /// If the shapes differ or `bounds` is not [`bounds_len`] long.
+    pub fn new(exact: gemm_f32::Packed<'a>, coarse: gemm_i8::Packed<'a>, bounds: &'a [PanelBound]) -> Self {
+        assert_eq!(
+            (exact.outputs(), exact.inputs()),
+            (coarse.outputs(), coarse.inputs()),
+            "two forms of one matrix"
+        );
+        assert_eq!(bounds.len(), bounds_len(exact.outputs()), "one bound for each panel");
+        Self { exact, coarse, bounds }
+    }
+}
+
+/// What [`argmax_shortlist`] found, and how much it had to compute for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Listed {
+    /// The best output, nothing if all logits are NaN.
+    pub best: Option<Best>,
+    /// Panels of [`PANEL`] outputs whose exact logits were computed, of all [`bounds_len`].
+    pub panels: usize,
+}
+
+/// The result of [`argmax_f32`] for one row, to the bit, by way of a short list. `coarse` is the same row,
+/// quantized; `scores` is scratch for one value of each output. Allocates nothing.
+///
+/// # Panics
+/// If a length does not fit the matrix, or `coarse` is not one row.
+pub fn argmax_shortlist(
+    hidden: &[f32],
+    coarse: &QuantizedRows<'_>,
+    w: &ShortList<'_>,
+    scores: &mut [f32],
+) -> Listed {
+    argmax_shortlist_with(Table::active(), hidden, coarse, w, scores)
+}
+
+/// [`argmax_shortlist`] on the instruction set of `table`.
+///
+/// # Panics
+/// As [`argmax_shortlist`].
+pub fn argmax_shortlist_with(
+    table: &Table,
+    hidden: &[f32],
+    coarse: &QuantizedRows<'_>,
+    w: &ShortList<'_>,
+    scores: &mut [f32],
+) -> Listed {
+    let (outputs, inputs) = (w.exact.outputs(), w.exact.inputs());
+    assert_eq!(hidden.len(), inputs, "a hidden row of {inputs} values");
+    assert_eq!(coarse.count(), 1, "one quantized row");
+    assert_eq!(scores.len(), outputs, "scratch for {outputs} scores");
+    gemm_i8::gemm_with(table, coarse, &w.coarse, &Epilogue::default(), RowsMut::one(scores));
+
+    let slack = Slack::new(hidden, coarse);
+    // The lower bound that the best output certainly reaches.
+    let mut reached = f32::NEG_INFINITY;
+    for (scores, bound) in scores.chunks(PANEL).zip(w.bounds) {
+        let largest = largest(scores);
+        reached = reached.max(largest - slack.of(bound, largest));
+    }
+    if !reached.is_finite() || !slack.is_finite() {
+        let mut best = [None];
+        argmax_f32_with(table, Rows::one(hidden), &w.exact, &mut best);
+        return Listed { best: best[0], panels: w.bounds.len() };
+    }
+    let mut listed = Listed { best: None, panels: 0 };
+    for (panel, (scores, bound)) in scores.chunks(PANEL).zip(w.bounds).enumerate() {
+        let largest = largest(scores);
+        if largest + slack.of(bound, largest) >= reached {
+            let mut logits = [0.0; PANEL];
+            let logits = &mut logits[..scores.len()];
+            let part = w.exact.part(panel, 1);
+            gemm_f32::gemm_with(table, Rows::one(hidden), &part, &Epilogue::default(), RowsMut::one(logits));
+            improve(table, &mut listed.best, logits, panel * PANEL);
+            listed.panels += 1;
+        }
+    }
+    listed
+}
+
+fn largest(scores: &[f32]) -> f32 {
+    scores.iter().fold(f32::NEG_INFINITY, |largest, &score| largest.max(score))
+}
+
+/// Bounds the distance of a row's 8-bit scores from its exact logits.
+struct Slack {
+    /// Euclidean norm of the row.
+    row: f32,
+    /// Euclidean norm of what its quantization changed.
+    change: f32,
+    /// Relative error of f32 sums over the inputs, and of the bounds' own arithmetic.
+    rounding: f32,
+    /// What products too small for f32 can lose.
+    underflow: f32,
+}
+
+impl Slack {
+    fn new(hidden: &[f32], coarse: &QuantizedRows<'_>) -> Self {
+        let (bytes, scale) = coarse.row(0);
+        let (mut row, mut change) = (0.0, 0.0);
+        for (&value, &byte) in hidden.iter().zip(bytes) {
+            let rounded = (f64::from(byte) - 128.0) * f64::from(scale);
+            row += f64::from(value).powi(2);
+            change += (f64::from(value) - rounded).powi(2);
+        }
+        // A sum of n f32 products is within n * 2^-24 of exact, relative to |x|·|w|, to first order; twice
+        // that, and sixteen more, covers the higher orders and the few operations below.
+        let operations = (hidden.len() + 16) as f32;
+        Self {
+            row: up(row.sqrt()),
+            change: up(change.sqrt()),
+            rounding: operations * f32::EPSILON,
+            underflow: operations * f32::MIN_POSITIVE,
+        }
+    }
+
+    fn is_finite(&self) -> bool {
+        self.row.is_finite() && self.change.is_finite()
+    }
+
+    /// The most that an exact logit of the panel can be away from a score of that size.
+    fn of(&self, bound: &PanelBound, score: f32) -> f32 {
+        let weights = self.row * bound.difference + self.change * bound.coarse;
+        let rounding = self.row * (bound.difference + bound.coarse) + score.abs();
+        weights * (1.0 + self.rounding) + rounding * self.rounding + self.underflow
+    }
+}

@@ -1,0 +1,6 @@
+//! Matrix products and projections on every instruction set of the machine.
+
+mod common;
+mod f32_products;
+mod i8_products;
+mod projection;

@@ -1,0 +1,150 @@
+//! Argmax of output projections against the plain product, on every instruction set of the machine.
+
+use crate::common::noise;
+use proptest::prelude::*;
+use voxlane_kernels::gemm::{Epilogue, f32 as gemm_f32, i8 as gemm_i8};
+use voxlane_kernels::isa::Isa;
+use voxlane_kernels::projection::{
+    Best, PanelBound, ShortList, argmax_f32_with, argmax_i8_with, argmax_shortlist_with, bound, bounds_len,
+};
+use voxlane_kernels::rows::{Rows, RowsMut};
+use voxlane_kernels::table::Table;
+
+struct Matrix {
+    outputs: usize,
+    inputs: usize,
+    exact: Vec<f32>,
+    panels: Vec<i8>,
+    scales: Vec<f32>,
+    corrections: Vec<i32>,
+    bounds: Vec<PanelBound>,
+}
+
+impl Matrix {
+    fn new(weights: &[f32], outputs: usize, inputs: usize) -> Self {
+        let mut exact = vec![0.0; gemm_f32::packed_len(outputs, inputs)];
+        gemm_f32::pack(weights, outputs, inputs, &mut exact);
+        let mut panels = vec![0; gemm_i8::packed_len(outputs, inputs)];
+        let mut scales = vec![0.0; gemm_i8::scales_len(outputs)];
+        let mut corrections = vec![0; gemm_i8::scales_len(outputs)];
+        let mut packed =
+            gemm_i8::PackedMut { panels: &mut panels, scales: &mut scales, corrections: &mut corrections };
+        gemm_i8::pack(weights, outputs, inputs, &mut packed);
+        let bounds = vec![PanelBound::default(); bounds_len(outputs)];
+        let mut matrix = Self { outputs, inputs, exact, panels, scales, corrections, bounds };
+        let mut bounds = matrix.bounds.clone();
+        bound(&matrix.exact(), &matrix.coarse(), &mut bounds);
+        matrix.bounds = bounds;
+        matrix
+    }
+
+    fn exact(&self) -> gemm_f32::Packed<'_> {
+        gemm_f32::Packed::new(&self.exact, self.outputs, self.inputs)
+    }
+
+    fn coarse(&self) -> gemm_i8::Packed<'_> {
+        gemm_i8::Packed::new(&self.panels, &self.scales, &self.corrections, self.outputs, self.inputs)
+    }
+}
+
+/// The first of the largest values that are not NaN.
+fn oracle(logits: &[f32]) -> Option<Best> {
+    let mut best: Option<Best> = None;
+    for (token, &logit) in logits.iter().enumerate() {
+        if !logit.is_nan() && best.is_none_or(|best| logit > best.logit) {
+            best = Some(Best { token, logit });
+        }
+    }
+    best
+}
+
+fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], weights: &[f32]) {
+    let table = Table::new(isa).unwrap();
+    let matrix = Matrix::new(weights, outputs, inputs);
+    let hidden = Rows::new(hidden, inputs, rows);
+    let mut logits = vec![0.0; rows * outputs];
+    let out = RowsMut::new(&mut logits, outputs, rows);
+    gemm_f32::gemm_with(table, hidden, &matrix.exact(), &Epilogue::default(), out);
+    let want: Vec<_> = logits.chunks(outputs).map(oracle).collect();
+
+    let mut best = vec![Some(Best { token: 9, logit: 9.0 }); rows];
+    argmax_f32_with(table, hidden, &matrix.exact(), &mut best);
+    assert_eq!(best, want, "{}: f32", isa.name());
+
+    let (mut data, mut row_scales) = (vec![0; rows * gemm_i8::row_len(inputs)], vec![0.0; rows]);
+    let coarse = gemm_i8::quantize_rows_with(table, hidden, inputs, &mut data, &mut row_scales);
+    let mut scores = vec![0.0; outputs];
+    for (r, want) in want.iter().enumerate() {
+        let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds);
+        let listed =
+            argmax_shortlist_with(table, hidden.row(r, inputs), &coarse.range(r, 1), &list, &mut scores);
+        assert_eq!(listed.best, *want, "{}: short list of row {r}", isa.name());
+        assert!(listed.panels <= bounds_len(outputs));
+    }
+
+    let out = RowsMut::new(&mut logits, outputs, rows);
+    gemm_i8::gemm_with(table, &coarse, &matrix.coarse(), &Epilogue::default(), out);
+    argmax_i8_with(table, &coarse, &matrix.coarse(), &mut best);
+    assert_eq!(best, logits.chunks(outputs).map(oracle).collect::<Vec<_>>(), "{}: i8", isa.name());
+}
+
+macro_rules! on_each_instruction_set {
+    ($($name:ident: $isa:expr;)*) => {
+        $(mod $name {
+            use super::*;
+
+            proptest! {
+                #![proptest_config(ProptestConfig::with_cases(32))]
+
+                #[test]
+                fn finds_what_the_plain_product_finds(
+                    rows in 1usize..20, outputs in 1usize..2000, inputs in 1usize..40, seed in 1u64..1000,
+                    copies in 1usize..50,
+                ) {
+                    // A machine without this instruction set has no table for it and nothing to test.
+                    if $isa.is_available() {
+                        // Some outputs more than once, so that there are ties.
+                        let mut weights = noise(seed, outputs * inputs);
+                        for o in (0..outputs).rev().step_by(copies) {
+                            weights.copy_within(0..inputs, o * inputs);
+                        }
+                        check($isa, rows, outputs, inputs, &noise(seed + 1, rows * inputs), &weights);
+                    }
+                }
+            }
+
+            #[test]
+            fn rows_that_are_not_finite() {
+                if $isa.is_available() {
+                    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 0.0] {
+                        let mut hidden = noise(1, 3 * 20);
+                        hidden[20..40].fill(bad);
+                        check($isa, 3, 100, 20, &hidden, &noise(2, 100 * 20));
+                    }
+                }
+            }
+        })*
+    };
+}
+on_each_instruction_set! {
+    scalar: Isa::Scalar;
+    avx2: Isa::Avx2;
+    avx512: Isa::Avx512;
+    neon: Isa::Neon;
+}
+
+#[test]
+fn the_list_is_short() {
+    let (outputs, inputs) = (32_000, 64);
+    let weights = noise(3, outputs * inputs);
+    let matrix = Matrix::new(&weights, outputs, inputs);
+    // A hidden state that points to one output, as a trained network's does.
+    let hidden = &weights[777 * inputs..][..inputs];
+    let (mut data, mut row_scales) = (vec![0; gemm_i8::row_len(inputs)], vec![0.0]);
+    let table = Table::active();
+    let coarse = gemm_i8::quantize_rows_with(table, Rows::one(hidden), inputs, &mut data, &mut row_scales);
+    let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds);
+    let listed = argmax_shortlist_with(table, hidden, &coarse, &list, &mut vec![0.0; outputs]);
+    assert_eq!(listed.best.map(|best| best.token), Some(777));
+    assert_eq!(listed.panels, 1);
+}
