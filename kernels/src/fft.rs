@@ -130,9 +130,14 @@ pub(crate) fn gather<S: Simd>(s: S, x: Rows<'_>, width: usize, window: Option<&[
             s.transpose_square(x.data[i..].as_ptr(), x.stride, to[i * S::LANES..].as_mut_ptr(), S::LANES)
         };
     }
-    for (i, lanes) in to[..width * S::LANES].chunks_exact_mut(S::LANES).enumerate().skip(whole) {
-        for (lane, element) in lanes.iter_mut().enumerate() {
-            *element = if lane < x.count { x.data[lane * x.stride + i] } else { 0.0 };
+    let rest = &mut to[whole * S::LANES..width * S::LANES];
+    if x.count < S::LANES {
+        rest.fill(0.0);
+    }
+    for lane in 0..x.count {
+        let row = &x.row(lane, width)[whole..];
+        for (lanes, &element) in rest.chunks_exact_mut(S::LANES).zip(row) {
+            lanes[lane] = element;
         }
     }
     if let Some(window) = window {
