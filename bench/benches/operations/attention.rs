@@ -1,0 +1,45 @@
+//! Attention of an encoder (every query sees every key) and of one decode step, at Moonshine tiny's shape.
+
+use crate::{Contender, ceiling, compare, noise, tables};
+use std::hint::black_box;
+use voxlane_kernels::attention::{KeyValue, Visible, capacity_for};
+use voxlane_kernels::rows::{Rows, RowsMut};
+
+const HEADS: usize = 8;
+const HEAD_DIM: usize = 36;
+const WIDTH: usize = HEADS * HEAD_DIM;
+/// Positions of 10 s of audio.
+const KEYS: usize = 415;
+
+pub fn run() {
+    let capacity = capacity_for(KEYS);
+    let (q, keys, values) = (noise(KEYS * WIDTH), noise(WIDTH * capacity), noise(WIDTH * capacity));
+    let kv = KeyValue { keys: &keys, values: &values, heads: HEADS, head_dim: HEAD_DIM, capacity };
+    let peak = ceiling::measure().f32_gflops;
+    for (title, queries) in
+        [("encoder, 415 queries", KEYS), ("draft, 8 queries", 8), ("decode step, 1 query", 1)]
+    {
+        let q = &q[..queries * WIDTH];
+        let kv = &kv;
+        let mut contenders: Vec<Contender<'_>> = Vec::new();
+        for table in tables() {
+            let mut out = vec![0.0; q.len()];
+            contenders.push((
+                table.isa.name(),
+                Box::new(move || {
+                    let (q, out) = (Rows::dense(black_box(q), WIDTH), RowsMut::dense(&mut out, WIDTH));
+                    (table.attention)(q, kv, Visible::All(KEYS), 1.0 / 6.0, out);
+                }),
+            ));
+        }
+        let seconds = compare(title, contenders);
+        let best = seconds[seconds.len() - 1];
+        let gflops = (queries * KEYS * WIDTH * 4) as f64 / best / 1e9;
+        let bandwidth = (KEYS * WIDTH * 8) as f64 / best / 1e9;
+        println!(
+            "{:<28}  the last: {gflops:.0} GFLOP/s, {:.2} of {peak:.0}; caches at {bandwidth:.0} GB/s",
+            "",
+            gflops / peak
+        );
+    }
+}

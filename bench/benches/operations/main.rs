@@ -1,0 +1,73 @@
+//! Every kernel other than the matrix products: the plain loop, the same code for each instruction set, and rivals,
+//! measured in one run on one core in interleaved rounds.
+//!
+//! `cargo bench -p voxlane-bench --bench operations [-- WORD]`, where WORD picks the tables whose name holds it.
+#![allow(clippy::print_stdout, reason = "a bench reports on stdout")]
+
+mod attention;
+#[path = "../gemm/ceiling.rs"]
+#[allow(dead_code, reason = "shared with the bench of the products, which needs more of it")]
+mod ceiling;
+mod elementwise;
+mod mel;
+mod reductions;
+#[path = "../gemm/timing.rs"]
+mod timing;
+mod transposes;
+
+use timing::medians;
+use voxlane_kernels::isa::Isa;
+use voxlane_kernels::table::Table;
+
+fn main() {
+    let word = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
+    let tables: [(&str, fn()); 5] = [
+        ("elementwise", elementwise::run),
+        ("reductions", reductions::run),
+        ("transposes", transposes::run),
+        ("attention", attention::run),
+        ("mel", mel::run),
+    ];
+    for (name, table) in tables {
+        if name.contains(&word) {
+            println!("\n{name}");
+            table();
+        }
+    }
+}
+
+/// The tables of this machine's instruction sets.
+fn tables() -> impl Iterator<Item = &'static Table> {
+    Isa::available().filter_map(Table::new)
+}
+
+/// Values in -1..1.
+fn noise(len: usize) -> Vec<f32> {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    (0..len)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 40) as f32 / (1u32 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// One contender: its name and what it does.
+type Contender<'a> = (&'a str, Box<dyn FnMut() + 'a>);
+
+/// Measures the contenders in interleaved rounds and prints each one's time and how many times as fast as the first
+/// it is. Returns the seconds.
+fn compare(title: &str, contenders: Vec<Contender<'_>>) -> Vec<f64> {
+    let (names, mut functions): (Vec<_>, Vec<_>) = contenders.into_iter().unzip();
+    let mut references: Vec<&mut dyn FnMut()> =
+        functions.iter_mut().map(|f| &mut **f as &mut dyn FnMut()).collect();
+    let seconds = medians(&mut references, 0.6);
+    print!("{title:<28}");
+    for (name, time) in names.iter().zip(&seconds) {
+        print!("  {name} {:.2} us ({:.2}x)", time * 1e6, seconds[0] / time);
+    }
+    println!();
+    seconds
+}
