@@ -16,7 +16,7 @@
 //! makes the call compute all logits.
 
 use crate::gemm::i8::QuantizedRows;
-use crate::gemm::{Epilogue, PANEL, f32 as gemm_f32, i8 as gemm_i8};
+use crate::gemm::{Epilogue, PANEL, bf16 as gemm_bf16, f32 as gemm_f32, i8 as gemm_i8};
 use crate::rows::{Rows, RowsMut};
 use crate::table::Table;
 
@@ -34,26 +34,33 @@ pub struct Best {
     pub logit: f32,
 }
 
-/// For each row the output with the largest logit, nothing where all are NaN. Logits and therefore results
-/// are those of [`gemm_f32::gemm`], to the bit. Allocates nothing; takes 24 KiB of stack.
-///
-/// # Panics
-/// If `best` does not have one element for each row, or a row lies outside its slice.
-pub fn argmax_f32(hidden: Rows<'_>, w: &gemm_f32::Packed<'_>, best: &mut [Option<Best>]) {
-    argmax_f32_with(Table::active(), hidden, w, best);
-}
+macro_rules! argmax_of_floats {
+    ($name:ident, $with:ident, $module:ident) => {
+        /// For each row the output with the largest logit, nothing where all are NaN. Logits and therefore
+        #[doc = concat!("results are those of [`", stringify!($module), "::gemm`], to the bit.")]
+        /// Allocates nothing; takes 24 KiB of stack.
+        ///
+        /// # Panics
+        /// If `best` does not have one element for each row, or a row lies outside its slice.
+        pub fn $name(hidden: Rows<'_>, w: &$module::Packed<'_>, best: &mut [Option<Best>]) {
+            $with(Table::active(), hidden, w, best);
+        }
 
-/// [`argmax_f32`] on the instruction set of `table`.
-///
-/// # Panics
-/// As [`argmax_f32`].
-pub fn argmax_f32_with(table: &Table, hidden: Rows<'_>, w: &gemm_f32::Packed<'_>, best: &mut [Option<Best>]) {
-    assert_eq!(hidden.count, best.len(), "one result for each row");
-    in_blocks(table, w.outputs(), best, |row, rows, panel, out| {
-        let part = w.part(panel, BLOCK / PANEL);
-        gemm_f32::gemm_with(table, hidden.range(row, rows), &part, &Epilogue::default(), out);
-    });
+        #[doc = concat!("[`", stringify!($name), "`] on the instruction set of `table`.")]
+        ///
+        /// # Panics
+        #[doc = concat!("As [`", stringify!($name), "`].")]
+        pub fn $with(table: &Table, hidden: Rows<'_>, w: &$module::Packed<'_>, best: &mut [Option<Best>]) {
+            assert_eq!(hidden.count, best.len(), "one result for each row");
+            in_blocks(table, w.outputs(), best, |row, rows, panel, out| {
+                let part = w.part(panel, BLOCK / PANEL);
+                $module::gemm_with(table, hidden.range(row, rows), &part, &Epilogue::default(), out);
+            });
+        }
+    };
 }
+argmax_of_floats!(argmax_f32, argmax_f32_with, gemm_f32);
+argmax_of_floats!(argmax_bf16, argmax_bf16_with, gemm_bf16);
 
 /// [`argmax_f32`] with 8-bit weights and inputs: the logits of [`gemm_i8::gemm`].
 ///

@@ -12,6 +12,7 @@ use std::hint::black_box;
 use timing::medians;
 use voxlane_kernels::gemm::i8::{PackedMut, QuantizedRows, quantize_rows};
 use voxlane_kernels::gemm::{self, Epilogue};
+use voxlane_kernels::projection::{self, PanelBound, ShortList};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// Rows of a 10 s utterance after the convolutions of Moonshine.
@@ -32,11 +33,13 @@ fn main() {
     {
         println!("read {name:>8}: {:6.1} GB/s", read_bandwidth(bytes) / 1e9);
     }
-    let tables: [(&str, Table); 4] = [
+    let tables: [(&str, Table); 6] = [
         ("f32-layers", f32_layers),
         ("f32-few-rows", f32_few_rows),
         ("i8-layers", i8_layers),
         ("i8-few-rows", i8_few_rows),
+        ("bf16-few-rows", bf16_few_rows),
+        ("projection", projection),
     ];
     for (name, table) in tables {
         if name.contains(&word) {
@@ -285,4 +288,85 @@ fn i8_few_rows(_: &Ceilings) {
             );
         }
     }
+}
+
+fn bf16_few_rows(_: &Ceilings) {
+    println!("{:>5} {:>12} {:>9} {:>9} {:>9} {:>9}", "rows", "shape", "µs", "GB/s", "of reads", "vs f32");
+    for (outputs, inputs) in LAYERS.into_iter().chain([(2304, 2304), (32768, 288)]) {
+        for rows in [1, 2, 4, 8, 24] {
+            let case = F32Case::new(rows, outputs, inputs);
+            let mut packed = vec![0; gemm::bf16::packed_len(outputs, inputs)];
+            gemm::bf16::pack(&case.w, outputs, inputs, &mut packed);
+            let w = gemm::bf16::Packed::new(&packed, outputs, inputs);
+            let (mut out, mut f32_out) = (case.out.clone(), case.out.clone());
+            let mut ours = || {
+                let a = black_box(Rows::dense(&case.a, inputs));
+                gemm::bf16::gemm(a, &w, &Epilogue::default(), RowsMut::dense(&mut out, outputs));
+            };
+            let reads = medians(&mut [&mut ours, &mut || ceiling::read(&packed)], 0.1);
+            let times = medians(&mut [&mut ours, &mut || case.ours(&mut f32_out)], 0.1);
+            println!(
+                "{rows:>5} {:>12} {:>9.2} {:>9.1} {:>8.0}% {:>8.2}x",
+                format!("{outputs}x{inputs}"),
+                reads[0] * 1e6,
+                (2 * packed.len()) as f64 / reads[0] / 1e9,
+                100.0 * reads[1] / reads[0],
+                times[1] / times[0],
+            );
+        }
+    }
+}
+
+/// The output projection of Moonshine for one row, each way beside reading the bytes that it has to.
+fn projection(_: &Ceilings) {
+    let (outputs, inputs) = (32768, 288);
+    let case = I8Case::new(1, outputs, inputs);
+    let exact = gemm::f32::Packed::new(&case.f32.packed, outputs, inputs);
+    let coarse = gemm::i8::Packed::new(&case.panels, &case.scales, &case.corrections, outputs, inputs);
+    let mut halves = vec![0; gemm::bf16::packed_len(outputs, inputs)];
+    gemm::bf16::pack(&case.f32.w, outputs, inputs, &mut halves);
+    let halves_packed = gemm::bf16::Packed::new(&halves, outputs, inputs);
+    let mut bounds = vec![PanelBound::default(); projection::bounds_len(outputs)];
+    projection::bound(&exact, &coarse, &mut bounds);
+    let list = ShortList::new(exact, coarse, &bounds);
+    // A hidden state half of which points to one output.
+    let hidden: Vec<f32> =
+        case.f32.w[..inputs].iter().zip(&case.f32.a[..inputs]).map(|(w, a)| w + 0.5 * a).collect();
+    let rows = Rows::one(&hidden);
+    let (mut data, mut row_scales) = (case.data.clone(), case.row_scales.clone());
+    let a = quantize_rows(rows, inputs, &mut data, &mut row_scales);
+    let (mut scores, mut listed) = (vec![0.0; outputs], 0);
+    let mut best = [[None]; 3];
+    let [best_f32, best_bf16, best_i8] = &mut best;
+    // Each beside its own reads only: together they would push one another out of the cache.
+    let f32 = medians(
+        &mut [&mut || projection::argmax_f32(black_box(rows), &exact, best_f32), &mut || {
+            ceiling::read(&case.f32.packed)
+        }],
+        0.3,
+    );
+    let bf16 = medians(
+        &mut [&mut || projection::argmax_bf16(black_box(rows), &halves_packed, best_bf16), &mut || {
+            ceiling::read(&halves)
+        }],
+        0.3,
+    );
+    let i8 = medians(
+        &mut [&mut || projection::argmax_i8(black_box(&a), &coarse, best_i8), &mut || {
+            ceiling::read(&case.panels)
+        }],
+        0.3,
+    );
+    let short = medians(
+        &mut [
+            &mut || listed = projection::argmax_shortlist(&hidden, &a, &list, &mut scores).panels,
+            &mut || ceiling::read(&case.panels),
+        ],
+        0.3,
+    );
+    println!("{:>12} {:>9} {:>9}", "", "µs", "of reads");
+    for (name, times) in [("f32", f32), ("bf16", bf16), ("i8", i8), ("short list", short)] {
+        println!("{name:>12} {:>9.1} {:>8.0}%", times[0] * 1e6, 100.0 * times[1] / times[0]);
+    }
+    println!("panels scored exactly: {listed} of {}", projection::bounds_len(outputs));
 }

@@ -9,10 +9,12 @@
 //! All precisions share one packed geometry, *panels* of [`PANEL`] outputs, one driver (blocking and
 //! remainders) and one epilogue; they differ only in the inner product of a tile.
 
+pub mod bf16;
 mod call;
 mod drive;
 mod epilogue;
 pub mod f32;
+mod float;
 pub mod i8;
 mod lanes;
 mod quantize;
@@ -27,16 +29,21 @@ pub const PANEL: usize = 16;
 #[derive(Clone, Copy)]
 pub struct Functions {
     f32: f32::Function,
+    bf16: bf16::Function,
     i8: i8::Function,
     quantize: quantize::Function,
 }
 
-pub(crate) const SCALAR: Functions =
-    Functions { f32: f32::SCALAR, i8: i8::SCALAR, quantize: quantize::SCALAR };
+macro_rules! functions {
+    ($name:ident, $i8:ident) => {
+        pub(crate) const $name: Functions =
+            Functions { f32: f32::$name, bf16: bf16::$name, i8: i8::$i8, quantize: quantize::$name };
+    };
+}
+functions!(SCALAR, SCALAR);
 #[cfg(target_arch = "x86_64")]
-pub(crate) const AVX2: Functions = Functions { f32: f32::AVX2, i8: i8::BEST_AVX2, quantize: quantize::AVX2 };
+functions!(AVX2, BEST_AVX2);
 #[cfg(target_arch = "x86_64")]
-pub(crate) const AVX512: Functions =
-    Functions { f32: f32::AVX512, i8: i8::AVX512, quantize: quantize::AVX512 };
+functions!(AVX512, AVX512);
 #[cfg(target_arch = "aarch64")]
-pub(crate) const NEON: Functions = Functions { f32: f32::NEON, i8: i8::BEST_NEON, quantize: quantize::NEON };
+functions!(NEON, BEST_NEON);

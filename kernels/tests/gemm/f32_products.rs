@@ -1,9 +1,8 @@
-//! f32 products against an f64 oracle, on every instruction set of the machine.
+//! Products with f32 and bf16 weights against an f64 oracle, on every instruction set of the machine.
 
 use crate::common::{bits, noise};
 use proptest::prelude::*;
-use voxlane_kernels::gemm::f32::{Packed, gemm_with, pack, packed_len};
-use voxlane_kernels::gemm::{Activation, Epilogue};
+use voxlane_kernels::gemm::{Activation, Epilogue, bf16, f32 as plain};
 use voxlane_kernels::isa::Isa;
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::table::Table;
@@ -22,6 +21,8 @@ struct Case {
     bias: bool,
     accumulate: bool,
     activation: Activation,
+    /// Weights stored as bf16.
+    bf16: bool,
     seed: u64,
 }
 
@@ -37,6 +38,7 @@ impl Case {
             bias: false,
             accumulate: false,
             activation: Activation::None,
+            bf16: false,
             seed: 1,
         }
     }
@@ -46,7 +48,12 @@ impl Case {
     }
 
     fn weights(&self) -> Vec<f32> {
-        noise(self.seed + 1, self.outputs * self.inputs)
+        let mut weights = noise(self.seed + 1, self.outputs * self.inputs);
+        if self.bf16 {
+            // Values that bf16 holds exactly: rounding is tested apart.
+            weights.iter_mut().for_each(|w| *w = f32::from_bits(w.to_bits() & 0xffff_0000));
+        }
+        weights
     }
 
     fn bias(&self) -> Vec<f32> {
@@ -64,22 +71,28 @@ impl Case {
 
     /// Rows `first..first + count` of the product; the other values stay as they were.
     fn run(&self, isa: Isa, first: usize, count: usize) -> Vec<f32> {
-        let weights = self.weights();
-        let mut packed = vec![f32::NAN; self.offset + packed_len(self.outputs, self.inputs)];
-        pack(&weights, self.outputs, self.inputs, &mut packed[self.offset..]);
+        let (weights, outputs, inputs) = (self.weights(), self.outputs, self.inputs);
         let (a, bias, mut out) = (self.a(), self.bias(), self.before());
         let epilogue = Epilogue {
             bias: self.bias.then_some(&bias),
             activation: self.activation,
             accumulate: self.accumulate,
         };
-        gemm_with(
-            Table::new(isa).unwrap(),
-            Rows::new(&a[self.offset + first * self.stride..], self.stride, count),
-            &Packed::new(&packed[self.offset..], self.outputs, self.inputs),
-            &epilogue,
-            RowsMut::new(&mut out[self.offset + first * self.out_stride()..], self.out_stride(), count),
-        );
+        let table = Table::new(isa).unwrap();
+        let rows = Rows::new(&a[self.offset + first * self.stride..], self.stride, count);
+        let out_stride = self.out_stride();
+        let out_rows = RowsMut::new(&mut out[self.offset + first * out_stride..], out_stride, count);
+        if self.bf16 {
+            let mut packed = vec![u16::MAX; self.offset + bf16::packed_len(outputs, inputs)];
+            bf16::pack(&weights, outputs, inputs, &mut packed[self.offset..]);
+            let packed = bf16::Packed::new(&packed[self.offset..], outputs, inputs);
+            bf16::gemm_with(table, rows, &packed, &epilogue, out_rows);
+        } else {
+            let mut packed = vec![f32::NAN; self.offset + plain::packed_len(outputs, inputs)];
+            plain::pack(&weights, outputs, inputs, &mut packed[self.offset..]);
+            let packed = plain::Packed::new(&packed[self.offset..], outputs, inputs);
+            plain::gemm_with(table, rows, &packed, &epilogue, out_rows);
+        }
         out
     }
 
@@ -186,10 +199,10 @@ prop_compose! {
     fn cases()(
         rows in 0usize..30, outputs in 1usize..120, inputs in 0usize..70, overlap in 0usize..3,
         out_gap in 0usize..5, offset in 0usize..4, bias in any::<bool>(), accumulate in any::<bool>(),
-        activation in activations(), seed in 1u64..1000,
+        activation in activations(), bf16 in any::<bool>(), seed in 1u64..1000,
     ) -> Case {
         let stride = (inputs + 3) / (1 + overlap);
-        Case { rows, outputs, inputs, stride, out_gap, offset, bias, accumulate, activation, seed }
+        Case { rows, outputs, inputs, stride, out_gap, offset, bias, accumulate, activation, bf16, seed }
     }
 }
 
@@ -221,9 +234,12 @@ macro_rules! on_each_instruction_set {
             fn layer_shapes() {
                 if $isa.is_available() {
                     for (outputs, inputs) in [(288, 288), (864, 288), (288, 1152), (288, 127)] {
-                        Case::plain(19, outputs, inputs).check($isa);
-                        Case::plain(19, outputs, inputs).check_parts($isa, 7);
-                        Case::plain(19, outputs, inputs).check_parts($isa, 1);
+                        for bf16 in [false, true] {
+                            let case = Case { bf16, ..Case::plain(19, outputs, inputs) };
+                            case.check($isa);
+                            case.check_parts($isa, 7);
+                            case.check_parts($isa, 1);
+                        }
                     }
                 }
             }
@@ -240,11 +256,11 @@ on_each_instruction_set! {
 #[test]
 #[should_panic(expected = "input row")]
 fn rows_outside_their_slice_are_refused() {
-    let packed = vec![0.0; packed_len(4, 8)];
-    gemm_with(
+    let packed = vec![0.0; plain::packed_len(4, 8)];
+    plain::gemm_with(
         Table::active(),
         Rows::new(&[0.0; 15], 8, 2),
-        &Packed::new(&packed, 4, 8),
+        &plain::Packed::new(&packed, 4, 8),
         &Epilogue::default(),
         RowsMut::new(&mut [0.0; 8], 4, 2),
     );
@@ -253,12 +269,25 @@ fn rows_outside_their_slice_are_refused() {
 #[test]
 #[should_panic(expected = "output rows")]
 fn overlapping_output_rows_are_refused() {
-    let packed = vec![0.0; packed_len(4, 8)];
-    gemm_with(
+    let packed = vec![0.0; plain::packed_len(4, 8)];
+    plain::gemm_with(
         Table::active(),
         Rows::new(&[0.0; 16], 8, 2),
-        &Packed::new(&packed, 4, 8),
+        &plain::Packed::new(&packed, 4, 8),
         &Epilogue::default(),
         RowsMut::new(&mut [0.0; 8], 3, 2),
     );
+}
+
+#[test]
+fn bf16_weights_are_rounded_to_the_nearest_even() {
+    let weights = [1.0, 1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, -3.3e38, 1e-40, f32::NEG_INFINITY];
+    let mut packed = vec![0; bf16::packed_len(2, 3)];
+    bf16::pack(&weights, 2, 3, &mut packed);
+    let packed = bf16::Packed::new(&packed, 2, 3);
+    let stored = |i: usize| packed.weight(i / 3, i % 3);
+    assert_eq!([stored(0), stored(1), stored(2)], [1.0, 1.0, 1.0 + 4.0 / 256.0]);
+    assert!((stored(3) / -3.3e38 - 1.0).abs() < 1.0 / 256.0);
+    assert!((stored(4) - 1e-40).abs() <= f32::from_bits(1 << 15));
+    assert_eq!(stored(5), f32::NEG_INFINITY);
 }

@@ -2,10 +2,11 @@
 
 use crate::common::noise;
 use proptest::prelude::*;
-use voxlane_kernels::gemm::{Epilogue, f32 as gemm_f32, i8 as gemm_i8};
+use voxlane_kernels::gemm::{Epilogue, bf16 as gemm_bf16, f32 as gemm_f32, i8 as gemm_i8};
 use voxlane_kernels::isa::Isa;
 use voxlane_kernels::projection::{
-    Best, PanelBound, ShortList, argmax_f32_with, argmax_i8_with, argmax_shortlist_with, bound, bounds_len,
+    Best, PanelBound, ShortList, argmax_bf16_with, argmax_f32_with, argmax_i8_with, argmax_shortlist_with,
+    bound, bounds_len,
 };
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::table::Table;
@@ -81,6 +82,14 @@ fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], w
         assert_eq!(listed.best, *want, "{}: short list of row {r}", isa.name());
         assert!(listed.panels <= bounds_len(outputs));
     }
+
+    let mut halves = vec![0; gemm_bf16::packed_len(outputs, inputs)];
+    gemm_bf16::pack(weights, outputs, inputs, &mut halves);
+    let halves = gemm_bf16::Packed::new(&halves, outputs, inputs);
+    let out = RowsMut::new(&mut logits, outputs, rows);
+    gemm_bf16::gemm_with(table, hidden, &halves, &Epilogue::default(), out);
+    argmax_bf16_with(table, hidden, &halves, &mut best);
+    assert_eq!(best, logits.chunks(outputs).map(oracle).collect::<Vec<_>>(), "{}: bf16", isa.name());
 
     let out = RowsMut::new(&mut logits, outputs, rows);
     gemm_i8::gemm_with(table, &coarse, &matrix.coarse(), &Epilogue::default(), out);

@@ -44,6 +44,27 @@ impl Lanes for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn load_low_halves(p: *const u16) -> Self {
+        // SAFETY: the trait's contract: sixteen pairs.
+        unsafe {
+            let low =
+                |p: *const u16| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_loadu_si256(p.cast())));
+            Self(low(p), low(p.add(16)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn load_high_halves(p: *const u16) -> Self {
+        // SAFETY: the trait's contract: sixteen pairs.
+        unsafe {
+            let upper = _mm256_set1_epi32(0xffff_0000u32 as i32);
+            let high =
+                |p: *const u16| _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(p.cast()), upper));
+            Self(high(p), high(p.add(16)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_first(p: *const f32, n: usize) -> Self {
         // SAFETY: the trait's contract; masked lanes are not read.
         unsafe {

@@ -36,6 +36,21 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn load_low_halves(p: *const u16) -> Self {
+        // SAFETY: the trait's contract: sixteen pairs.
+        unsafe { Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_loadu_si512(p.cast())))) }
+    }
+
+    #[inline(always)]
+    unsafe fn load_high_halves(p: *const u16) -> Self {
+        // SAFETY: the trait's contract: sixteen pairs.
+        unsafe {
+            let upper = _mm512_set1_epi32(0xffff_0000u32 as i32);
+            Self(_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p.cast()), upper)))
+        }
+    }
+
+    #[inline(always)]
     unsafe fn load_first(p: *const f32, n: usize) -> Self {
         // SAFETY: the trait's contract; masked lanes are not read.
         Self(unsafe { _mm512_maskz_loadu_ps(first(n), p) })

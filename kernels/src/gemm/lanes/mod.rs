@@ -44,6 +44,10 @@ pub(super) trait Lanes: Copy {
     unsafe fn splat(value: f32) -> Self;
     /// Sixteen values from `p`.
     unsafe fn load(p: *const f32) -> Self;
+    /// Sixteen pairs of bf16 numbers from `p`: the first of each pair.
+    unsafe fn load_low_halves(p: *const u16) -> Self;
+    /// Sixteen pairs of bf16 numbers from `p`: the second of each pair.
+    unsafe fn load_high_halves(p: *const u16) -> Self;
     /// The first `n <= 16` values from `p`, zeros behind them; reads nothing else.
     unsafe fn load_first(p: *const f32, n: usize) -> Self;
     /// Sixteen values to `p`.

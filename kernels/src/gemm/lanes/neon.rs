@@ -31,6 +31,24 @@ impl Lanes for Neon {
     }
 
     #[inline(always)]
+    unsafe fn load_low_halves(p: *const u16) -> Self {
+        let p: *const u32 = p.cast();
+        // SAFETY: the trait's contract: sixteen pairs.
+        Self(std::array::from_fn(|i| unsafe {
+            vreinterpretq_f32_u32(vshlq_n_u32::<16>(vld1q_u32(p.add(4 * i))))
+        }))
+    }
+
+    #[inline(always)]
+    unsafe fn load_high_halves(p: *const u16) -> Self {
+        let p: *const u32 = p.cast();
+        // SAFETY: the trait's contract: sixteen pairs.
+        Self(std::array::from_fn(|i| unsafe {
+            vreinterpretq_f32_u32(vandq_u32(vld1q_u32(p.add(4 * i)), vdupq_n_u32(0xffff_0000)))
+        }))
+    }
+
+    #[inline(always)]
     unsafe fn load_first(p: *const f32, n: usize) -> Self {
         let mut lanes = [0.0f32; 16];
         // SAFETY: the caller gives `n <= 16` readable values; then sixteen of our own are read.

@@ -27,6 +27,20 @@ impl Lanes for Scalar {
     }
 
     #[inline(always)]
+    unsafe fn load_low_halves(p: *const u16) -> Self {
+        // SAFETY: the trait's contract: sixteen pairs.
+        let pairs = unsafe { p.cast::<[[u16; 2]; 16]>().read_unaligned() };
+        Self(pairs.map(|[low, _]| f32::from_bits(u32::from(low) << 16)))
+    }
+
+    #[inline(always)]
+    unsafe fn load_high_halves(p: *const u16) -> Self {
+        // SAFETY: the trait's contract: sixteen pairs.
+        let pairs = unsafe { p.cast::<[[u16; 2]; 16]>().read_unaligned() };
+        Self(pairs.map(|[_, high]| f32::from_bits(u32::from(high) << 16)))
+    }
+
+    #[inline(always)]
     unsafe fn load_first(p: *const f32, n: usize) -> Self {
         let mut lanes = [0.0; 16];
         for (i, lane) in lanes.iter_mut().enumerate().take(n) {
