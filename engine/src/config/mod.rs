@@ -1,0 +1,234 @@
+//! The configuration file: TOML, unknown keys are errors, every field has a default.
+
+mod load;
+mod placement;
+
+pub use load::{ConfigError, Located, Source};
+pub use placement::{Placement, ThreadPlacement, Topology};
+
+use crate::frame::StageKind;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use toml::Spanned;
+
+/// A whole deployment. `Config::default()` suits an interactive machine: placement by the process's
+/// affinity mask, threads that sleep when idle.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Name of the model in the model manager's manifest. Default `moonshine-tiny`. Read by the model loader.
+    pub model: String,
+    /// Number format of the weights. Default `f32`. Read by the model loader.
+    pub precision: Precision,
+    /// The lanes. Default: one, placed by the process's affinity mask. Read at start.
+    #[serde(rename = "lane")]
+    pub lanes: Vec<LaneConfig>,
+    /// Dummy work that keeps caches warm. Read by ingest.
+    pub warm: WarmConfig,
+    /// Where long speech is cut. Read by ingest.
+    pub segment: SegmentConfig,
+    /// What happens when a stage fails. Read by the supervisor.
+    pub supervise: SuperviseConfig,
+    /// A planned fault, for tests. Read by every stage.
+    #[cfg(feature = "fault-injection")]
+    pub fault: Option<FaultConfig>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            model: "moonshine-tiny".into(),
+            precision: Precision::default(),
+            lanes: vec![LaneConfig::default()],
+            warm: WarmConfig::default(),
+            segment: SegmentConfig::default(),
+            supervise: SuperviseConfig::default(),
+            #[cfg(feature = "fault-injection")]
+            fault: None,
+        }
+    }
+}
+
+/// Number format of a model's weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32-bit floats: the reference.
+    #[default]
+    F32,
+}
+
+/// One chain of stages on its cores.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LaneConfig {
+    /// The core of each stage. Default: by the affinity mask. Read at start. Stages that share a core run in
+    /// one thread, in order.
+    pub cores: Option<StageCores>,
+    /// How many streams the lane serves at once. Default 4. Read at start.
+    pub slots: Spanned<usize>,
+    /// How its threads wait for work. Default `park`. Read by the lane's threads.
+    pub wait: WaitKind,
+    /// Time without work after which a thread that spins first goes on to yield or park, in microseconds.
+    /// Default 50. Read by the lane's threads when `wait` is `yield` or `park`.
+    pub spin_us: u64,
+    /// How long a stage works before the others of its thread get their turn, in microseconds. Default 500.
+    /// Read by the lane's threads.
+    pub step_us: u64,
+    /// Audio that a stream may be ahead of the lane, in milliseconds. Default 2000. Read at start: the size
+    /// of each slot's audio ring.
+    pub audio_ms: u64,
+    /// Events that a stream's client may leave unread before the stream is closed. Default 256. Read at
+    /// start: the size of each slot's event ring.
+    pub events: usize,
+}
+
+impl Default for LaneConfig {
+    fn default() -> Self {
+        LaneConfig {
+            cores: None,
+            slots: Spanned::new(0..0, 4),
+            wait: WaitKind::Park,
+            spin_us: 50,
+            step_us: 300,
+            audio_ms: 2000,
+            events: 256,
+        }
+    }
+}
+
+/// A core for each stage.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageCores {
+    /// Core of ingest.
+    pub ingest: Spanned<usize>,
+    /// Core of features.
+    pub features: Spanned<usize>,
+    /// Core of the encoder.
+    pub encoder: Spanned<usize>,
+    /// Core of the decoder.
+    pub decoder: Spanned<usize>,
+    /// Core of emit.
+    pub emit: Spanned<usize>,
+}
+
+impl StageCores {
+    /// The core of `stage`, with its place in the file.
+    pub fn get(&self, stage: StageKind) -> &Spanned<usize> {
+        match stage {
+            StageKind::Ingest => &self.ingest,
+            StageKind::Features => &self.features,
+            StageKind::Encoder => &self.encoder,
+            StageKind::Decoder => &self.decoder,
+            StageKind::Emit => &self.emit,
+        }
+    }
+}
+
+/// How a thread waits for work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WaitKind {
+    /// Never gives the core up: the lowest latency, for isolated cores.
+    Spin,
+    /// Spins, then lets others run between looks.
+    Yield,
+    /// Spins, then sleeps until woken.
+    #[default]
+    Park,
+}
+
+/// Dummy work while idle.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WarmConfig {
+    /// Whether to warm at all. Default true.
+    pub enabled: bool,
+    /// How long after the last real work (and after the last dummy began) the next dummy begins, in
+    /// milliseconds. Default 100.
+    pub after_ms: u64,
+    /// The largest share of time that dummies may take, 0 to 1. Default 0.25.
+    pub duty: f64,
+    /// Warming stops when no real audio came for this long, in seconds; 0 is never. Default 10.
+    pub stop_after_s: u64,
+}
+
+impl Default for WarmConfig {
+    fn default() -> Self {
+        WarmConfig { enabled: true, after_ms: 100, duty: 0.25, stop_after_s: 10 }
+    }
+}
+
+/// Where speech that goes on for too long is cut: at its quietest moment within a window.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SegmentConfig {
+    /// Earliest cut after the segment's start, in seconds. Default 20.
+    pub cut_from_s: f64,
+    /// Latest cut, in seconds. Default 30; no more than the model takes.
+    pub cut_by_s: f64,
+}
+
+impl Default for SegmentConfig {
+    fn default() -> Self {
+        SegmentConfig { cut_from_s: 20.0, cut_by_s: 30.0 }
+    }
+}
+
+/// What happens when a stage fails.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SuperviseConfig {
+    /// A thread of a lane that shows no sign of life for this long is given up, in milliseconds. Default
+    /// 2000. It must be longer than the longest scheduling gap of the machine.
+    pub watchdog_ms: u64,
+    /// How often a lane is restarted before the engine reports itself degraded. Default 8.
+    pub max_restarts: u32,
+}
+
+impl Default for SuperviseConfig {
+    fn default() -> Self {
+        SuperviseConfig { watchdog_ms: 2000, max_restarts: 8 }
+    }
+}
+
+impl SuperviseConfig {
+    /// The watchdog time.
+    pub fn watchdog(&self) -> Duration {
+        Duration::from_millis(self.watchdog_ms.max(10))
+    }
+}
+
+/// A planned fault.
+#[cfg(feature = "fault-injection")]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultConfig {
+    /// Which stage fails.
+    pub stage: StageKind,
+    /// How.
+    pub kind: FaultKind,
+    /// At which of the real frames that the stage reads, counted from 0.
+    #[serde(default)]
+    pub at_frame: u64,
+    /// How long a hang lasts, in milliseconds. Default 60000.
+    #[serde(default = "one_minute")]
+    pub hang_ms: u64,
+}
+
+#[cfg(feature = "fault-injection")]
+fn one_minute() -> u64 {
+    60_000
+}
+
+/// How a planned fault shows.
+#[cfg(feature = "fault-injection")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FaultKind {
+    /// The stage panics.
+    Panic,
+    /// The stage stops making progress.
+    Hang,
+}

@@ -1,0 +1,165 @@
+//! Which stage runs on which core.
+
+use super::load::Source;
+use super::{ConfigError, LaneConfig};
+use crate::frame::StageKind;
+
+/// The cores of a machine, and those that this process may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// Every core there is, in rising order.
+    pub existing: Vec<usize>,
+    /// Those in the process's affinity mask, in rising order. Never empty.
+    pub allowed: Vec<usize>,
+}
+
+impl Topology {
+    /// This machine and this process.
+    pub fn of_host() -> Self {
+        let mut allowed: Vec<usize> =
+            core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
+        allowed.sort_unstable();
+        if allowed.is_empty() {
+            allowed.push(0);
+        }
+        let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+        let mut existing = parse_list(&online);
+        if existing.is_empty() {
+            existing = allowed.clone();
+        }
+        Topology { existing, allowed }
+    }
+
+    /// A machine with `count` cores, all of them allowed: for checking a file meant for another machine.
+    pub fn with_cores(count: usize) -> Self {
+        let cores: Vec<usize> = (0..count.max(1)).collect();
+        Topology { existing: cores.clone(), allowed: cores }
+    }
+}
+
+/// Parses a kernel list of cores such as `0-3,8`.
+fn parse_list(text: &str) -> Vec<usize> {
+    text.trim()
+        .split(',')
+        .filter_map(|part| {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            Some(first.trim().parse::<usize>().ok()?..=last.trim().parse::<usize>().ok()?)
+        })
+        .flatten()
+        .collect()
+}
+
+fn print_list(cores: &[usize]) -> String {
+    cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// One thread of a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThreadPlacement {
+    /// The core it is pinned to.
+    pub core: usize,
+    /// The stages it runs, in order.
+    pub stages: Vec<StageKind>,
+}
+
+/// The threads of one lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// In order of the first stage that each runs.
+    pub threads: Vec<ThreadPlacement>,
+}
+
+impl Placement {
+    /// Where `lane` runs on `topology`. Without stated cores: everything on the one core that is allowed, or
+    /// encoder and decoder on the second of several and the rest on the first.
+    pub(crate) fn of(source: &Source, lane: &LaneConfig, topology: &Topology) -> Result<Self, ConfigError> {
+        let mut threads: Vec<ThreadPlacement> = Vec::new();
+        for stage in StageKind::ALL {
+            let core = match &lane.cores {
+                Some(cores) => {
+                    let stated = cores.get(stage);
+                    check(*stated.get_ref(), topology, || source.locate(Some(stated.span())))?
+                }
+                None => default_core(stage, &topology.allowed),
+            };
+            match threads.iter_mut().find(|thread| thread.core == core) {
+                Some(thread) => thread.stages.push(stage),
+                None => threads.push(ThreadPlacement { core, stages: vec![stage] }),
+            }
+        }
+        Ok(Placement { threads })
+    }
+
+    /// The core of a stage.
+    pub fn core(&self, stage: StageKind) -> Option<usize> {
+        self.threads.iter().find(|thread| thread.stages.contains(&stage)).map(|thread| thread.core)
+    }
+}
+
+fn check(
+    core: usize,
+    topology: &Topology,
+    at: impl FnOnce() -> super::Located,
+) -> Result<usize, ConfigError> {
+    if !topology.existing.contains(&core) {
+        return Err(ConfigError::NoSuchCore { at: at(), core, existing: print_list(&topology.existing) });
+    }
+    if !topology.allowed.contains(&core) {
+        return Err(ConfigError::CoreNotAllowed { at: at(), core, allowed: print_list(&topology.allowed) });
+    }
+    Ok(core)
+}
+
+fn default_core(stage: StageKind, allowed: &[usize]) -> usize {
+    let first = allowed.first().copied().unwrap_or(0);
+    match stage {
+        StageKind::Encoder | StageKind::Decoder => allowed.get(1).copied().unwrap_or(first),
+        StageKind::Ingest | StageKind::Features | StageKind::Emit => first,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::parse(text.into(), Some("test.toml".into())).unwrap()
+    }
+
+    const TWO: &str = "model = \"moonshine-tiny\"\n[[lane]]\ncores = { ingest = 0, features = 0, encoder = 3, decoder = 3, emit = 0 }\n";
+
+    #[test]
+    fn stages_on_one_core_share_a_thread() {
+        let placement = &source(TWO).placement(&Topology::with_cores(4)).unwrap()[0];
+        assert_eq!(placement.threads.len(), 2);
+        assert_eq!(placement.threads[0].stages, [StageKind::Ingest, StageKind::Features, StageKind::Emit]);
+        assert_eq!(placement.core(StageKind::Decoder), Some(3));
+    }
+
+    #[test]
+    fn a_core_that_does_not_exist_is_named_with_its_line() {
+        let error = source(TWO).placement(&Topology::with_cores(2)).unwrap_err();
+        assert_eq!(error.to_string(), "test.toml:3: core 3 does not exist; this machine has cores 0,1");
+    }
+
+    #[test]
+    fn a_core_outside_the_mask_is_named_with_its_line() {
+        let topology = Topology { existing: vec![0, 1, 2, 3], allowed: vec![0, 1] };
+        let error = source(TWO).placement(&topology).unwrap_err();
+        assert_eq!(error.to_string(), "test.toml:3: core 3 exists, but this process may only use cores 0,1");
+    }
+
+    #[test]
+    fn one_allowed_core_runs_everything_in_one_thread() {
+        let topology = Topology { existing: vec![0, 1], allowed: vec![1] };
+        let placement = &Source::from(super::super::Config::default()).placement(&topology).unwrap()[0];
+        assert_eq!(placement.threads.len(), 1);
+        assert_eq!(placement.threads[0].core, 1);
+    }
+
+    #[test]
+    fn lists_of_cores_are_parsed() {
+        assert_eq!(parse_list("0-2,7\n"), [0, 1, 2, 7]);
+        assert_eq!(parse_list(""), Vec::<usize>::new());
+    }
+}

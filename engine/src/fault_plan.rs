@@ -1,0 +1,51 @@
+//! Planned faults for tests: a stage that panics or hangs at a stated frame. Only under the Cargo feature
+//! `fault-injection`; without it a plan is empty and costs nothing.
+
+#[cfg(feature = "fault-injection")]
+mod plan {
+    use crate::config::{FaultConfig, FaultKind};
+    use crate::frame::StageKind;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::time::Duration;
+
+    /// At most one fault, which strikes once per process however often lanes restart.
+    #[derive(Debug, Default)]
+    pub(crate) struct FaultPlan {
+        fault: Option<FaultConfig>,
+        frames: AtomicU64,
+    }
+
+    impl FaultPlan {
+        pub(crate) fn new(fault: Option<FaultConfig>) -> Self {
+            FaultPlan { fault, frames: AtomicU64::new(0) }
+        }
+
+        /// Counts a real frame of `stage`; panics or hangs if it is the one.
+        pub(crate) fn strike(&self, stage: StageKind) {
+            let Some(fault) = &self.fault else { return };
+            if fault.stage != stage || self.frames.fetch_add(1, Ordering::Relaxed) != fault.at_frame {
+                return;
+            }
+            match fault.kind {
+                FaultKind::Panic => panic!("planned fault in {}", stage.name()),
+                FaultKind::Hang => std::thread::sleep(Duration::from_millis(fault.hang_ms)),
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "fault-injection"))]
+mod plan {
+    use crate::frame::StageKind;
+
+    /// Nothing: faults are only planned in tests.
+    #[derive(Debug, Default)]
+    pub(crate) struct FaultPlan;
+
+    impl FaultPlan {
+        #[inline]
+        pub(crate) fn strike(&self, _stage: StageKind) {}
+    }
+}
+
+pub(crate) use plan::FaultPlan;

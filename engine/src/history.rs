@@ -1,0 +1,74 @@
+//! The last seconds of a stream's audio, addressed by the stream's own sample numbers.
+
+use crate::clock::Time;
+use crate::frame::FRAME_SAMPLES;
+
+/// A ring of samples, and of the capture time of each 20 ms of them.
+#[derive(Clone, Debug)]
+pub struct History {
+    samples: Vec<i16>,
+    captures: Vec<Time>,
+    end: u64,
+}
+
+impl History {
+    /// Keeps at least the last `samples` samples.
+    pub fn new(samples: usize) -> Self {
+        let blocks = samples.div_ceil(FRAME_SAMPLES) + 1;
+        History { samples: vec![0; blocks * FRAME_SAMPLES], captures: vec![Time::default(); blocks], end: 0 }
+    }
+
+    /// Forgets everything; the next sample is number 0.
+    pub fn reset(&mut self) {
+        self.end = 0;
+    }
+
+    /// Appends samples, the newest captured at `capture`.
+    pub fn push(&mut self, samples: &[i16], capture: Time) {
+        let length = self.samples.len();
+        for &sample in samples {
+            self.samples[self.end as usize % length] = sample;
+            let block = (self.end as usize / FRAME_SAMPLES) % self.captures.len();
+            self.captures[block] = capture;
+            self.end += 1;
+        }
+    }
+
+    /// Copies the samples from number `from` on and gives the capture time of the last one. Samples that are
+    /// not kept any more must not be asked for.
+    pub fn read(&self, from: u64, samples: &mut [i16]) -> Time {
+        debug_assert!(from + samples.len() as u64 <= self.end && self.end - from <= self.samples.len() as u64);
+        let length = self.samples.len();
+        for (i, sample) in samples.iter_mut().enumerate() {
+            *sample = self.samples[(from as usize + i) % length];
+        }
+        self.capture(from + samples.len() as u64).unwrap_or_default()
+    }
+
+    /// When the sample before number `end` was captured, to 20 ms; nothing if it is not kept.
+    pub fn capture(&self, end: u64) -> Option<Time> {
+        let last = end.checked_sub(1)?;
+        let is_kept = end <= self.end && self.end - last <= self.samples.len() as u64;
+        is_kept.then(|| self.captures[(last as usize / FRAME_SAMPLES) % self.captures.len()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_the_latest_samples_and_their_times() {
+        let mut history = History::new(1000);
+        for i in 0..40u64 {
+            let chunk: Vec<i16> = (0..100).map(|j| (i * 100 + j) as i16).collect();
+            history.push(&chunk, Time::from_nanos(i));
+        }
+        let mut samples = [0; 700];
+        let capture = history.read(3300, &mut samples);
+        assert_eq!((samples[0], samples[699]), (3300, 3999));
+        assert_eq!(capture.nanos(), 39);
+        assert_eq!(history.capture(100), None);
+        assert_eq!(history.capture(4001), None);
+    }
+}

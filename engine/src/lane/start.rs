@@ -1,0 +1,229 @@
+//! Starting a lane's threads and ending them.
+
+use super::wiring::{Endpoints, Wiring};
+use super::{Life, pin, run};
+use crate::bell::Bell;
+use crate::clock::Clock;
+use crate::config::{Config, LaneConfig, Placement};
+use crate::fault_plan::FaultPlan;
+use crate::frame::StageKind;
+use crate::slots::Slots;
+use crate::telemetry::recorder::Reader;
+use crate::wait::Wait;
+use crossbeam_channel::{Sender, bounded};
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use voxlane_models::model::Model;
+
+/// How long a lane's threads may take to build their stages and run the first dummy pass.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// Why a lane cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LaneError {
+    /// The operating system refused to bind a thread to its core.
+    #[error("cannot pin {} to core {core}: the operating system refused", stages_text(stages))]
+    Pin {
+        /// The core.
+        core: usize,
+        /// What would have run there.
+        stages: Vec<StageKind>,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start a thread for {}: {source}", stages_text(stages))]
+    Spawn {
+        /// What would have run on it.
+        stages: Vec<StageKind>,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A stage panicked while it was built or while it ran its first pass.
+    #[error("{} failed to start: {message}", stages_text(stages))]
+    Build {
+        /// What the thread runs.
+        stages: Vec<StageKind>,
+        /// The panic's message.
+        message: String,
+    },
+    /// The lane was not ready in time.
+    #[error("the lane was not ready within {} s", START_LIMIT.as_secs())]
+    Timeout,
+}
+
+fn stages_text(stages: &[StageKind]) -> String {
+    stages.iter().map(|stage| stage.name()).collect::<Vec<_>>().join("+")
+}
+
+/// How a thread of a lane ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// It was told to.
+    Stopped,
+    /// A stage panicked.
+    Panicked { stages: Vec<StageKind>, message: String },
+}
+
+/// Notice of a thread's end.
+#[derive(Clone, Debug)]
+pub(crate) struct Exit {
+    pub(crate) lane: usize,
+    pub(crate) epoch: u64,
+    pub(crate) outcome: Outcome,
+}
+
+/// A thread of a running lane.
+pub(crate) struct LaneThread {
+    pub(crate) handle: JoinHandle<()>,
+    pub(crate) life: Arc<Life>,
+    pub(crate) stages: Vec<StageKind>,
+    pub(crate) bell: Arc<Bell>,
+}
+
+/// A running lane, as its supervisor sees it.
+pub(crate) struct Lane {
+    pub(crate) threads: Vec<LaneThread>,
+    pub(crate) readers: Vec<(StageKind, Reader)>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) endpoints: Vec<Endpoints>,
+}
+
+/// Makes a lane again and again, with its types hidden.
+pub(crate) trait LaneFactory: Send {
+    /// Starts the lane and waits until every thread is pinned, built and warm.
+    fn start(&self, epoch: u64, exits: &Sender<Exit>) -> Result<Lane, LaneError>;
+}
+
+/// Everything needed to start lane number `number` with model `M` and wait strategy `W`.
+pub(crate) struct LaneSpec<M, W> {
+    pub(crate) number: usize,
+    pub(crate) model: Arc<M>,
+    pub(crate) config: Arc<Config>,
+    pub(crate) lane: LaneConfig,
+    pub(crate) placement: Placement,
+    pub(crate) clock: Clock,
+    pub(crate) faults: Arc<FaultPlan>,
+    pub(crate) wait: PhantomData<fn() -> W>,
+}
+
+impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
+    fn start(&self, epoch: u64, exits: &Sender<Exit>) -> Result<Lane, LaneError> {
+        let wiring =
+            Wiring::new(&self.model, &self.config, &self.lane, &self.placement, &self.clock, &self.faults);
+        let (ready, readiness) = bounded(self.placement.threads.len());
+        let mut lane = Lane {
+            threads: Vec::new(),
+            readers: wiring.readers,
+            slots: wiring.slots,
+            bell: wiring.bell,
+            endpoints: wiring.endpoints,
+        };
+        for ((sleeper, builders), place) in wiring.threads.into_iter().zip(&self.placement.threads) {
+            let life = Arc::new(Life::default());
+            let (stages, core) = (place.stages.clone(), place.core);
+            let (clock, slice) = (self.clock.clone(), Duration::from_micros(self.lane.step_us));
+            let spin = Duration::from_micros(self.lane.spin_us);
+            let (bell, its_life, its_stages) = (sleeper.bell(), Arc::clone(&life), stages.clone());
+            let (ready, exits, number) = (ready.clone(), exits.clone(), self.number);
+            let body = move || {
+                let work = || {
+                    if !pin::pin(core) {
+                        let stages = its_stages.clone();
+                        let _ = ready.send(Err(LaneError::Pin { core, stages }));
+                        return;
+                    }
+                    pin::flush_denormals();
+                    let mut stages = builders.build();
+                    let mut wait = W::new(sleeper, clock.clone(), spin);
+                    let _ = ready.send(Ok(()));
+                    run(&mut stages, &mut wait, &its_life, &clock, slice);
+                };
+                let outcome = match catch_unwind(AssertUnwindSafe(work)) {
+                    Ok(()) => Outcome::Stopped,
+                    Err(panic) => {
+                        let (stages, message) = (its_stages.clone(), panic_text(&*panic));
+                        let error = LaneError::Build { stages: stages.clone(), message: message.clone() };
+                        // Heard only while the lane starts.
+                        let _ = ready.try_send(Err(error));
+                        Outcome::Panicked { stages, message }
+                    }
+                };
+                let _ = exits.send(Exit { lane: number, epoch, outcome });
+            };
+            let name = format!("vox{}-{}", self.number, stages_text(&stages));
+            let handle = std::thread::Builder::new()
+                .name(name)
+                .spawn(body)
+                .map_err(|source| LaneError::Spawn { stages: stages.clone(), source });
+            match handle {
+                Ok(handle) => lane.threads.push(LaneThread { handle, life, stages, bell }),
+                Err(error) => {
+                    lane.end();
+                    return Err(error);
+                }
+            }
+        }
+        let limit = Instant::now() + START_LIMIT;
+        let outcome = (0..lane.threads.len())
+            .try_for_each(|_| readiness.recv_deadline(limit).unwrap_or(Err(LaneError::Timeout)))
+            .and_then(|()| self.wait_until_warm(&wiring.feedback, &readiness, limit));
+        if let Err(error) = outcome {
+            lane.end();
+            return Err(error);
+        }
+        Ok(lane)
+    }
+}
+
+impl<M, W> LaneSpec<M, W> {
+    /// The first dummy pass touches every page and every branch before the first stream is let in.
+    fn wait_until_warm(
+        &self,
+        feedback: &crate::warm::WarmFeedback,
+        failures: &crossbeam_channel::Receiver<Result<(), LaneError>>,
+        limit: Instant,
+    ) -> Result<(), LaneError> {
+        while self.config.warm.enabled && feedback.totals().0 == 0 {
+            if let Ok(Err(error)) = failures.recv_timeout(Duration::from_millis(1)) {
+                return Err(error);
+            }
+            if Instant::now() > limit {
+                return Err(LaneError::Timeout);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Lane {
+    /// Tells every thread to stop; does not wait.
+    pub(crate) fn stop(&self) {
+        for thread in &self.threads {
+            thread.life.stop.store(true, Ordering::Release);
+            thread.bell.ring();
+        }
+    }
+
+    /// Stops and joins every thread, however long that takes.
+    fn end(self) {
+        self.stop();
+        for thread in self.threads {
+            // A panic has been reported by the thread itself.
+            let _ = thread.handle.join();
+        }
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+        .unwrap_or_else(|| "no message".to_owned())
+}

@@ -1,0 +1,163 @@
+//! The rings of a lane, and what each of its threads needs to build its stages.
+
+use super::Stages;
+use crate::bell::{Bell, Sleeper};
+use crate::clock::Clock;
+use crate::config::{Config, LaneConfig, Placement};
+use crate::cut::Cutter;
+use crate::fault_plan::FaultPlan;
+use crate::frame::{AudioFrame, FRAME_SAMPLES, SpanFrame, StageKind, TokensFrame};
+use crate::history::History;
+use crate::pool::Pool;
+use crate::ring::{Receiver, Sender, ring};
+use crate::slots::Slots;
+use crate::stage::{Decoder, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts, Meter};
+use crate::telemetry::recorder::{Reader, recorder};
+use crate::warm::{WarmFeedback, Warmer};
+use std::sync::Arc;
+use voxlane_models::model::Model;
+
+/// Frames of audio that ingest may be ahead of features.
+const AUDIO_FRAMES: usize = 64;
+/// Results and notices between the stages after that.
+const SPAN_FRAMES: usize = 64;
+
+/// A client's ends of one slot.
+pub(crate) struct Endpoints {
+    pub(crate) slot: usize,
+    pub(crate) generation: u32,
+    pub(crate) audio: Sender<AudioFrame>,
+    pub(crate) events: Receiver<TokensFrame>,
+    pub(crate) sleeper: Sleeper,
+}
+
+type Build<S> = Box<dyn FnOnce() -> S + Send>;
+
+/// Builds the stages of one thread, on that thread: memory belongs to the core that first touches it.
+pub(crate) struct StageBuilders<M: Model> {
+    ingest: Option<Build<Ingest>>,
+    features: Option<Build<Features<M::FrontEnd>>>,
+    encoder: Option<Build<Encoder<M::Encoder>>>,
+    decoder: Option<Build<Decoder<M::Decoder>>>,
+    emit: Option<Build<Emit>>,
+}
+
+impl<M: Model> StageBuilders<M> {
+    fn none() -> Self {
+        StageBuilders { ingest: None, features: None, encoder: None, decoder: None, emit: None }
+    }
+
+    pub(crate) fn build(self) -> Stages<M> {
+        Stages {
+            ingest: self.ingest.map(|build| build()),
+            features: self.features.map(|build| build()),
+            encoder: self.encoder.map(|build| build()),
+            decoder: self.decoder.map(|build| build()),
+            emit: self.emit.map(|build| build()),
+        }
+    }
+}
+
+/// A lane before its threads run.
+pub(crate) struct Wiring<M: Model> {
+    /// For each thread of the placement.
+    pub(crate) threads: Vec<(Sleeper, StageBuilders<M>)>,
+    pub(crate) endpoints: Vec<Endpoints>,
+    pub(crate) readers: Vec<(StageKind, Reader)>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) feedback: Arc<WarmFeedback>,
+    /// Ingest's thread, for clients.
+    pub(crate) bell: Arc<Bell>,
+}
+
+impl<M: Model> Wiring<M> {
+    /// Connects everything anew: nothing of an earlier lane is reused.
+    pub(crate) fn new(
+        model: &Arc<M>,
+        config: &Config,
+        lane: &LaneConfig,
+        placement: &Placement,
+        clock: &Clock,
+        faults: &Arc<FaultPlan>,
+    ) -> Self {
+        let streams = *lane.slots.get_ref();
+        let states = streams + 1; // the last one is the dummy's
+        let limits = model.limits();
+        let slots = Arc::new(Slots::new(streams));
+        let feedback = Arc::new(WarmFeedback::default());
+        let sleepers: Vec<Sleeper> = placement.threads.iter().map(|_| Sleeper::new()).collect();
+        let thread_of = |stage| placement.threads.iter().position(|t| t.stages.contains(&stage)).unwrap_or(0);
+        let bell = |stage| sleepers[thread_of(stage)].bell();
+
+        let audio_frames = (lane.audio_ms as usize * 16).div_ceil(FRAME_SAMPLES);
+        let mut inputs = Vec::with_capacity(streams);
+        let mut outputs = Vec::with_capacity(streams);
+        let mut endpoints = Vec::with_capacity(streams);
+        for slot in 0..streams {
+            let (audio, input) = ring::<AudioFrame>(audio_frames, bell(StageKind::Ingest));
+            let sleeper = Sleeper::new();
+            let (output, events) = ring::<TokensFrame>(lane.events, sleeper.bell());
+            inputs.push(input);
+            outputs.push(output);
+            endpoints.push(Endpoints { slot, generation: 0, audio, events, sleeper });
+        }
+
+        // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
+        let pool = Arc::new(Pool::new(streams.min(6) + 2, || model.span()));
+        let (to_features, from_ingest) = ring::<AudioFrame>(AUDIO_FRAMES, bell(StageKind::Features));
+        let (to_encoder, from_features) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Encoder));
+        let (to_decoder, from_encoder) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Decoder));
+        let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, bell(StageKind::Emit));
+        let (give_back, returned) = ring::<u32>(pool.len(), bell(StageKind::Features));
+
+        let mut readers = Vec::new();
+        let mut meter = |stage: StageKind| {
+            let (recorder, reader) = recorder(stage, bell(stage));
+            readers.push((stage, reader));
+            Meter::new(stage, clock.clone(), recorder, Arc::clone(faults))
+        };
+        let mut threads: Vec<StageBuilders<M>> =
+            placement.threads.iter().map(|_| StageBuilders::none()).collect();
+
+        let warmer = Warmer::new(config.warm, streams as u16, Arc::clone(&feedback), clock.now());
+        let rate = f64::from(limits.sample_rate);
+        let samples = |seconds: f64| (seconds * rate) as u64;
+        let by = samples(config.segment.cut_by_s).min(limits.max_segment_samples as u64);
+        let from = samples(config.segment.cut_from_s).min(by - by / 60);
+        let cutter = Cutter::new(from, by);
+        let history = History::new((by - from) as usize + 2 * FRAME_SAMPLES);
+        let ports = IngestPorts { inputs, output: to_features, slots: Arc::clone(&slots), warmer };
+        let ingest_meter = meter(StageKind::Ingest);
+        threads[thread_of(StageKind::Ingest)].ingest =
+            Some(Box::new(move || Ingest::new(ports, &cutter, &history, ingest_meter)));
+
+        let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
+        threads[thread_of(StageKind::Features)].features = Some(Box::new(move || {
+            let ports = (from_ingest, to_encoder, returned);
+            Features::new(part.front_end(states), states, ports, its_pool, its_meter)
+        }));
+
+        let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Encoder));
+        threads[thread_of(StageKind::Encoder)].encoder = Some(Box::new(move || {
+            Encoder::new(part.encoder(states), (from_features, to_decoder), its_pool, its_meter)
+        }));
+
+        let (part, its_meter) = (Arc::clone(model), meter(StageKind::Decoder));
+        threads[thread_of(StageKind::Decoder)].decoder = Some(Box::new(move || {
+            Decoder::new(part.decoder(states), (from_encoder, to_emit, give_back), pool, its_meter)
+        }));
+
+        let ports = EmitPorts {
+            input: from_decoder,
+            outputs,
+            slots: Arc::clone(&slots),
+            feedback: Arc::clone(&feedback),
+        };
+        let its_meter = meter(StageKind::Emit);
+        threads[thread_of(StageKind::Emit)].emit = Some(Box::new(move || Emit::new(ports, its_meter)));
+
+        let bell = bell(StageKind::Ingest);
+        let threads = sleepers.into_iter().zip(threads).collect();
+        Wiring { threads, endpoints, readers, slots, feedback, bell }
+    }
+}

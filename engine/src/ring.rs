@@ -1,0 +1,238 @@
+//! Bounded single-producer single-consumer rings of frames, written and read in place.
+//!
+//! The storage and the index protocol are `ringbuf`'s. This wrapper adds what stages need: slots that are
+//! made once and only written over, a cached copy of the other side's index (so that a side touches the
+//! other's cache line only when it runs out), and the consumer's [`Bell`]. A ring that is full refuses
+//! ([`Sender::slot`] gives nothing, and counts it): what to do then is the caller's named policy.
+
+use crate::bell::Bell;
+use ringbuf::storage::Heap;
+use ringbuf::traits::{Observer, Producer, Raw, Split};
+use ringbuf::{Cons, HeapRb, Prod, SharedRb};
+use std::sync::Arc;
+
+type Shared<T> = Arc<SharedRb<Heap<T>>>;
+
+/// The producer's end.
+pub struct Sender<T> {
+    ring: Prod<Shared<T>>,
+    bell: Arc<Bell>,
+    index: Indices,
+    refused: u64,
+}
+
+/// The consumer's end.
+pub struct Receiver<T> {
+    ring: Cons<Shared<T>>,
+    index: Indices,
+}
+
+/// One side's own index, and what it last saw of the other's. Both run modulo twice the capacity, as
+/// `ringbuf` has it, so that full and empty differ.
+struct Indices {
+    read: usize,
+    write: usize,
+    capacity: usize,
+}
+
+impl Indices {
+    fn occupied(&self) -> usize {
+        if self.write >= self.read { self.write - self.read } else { self.write + 2 * self.capacity - self.read }
+    }
+
+    fn next(&self, index: usize) -> usize {
+        let next = index + 1;
+        if next == 2 * self.capacity { 0 } else { next }
+    }
+}
+
+/// A ring of `capacity` frames, at least one, whose consumer is woken by `bell`.
+pub fn ring<T: Copy + Default + Send>(capacity: usize, bell: Arc<Bell>) -> (Sender<T>, Receiver<T>) {
+    let capacity = capacity.max(1);
+    let mut buffer = HeapRb::<T>::new(capacity);
+    let (left, right) = buffer.vacant_slices_mut();
+    for place in left.iter_mut().chain(right) {
+        // Written once and never taken back: from here on every place holds a value.
+        place.write(T::default());
+    }
+    let (producer, consumer) = buffer.split();
+    let indices = |read, write| Indices { read, write, capacity };
+    // `split` wraps in a caching layer; the direct ends under it are what this wrapper caches by itself.
+    let shared = Arc::clone(ringbuf::wrap::Wrap::rb_ref(&producer));
+    drop((producer, consumer));
+    let (read, write) = (shared.read_index(), shared.write_index());
+    (
+        Sender { ring: Prod::new(Arc::clone(&shared)), bell, index: indices(read, write), refused: 0 },
+        Receiver { ring: Cons::new(shared), index: indices(read, write) },
+    )
+}
+
+impl<T: Copy> Sender<T> {
+    /// The next free place, holding an old frame to be written over; the same place until
+    /// [`publish`](Self::publish). Nothing if the ring is full.
+    #[inline]
+    pub fn slot(&mut self) -> Option<&mut T> {
+        if self.index.occupied() == self.index.capacity {
+            self.index.read = self.ring.read_index();
+            if self.index.occupied() == self.index.capacity {
+                self.refused += 1;
+                return None;
+            }
+        }
+        let write = self.index.write;
+        // SAFETY: this is the only producer, `write` is its index, and the place is vacant (just checked), so
+        // it is ours until the index moves.
+        let (place, _) = unsafe { self.ring.unsafe_slices_mut(write, self.index.next(write)) };
+        // SAFETY: `ring` wrote a value into every place, and frames are only copied out, never moved.
+        place.first_mut().map(|place| unsafe { place.assume_init_mut() })
+    }
+
+    /// Hands the place last given by [`slot`](Self::slot) to the consumer and wakes it if it sleeps.
+    #[inline]
+    pub fn publish(&mut self) {
+        debug_assert!(self.index.occupied() < self.index.capacity);
+        self.index.write = self.index.next(self.index.write);
+        // SAFETY: the place before the new index holds a value, and it was vacant.
+        unsafe { self.ring.set_write_index(self.index.write) };
+        self.bell.ring();
+    }
+
+    /// Writes `frame` and publishes it; `false` if the ring is full.
+    #[inline]
+    pub fn send(&mut self, frame: &T) -> bool {
+        match self.slot() {
+            Some(place) => {
+                *place = *frame;
+                self.publish();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// How many frames fit now.
+    pub fn vacant(&mut self) -> usize {
+        self.index.read = self.ring.read_index();
+        self.index.capacity - self.index.occupied()
+    }
+
+    /// How often the ring was found full.
+    pub fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// The most frames it holds.
+    pub fn capacity(&self) -> usize {
+        self.index.capacity
+    }
+}
+
+impl<T: Copy> Receiver<T> {
+    /// The oldest frame, in place; it stays until [`release`](Self::release).
+    #[inline]
+    pub fn peek(&mut self) -> Option<&T> {
+        if self.is_empty() {
+            return None;
+        }
+        let read = self.index.read;
+        // SAFETY: this is the only consumer, `read` is its index, and the place is occupied (just checked).
+        let (place, _) = unsafe { self.ring.unsafe_slices(read, self.index.next(read)) };
+        // SAFETY: every place holds a value from the start.
+        place.first().map(|place| unsafe { place.assume_init_ref() })
+    }
+
+    /// Gives the place of the frame last peeked at back to the producer. Does nothing on an empty ring.
+    #[inline]
+    pub fn release(&mut self) {
+        if self.index.occupied() > 0 {
+            self.index.read = self.index.next(self.index.read);
+            // SAFETY: the place was occupied; its value is plain data that needs no drop.
+            unsafe { self.ring.set_read_index(self.index.read) };
+        }
+    }
+
+    /// A copy of the oldest frame, which is released.
+    #[inline]
+    pub fn take(&mut self) -> Option<T> {
+        let frame = self.peek().copied();
+        self.release();
+        frame
+    }
+
+    /// Whether nothing is waiting.
+    #[inline]
+    pub fn is_empty(&mut self) -> bool {
+        if self.index.occupied() == 0 {
+            self.index.write = self.ring.write_index();
+        }
+        self.index.occupied() == 0
+    }
+
+    /// How many frames are waiting.
+    pub fn len(&mut self) -> usize {
+        self.index.write = self.ring.write_index();
+        self.index.occupied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bell::Sleeper;
+    use proptest::prelude::*;
+    use std::collections::VecDeque;
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_bounded_queue(capacity in 1usize..9, operations in prop::collection::vec(any::<bool>(), 0..200)) {
+            let sleeper = Sleeper::new();
+            let (mut sender, mut receiver) = ring::<u64>(capacity, sleeper.bell());
+            let mut model = VecDeque::new();
+            for (i, send) in operations.into_iter().enumerate() {
+                if send {
+                    prop_assert_eq!(sender.send(&(i as u64)), model.len() < capacity);
+                    if model.len() < capacity {
+                        model.push_back(i as u64);
+                    }
+                } else {
+                    prop_assert_eq!(receiver.take(), model.pop_front());
+                }
+                prop_assert_eq!(receiver.len(), model.len());
+                prop_assert_eq!(sender.vacant(), capacity - model.len());
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_ring_refuses_and_counts() {
+        let (mut sender, mut receiver) = ring::<u32>(2, Sleeper::new().bell());
+        assert!(sender.send(&1) && sender.send(&2) && !sender.send(&3));
+        assert_eq!(sender.refused(), 1);
+        assert_eq!(receiver.take(), Some(1));
+        assert!(sender.send(&3));
+        assert_eq!((receiver.take(), receiver.take(), receiver.take()), (Some(2), Some(3), None));
+    }
+
+    #[test]
+    fn frames_arrive_in_order_across_threads() {
+        let count: u64 = if cfg!(miri) { 100 } else { 100_000 };
+        let (mut sender, mut receiver) = ring::<[u64; 4]>(7, Sleeper::new().bell());
+        let producer = std::thread::spawn(move || {
+            for i in 0..count {
+                while !sender.send(&[i; 4]) {
+                    std::thread::yield_now();
+                }
+            }
+        });
+        for i in 0..count {
+            let frame = loop {
+                if let Some(frame) = receiver.take() {
+                    break frame;
+                }
+                std::thread::yield_now();
+            };
+            assert_eq!(frame, [i; 4]);
+        }
+        producer.join().unwrap();
+    }
+}

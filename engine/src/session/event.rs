@@ -1,0 +1,240 @@
+//! What a stream says: events, in order.
+
+use crate::frame::{EndCause, Flags, STAMP_NANOS, TokensFrame};
+use serde::Serialize;
+use std::time::Duration;
+use thiserror::Error;
+use voxlane_models::fault::Faults;
+use voxlane_models::hypothesis::Token;
+use voxlane_models::vocabulary::Vocabulary;
+
+/// An event of a stream. As JSON it has the form of the design: `type`, `stream`, and the fields that apply.
+///
+/// Events come in order. A segment opens once and closes once, at most one is open. A final never changes
+/// and is a pure function of its segment's samples.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A segment has opened.
+    SpeechStart {
+        /// The stream's number within its engine.
+        stream: u64,
+        /// The segment's number within its stream.
+        segment: u32,
+        /// Where it begins, in seconds of the stream's audio.
+        start: f64,
+    },
+    /// What an open segment seems to say.
+    Partial(Transcript),
+    /// The end of a segment has been decided; its final follows.
+    Endpoint {
+        /// The stream's number within its engine.
+        stream: u64,
+        /// The segment's number within its stream.
+        segment: u32,
+        /// Where it ends, in seconds of the stream's audio.
+        end: f64,
+        /// Why.
+        cause: EndCause,
+        /// How long after its end that was decided, in milliseconds of audio.
+        silence_ms: f64,
+    },
+    /// What a segment says.
+    Final(Transcript),
+    /// Everything pushed before the marker has been dealt with.
+    Marker {
+        /// The stream's number within its engine.
+        stream: u64,
+        /// The id that [`Stream::mark`](crate::Stream::mark) gave.
+        marker: u32,
+    },
+    /// Something went wrong. If the stream cannot go on, [`Event::Closed`] follows.
+    Error {
+        /// The stream's number within its engine.
+        stream: u64,
+        /// The segment, if it concerns one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        segment: Option<u32>,
+        /// What.
+        error: StreamFault,
+    },
+    /// Nothing follows.
+    Closed {
+        /// The stream's number within its engine.
+        stream: u64,
+    },
+}
+
+/// The text of a segment.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Transcript {
+    /// The stream's number within its engine.
+    pub stream: u64,
+    /// The segment's number within its stream.
+    pub segment: u32,
+    /// Where it begins, in seconds of the stream's audio.
+    pub start: f64,
+    /// Where it ends, or how far a partial reaches.
+    pub end: f64,
+    /// The whole text.
+    pub text: String,
+    /// The part of a partial's text that only grows from partial to partial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stable: Option<String>,
+    /// The rest of a partial's text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tail: Option<String>,
+    /// The words with their times, where the model gives them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<Word>,
+    /// Whether a final contradicts the stable part of its partials.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub revised: bool,
+    /// Where the time went.
+    pub latency_ms: Latency,
+    /// The tokens, start and end tokens left out.
+    #[serde(skip)]
+    pub tokens: Vec<Token>,
+    /// Whether decoding stopped at the token limit instead of at an end token.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub token_limit: bool,
+}
+
+/// A word of a transcript.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Word {
+    /// The word.
+    pub text: String,
+    /// Where it begins, in seconds of the stream's audio.
+    pub start: f64,
+    /// Where it ends.
+    pub end: f64,
+    /// The model's probability of it, 0 to 1.
+    pub confidence: f32,
+}
+
+/// Where a result's time went, in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Latency {
+    /// From the capture of the newest sample it reflects to its hand-over.
+    pub total: f64,
+    /// Of that, waiting for a stage's attention.
+    pub queue: f64,
+    /// Of that, computing.
+    pub compute: f64,
+    /// Of that, waiting to be sure that the speaker had finished.
+    pub endpoint_wait: f64,
+}
+
+/// What can go wrong with a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum StreamFault {
+    /// A network's output was not finite: the segment has no text. The stream goes on.
+    #[error("the model's output was not finite; the segment has no text")]
+    NotFinite,
+    /// The client left too many events unread. The stream is closed.
+    #[error("the client left too many events unread; the stream is closed")]
+    SlowClient,
+    /// The lane failed and was restarted. The stream is closed; opening a new one helps.
+    #[error("the lane failed and was restarted; the stream is closed, open a new one")]
+    LaneFailed,
+    /// The engine was shut down before all was decoded.
+    #[error("the engine was shut down before all of the stream was decoded")]
+    ShutDown,
+}
+
+/// Puts events together from the frames of a stream's event ring.
+pub(super) struct Assembler {
+    pub(super) stream: u64,
+    sample_rate: f64,
+    tokens: Vec<Token>,
+}
+
+impl Assembler {
+    pub(super) fn new(stream: u64, sample_rate: u32) -> Self {
+        Assembler { stream, sample_rate: f64::from(sample_rate), tokens: Vec::new() }
+    }
+
+    /// The event that a frame completes, if it does.
+    pub(super) fn take(&mut self, frame: &TokensFrame, vocabulary: &dyn Vocabulary) -> Option<Event> {
+        let (header, extent) = (&frame.header, &frame.payload.extent);
+        let (stream, segment) = (self.stream, header.segment);
+        let flags = header.flags;
+        let start = extent.start as f64 / self.sample_rate;
+        let end = (extent.start + u64::from(extent.samples)) as f64 / self.sample_rate;
+        if flags.has(Flags::FINAL) || flags.has(Flags::PARTIAL) {
+            self.tokens.extend_from_slice(&frame.payload.tokens[..header.count as usize]);
+            if flags.has(Flags::CONTINUED) {
+                return None;
+            }
+            let tokens = std::mem::take(&mut self.tokens);
+            if header.faults.has(Faults::NOT_FINITE) {
+                return Some(Event::Error { stream, segment: Some(segment), error: StreamFault::NotFinite });
+            }
+            let is_final = flags.has(Flags::FINAL);
+            let transcript = self.transcript(frame, tokens, (start, end), is_final, vocabulary);
+            return Some(if is_final { Event::Final(transcript) } else { Event::Partial(transcript) });
+        }
+        if flags.has(Flags::SPEECH_START) {
+            return Some(Event::SpeechStart { stream, segment, start });
+        }
+        if flags.has(Flags::SPEECH_END) {
+            let silence_ms = f64::from(extent.endpoint_wait_micros) / 1e3;
+            return Some(Event::Endpoint { stream, segment, end, cause: extent.cause, silence_ms });
+        }
+        if flags.has(Flags::MARKER) {
+            return Some(Event::Marker { stream, marker: header.marker });
+        }
+        flags.has(Flags::LAST).then_some(Event::Closed { stream })
+    }
+
+    fn transcript(
+        &self,
+        frame: &TokensFrame,
+        tokens: Vec<Token>,
+        (start, end): (f64, f64),
+        is_final: bool,
+        vocabulary: &dyn Vocabulary,
+    ) -> Transcript {
+        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        let text = vocabulary.text(&ids);
+        let stable = (frame.payload.stable as usize).min(ids.len());
+        let (stable, tail) = if is_final {
+            (None, None)
+        } else {
+            let stable = vocabulary.text(&ids[..stable]);
+            let tail = text.strip_prefix(&stable).unwrap_or_default().to_owned();
+            (Some(stable), Some(tail))
+        };
+        Transcript {
+            stream: self.stream,
+            segment: frame.header.segment,
+            start,
+            end,
+            text,
+            stable,
+            tail,
+            words: Vec::new(),
+            revised: false,
+            latency_ms: latency(frame),
+            tokens,
+            token_limit: frame.header.faults.has(Faults::TOKEN_LIMIT),
+        }
+    }
+}
+
+fn latency(frame: &TokensFrame) -> Latency {
+    let ms = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64() * 1e3;
+    let total = u64::from(frame.payload.total) * STAMP_NANOS;
+    let compute = frame.header.compute_nanos();
+    let endpoint_wait = u64::from(frame.payload.extent.endpoint_wait_micros) * 1000;
+    Latency {
+        total: ms(total),
+        queue: ms(total.saturating_sub(compute).saturating_sub(endpoint_wait)),
+        compute: ms(compute),
+        endpoint_wait: ms(endpoint_wait),
+    }
+}

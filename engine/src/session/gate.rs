@@ -1,0 +1,197 @@
+//! Letting streams into a lane, and the slots' way back.
+
+use crate::bell::{Bell, Sleeper};
+use crate::frame::{AudioFrame, TokensFrame};
+use crate::lane::Endpoints;
+use crate::ring::{Receiver, Sender};
+use crate::slots::Slots;
+use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Whether a lane serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum LaneState {
+    /// It does.
+    Running,
+    /// A stage failed; another lane takes its place.
+    Failed,
+    /// The engine was shut down.
+    Stopped,
+}
+
+/// What all streams of one running lane share.
+#[derive(Debug)]
+pub(crate) struct LaneStatus(AtomicU8);
+
+impl LaneStatus {
+    pub(crate) fn get(&self) -> LaneState {
+        match self.0.load(Ordering::Acquire) {
+            0 => LaneState::Running,
+            1 => LaneState::Failed,
+            _ => LaneState::Stopped,
+        }
+    }
+
+    pub(crate) fn set(&self, state: LaneState) {
+        self.0.store(state as u8, Ordering::Release);
+    }
+}
+
+/// A part of a slot's endpoints on its way back. A slot is free when both have come and its lane is done.
+pub(crate) enum Returned {
+    Audio(usize, Sender<AudioFrame>),
+    Events(usize, Receiver<TokensFrame>, Sleeper),
+}
+
+/// What the two sides of a stream share.
+pub(crate) struct Shared {
+    pub(crate) slot: usize,
+    pub(crate) generation: u32,
+    pub(crate) sample_rate: u64,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) status: Arc<LaneStatus>,
+    /// Markers that have not been answered.
+    pub(crate) marks: AtomicU32,
+    returns: Outbox<Returned>,
+}
+
+impl Shared {
+    /// Gives a part of the endpoints back. After a restart of the lane nobody takes it, and it is dropped.
+    pub(crate) fn give_back(&self, part: Returned) {
+        let _ = self.returns.send(part);
+    }
+}
+
+/// Everything a new stream gets.
+pub(crate) struct Admission {
+    pub(crate) audio: Sender<AudioFrame>,
+    pub(crate) events: Receiver<TokensFrame>,
+    pub(crate) sleeper: Sleeper,
+    pub(crate) bell: Arc<Bell>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// One lane's entrance. Survives the lane's restarts.
+pub(crate) struct Gate {
+    inside: Mutex<Inside>,
+}
+
+struct Inside {
+    slots: Arc<Slots>,
+    status: Arc<LaneStatus>,
+    bell: Arc<Bell>,
+    places: Vec<Place>,
+    returns: Inbox<Returned>,
+    outbox: Outbox<Returned>,
+    is_open: bool,
+}
+
+#[derive(Default)]
+struct Place {
+    generation: u32,
+    audio: Option<Sender<AudioFrame>>,
+    events: Option<(Receiver<TokensFrame>, Sleeper)>,
+}
+
+impl Gate {
+    pub(crate) fn new(slots: Arc<Slots>, bell: Arc<Bell>, endpoints: Vec<Endpoints>) -> Self {
+        Gate { inside: Mutex::new(Inside::new(slots, bell, endpoints)) }
+    }
+
+    /// A restarted lane: earlier streams are told, later ones go to the new one.
+    pub(crate) fn replace(&self, slots: Arc<Slots>, bell: Arc<Bell>, endpoints: Vec<Endpoints>) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.status.set(LaneState::Failed);
+        *inside = Inside::new(slots, bell, endpoints);
+    }
+
+    /// Lets no further stream in and tells the present ones `state`.
+    pub(crate) fn close(&self, state: LaneState) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.is_open = false;
+        inside.status.set(state);
+    }
+
+    /// Lets no further stream in.
+    pub(crate) fn refuse(&self) {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner).is_open = false;
+    }
+
+    /// How many streams could be let in now.
+    pub(crate) fn vacancies(&self) -> usize {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.collect();
+        if inside.is_open { (0..inside.places.len()).filter(|&slot| inside.is_free(slot)).count() } else { 0 }
+    }
+
+    /// The slots and generations of the streams inside, for shutdown.
+    pub(crate) fn present(&self) -> (Arc<Slots>, Arc<Bell>, Vec<(usize, u32)>) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.collect();
+        let present = inside
+            .places
+            .iter()
+            .enumerate()
+            .filter(|(slot, place)| place.generation > inside.slots.closed(*slot))
+            .map(|(slot, place)| (slot, place.generation))
+            .collect();
+        (Arc::clone(&inside.slots), Arc::clone(&inside.bell), present)
+    }
+
+    /// Lets a stream in, if a slot is free.
+    pub(crate) fn admit(&self, sample_rate: u32) -> Option<Admission> {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.collect();
+        if !inside.is_open {
+            return None;
+        }
+        let slot = (0..inside.places.len()).find(|&slot| inside.is_free(slot))?;
+        let place = &mut inside.places[slot];
+        let (audio, (mut events, sleeper)) = (place.audio.take()?, place.events.take()?);
+        place.generation += 1;
+        let generation = place.generation;
+        while events.take().is_some() {} // left unread by the stream before
+        let shared = Arc::new(Shared {
+            slot,
+            generation,
+            sample_rate: u64::from(sample_rate),
+            slots: Arc::clone(&inside.slots),
+            status: Arc::clone(&inside.status),
+            marks: AtomicU32::new(0),
+            returns: inside.outbox.clone(),
+        });
+        Some(Admission { audio, events, sleeper, bell: Arc::clone(&inside.bell), shared })
+    }
+}
+
+impl Inside {
+    fn new(slots: Arc<Slots>, bell: Arc<Bell>, endpoints: Vec<Endpoints>) -> Self {
+        let (outbox, returns) = unbounded();
+        let places = endpoints
+            .into_iter()
+            .map(|ends| Place {
+                generation: ends.generation,
+                audio: Some(ends.audio),
+                events: Some((ends.events, ends.sleeper)),
+            })
+            .collect();
+        let status = Arc::new(LaneStatus(AtomicU8::new(LaneState::Running as u8)));
+        Inside { slots, status, bell, places, returns, outbox, is_open: true }
+    }
+
+    fn collect(&mut self) {
+        for part in self.returns.try_iter() {
+            match part {
+                Returned::Audio(slot, audio) => self.places[slot].audio = Some(audio),
+                Returned::Events(slot, events, sleeper) => self.places[slot].events = Some((events, sleeper)),
+            }
+        }
+    }
+
+    fn is_free(&self, slot: usize) -> bool {
+        let place = &self.places[slot];
+        place.audio.is_some() && place.events.is_some() && self.slots.closed(slot) >= place.generation
+    }
+}

@@ -1,0 +1,115 @@
+//! The side of a stream that takes audio.
+
+use super::gate::{Returned, Shared};
+use crate::bell::Bell;
+use crate::clock::Time;
+use crate::frame::{AudioFrame, FRAME_SAMPLES, Flags, Header};
+use crate::ring::Sender;
+use crate::session::StreamError;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Writes 16 kHz samples into a slot's audio ring, in place.
+pub(super) struct AudioWriter {
+    /// Taken out when the writer is dropped: it goes back to the lane.
+    ring: Option<Sender<AudioFrame>>,
+    shared: Arc<Shared>,
+    bell: Arc<Bell>,
+    sequence: u64,
+    /// Samples that wait in the ring's next place for the frame to fill up.
+    staged: usize,
+    is_finished: bool,
+}
+
+impl AudioWriter {
+    pub(super) fn new(ring: Sender<AudioFrame>, shared: Arc<Shared>, bell: Arc<Bell>) -> Self {
+        AudioWriter { ring: Some(ring), shared, bell, sequence: 0, staged: 0, is_finished: false }
+    }
+
+    /// How many samples fit now.
+    pub(super) fn room(&mut self) -> usize {
+        let vacant = self.ring.as_mut().map_or(0, Sender::vacant);
+        (vacant * FRAME_SAMPLES).saturating_sub(self.staged)
+    }
+
+    /// Takes samples, as many as fit; the last one given was captured at `capture`.
+    pub(super) fn write(&mut self, samples: &[i16], capture: Time) -> usize {
+        let mut taken = 0;
+        while taken < samples.len() {
+            let staged = self.staged;
+            let Some(place) = self.ring.as_mut().and_then(Sender::slot) else { break };
+            let count = (FRAME_SAMPLES - staged).min(samples.len() - taken);
+            place.payload.samples[staged..staged + count].copy_from_slice(&samples[taken..taken + count]);
+            taken += count;
+            self.staged += count;
+            let behind = (samples.len() - taken) as u64 * 1_000_000_000 / self.shared.sample_rate;
+            place.header.capture = Time::from_nanos(capture.nanos().saturating_sub(behind));
+            if self.staged == FRAME_SAMPLES {
+                self.publish(Flags::NONE, 0);
+            }
+        }
+        taken
+    }
+
+    /// Publishes what is staged, if need be an empty frame, with `flags`. Nothing if the ring is full.
+    pub(super) fn request(&mut self, flags: Flags, marker: u32, now: Time) -> Result<(), StreamError> {
+        let is_empty = self.staged == 0;
+        let place = self.ring.as_mut().and_then(Sender::slot).ok_or(StreamError::Full)?;
+        if is_empty {
+            place.header.capture = now;
+        }
+        self.publish(flags, marker);
+        Ok(())
+    }
+
+    /// Everything has been written. Never fails: it takes no place in the ring.
+    pub(super) fn finish(&mut self) {
+        if !self.is_finished {
+            self.is_finished = true;
+            if self.staged > 0 {
+                self.publish(Flags::NONE, 0);
+            }
+            self.shared.slots.finish(self.shared.slot, self.shared.generation);
+            self.bell.ring();
+        }
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+
+    fn publish(&mut self, flags: Flags, marker: u32) {
+        let first = if self.sequence == 0 { Flags::FIRST } else { Flags::NONE };
+        let Some(place) = self.ring.as_mut().and_then(Sender::slot) else { return };
+        place.header = Header {
+            slot: self.shared.slot as u16,
+            flags: flags.with(first),
+            generation: self.shared.generation,
+            sequence: self.sequence,
+            capture: place.header.capture,
+            marker,
+            count: self.staged as u32,
+            ..Header::default()
+        };
+        self.sequence += 1;
+        self.staged = 0;
+        if let Some(ring) = &mut self.ring {
+            ring.publish();
+        }
+        self.shared.slots.mark_active(self.shared.slot);
+        // The ring's own bell has rung before the slot was marked.
+        self.bell.ring();
+    }
+}
+
+impl Drop for AudioWriter {
+    fn drop(&mut self) {
+        self.finish();
+        if let Some(ring) = self.ring.take() {
+            self.shared.give_back(Returned::Audio(self.shared.slot, ring));
+        }
+    }
+}
+
+/// How long a blocked push waits between looks. A ring gets a place free every 20 ms of audio.
+pub(super) const PUSH_PAUSE: Duration = Duration::from_micros(500);

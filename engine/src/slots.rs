@@ -1,0 +1,128 @@
+//! What clients and a lane's stages share about each stream slot: a few words of atomics, no locks.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+/// One slot's state. Generations count the streams that have used the slot; 0 is none.
+#[derive(Debug, Default)]
+struct SlotState {
+    /// The latest generation that its client has abandoned.
+    abandoned: AtomicU32,
+    /// The latest generation that shutdown asks to finish.
+    finishing: AtomicU32,
+    /// The latest generation of which nothing is left in the lane.
+    closed: AtomicU32,
+    /// The latest generation whose client read its events too slowly.
+    overrun: AtomicU32,
+}
+
+/// Which slots have something for ingest, and the state of each. One word a line would waste memory with
+/// many slots; the words are written only when something changes.
+#[derive(Debug)]
+pub struct Slots {
+    activity: Box<[AtomicU64]>,
+    states: Box<[SlotState]>,
+}
+
+impl Slots {
+    /// State for `count` slots.
+    pub fn new(count: usize) -> Self {
+        Slots {
+            activity: (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
+            states: (0..count).map(|_| SlotState::default()).collect(),
+        }
+    }
+
+    /// How many slots there are.
+    pub fn len(&self) -> usize {
+        self.states.len()
+    }
+
+    /// Tells ingest to look at a slot. Call after publishing.
+    #[inline]
+    pub fn mark_active(&self, slot: usize) {
+        // Unconditional: a bit seen as set may be about to be cleared by an ingest that does not see our frame.
+        self.activity[slot / 64].fetch_or(1 << (slot % 64), Ordering::AcqRel);
+    }
+
+    /// Takes the bits of 64 slots: those marked since the last call.
+    #[inline]
+    pub fn take_active(&self, word: usize) -> u64 {
+        let word = &self.activity[word];
+        if word.load(Ordering::Relaxed) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
+    }
+
+    /// How many words of activity there are.
+    pub fn activity_words(&self) -> usize {
+        self.activity.len()
+    }
+
+    /// The client of `generation` has gone: drop what is on the way.
+    pub fn abandon(&self, slot: usize, generation: u32) {
+        self.states[slot].abandoned.store(generation, Ordering::Release);
+        self.mark_active(slot);
+    }
+
+    /// The latest abandoned generation.
+    #[inline]
+    pub fn abandoned(&self, slot: usize) -> u32 {
+        self.states[slot].abandoned.load(Ordering::Acquire)
+    }
+
+    /// Shutdown: treat what has been pushed so far as all there is.
+    pub fn finish(&self, slot: usize, generation: u32) {
+        self.states[slot].finishing.store(generation, Ordering::Release);
+        self.mark_active(slot);
+    }
+
+    /// The latest generation to be finished.
+    #[inline]
+    pub fn finishing(&self, slot: usize) -> u32 {
+        self.states[slot].finishing.load(Ordering::Acquire)
+    }
+
+    /// Nothing of `generation` is left in the lane.
+    pub fn close(&self, slot: usize, generation: u32) {
+        self.states[slot].closed.store(generation, Ordering::Release);
+    }
+
+    /// The latest closed generation.
+    pub fn closed(&self, slot: usize) -> u32 {
+        self.states[slot].closed.load(Ordering::Acquire)
+    }
+
+    /// The client of `generation` did not read its events in time; later ones were dropped.
+    pub fn overrun(&self, slot: usize, generation: u32) {
+        self.states[slot].overrun.store(generation, Ordering::Release);
+    }
+
+    /// Whether events of `generation` were dropped.
+    pub fn is_overrun(&self, slot: usize, generation: u32) -> bool {
+        self.states[slot].overrun.load(Ordering::Acquire) == generation
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn activity_is_taken_once() {
+        let slots = Slots::new(70);
+        slots.mark_active(3);
+        slots.mark_active(3);
+        slots.mark_active(69);
+        assert_eq!(slots.take_active(0), 1 << 3);
+        assert_eq!(slots.take_active(0), 0);
+        assert_eq!(slots.take_active(1), 1 << 5);
+    }
+
+    #[test]
+    fn generations_are_kept_apart() {
+        let slots = Slots::new(1);
+        slots.abandon(0, 4);
+        slots.close(0, 3);
+        slots.overrun(0, 4);
+        assert_eq!((slots.abandoned(0), slots.closed(0)), (4, 3));
+        assert!(slots.is_overrun(0, 4) && !slots.is_overrun(0, 5));
+    }
+}

@@ -1,0 +1,89 @@
+//! Emit: tokens → the streams' event rings. The only stage that looks at error bits.
+
+use super::{Meter, Stage};
+use crate::frame::{Flags, STAMP_NANOS, StageKind, TokensFrame};
+use crate::ring::{Receiver, Sender};
+use crate::slots::Slots;
+use crate::telemetry::Measure;
+use crate::warm::WarmFeedback;
+use std::sync::Arc;
+use voxlane_models::budget::{Budget, Progress};
+
+/// What emit is connected to.
+pub(crate) struct EmitPorts {
+    /// From the decoder.
+    pub(crate) input: Receiver<TokensFrame>,
+    /// One ring of events a slot.
+    pub(crate) outputs: Vec<Sender<TokensFrame>>,
+    /// What is shared with the clients.
+    pub(crate) slots: Arc<Slots>,
+    /// Where dummy passes end.
+    pub(crate) feedback: Arc<WarmFeedback>,
+}
+
+/// See the module.
+pub(crate) struct Emit {
+    ports: EmitPorts,
+    meter: Meter,
+    refused: u64,
+}
+
+impl Emit {
+    pub(crate) fn new(ports: EmitPorts, meter: Meter) -> Self {
+        Emit { ports, meter, refused: 0 }
+    }
+
+    fn emit(&mut self, frame: &TokensFrame) {
+        let header = frame.header;
+        let received = self.meter.received(&header, header.stamped(StageKind::Decoder));
+        if header.flags.has(Flags::WARM) {
+            self.ports.feedback.complete(header.compute_nanos());
+            return;
+        }
+        let (slot, generation) = (header.slot as usize, header.generation);
+        if !header.flags.has(Flags::ABORT) && !self.ports.slots.is_overrun(slot, generation) {
+            self.hand_over(frame);
+        }
+        if header.flags.has(Flags::LAST) || header.flags.has(Flags::ABORT) {
+            self.ports.slots.close(slot, generation);
+        }
+        let mut header = header;
+        self.meter.computed(&mut header, self.meter.clock.now().nanos_since(received));
+    }
+
+    /// Writes the event where its client reads it. A client that has let its ring fill up loses the stream,
+    /// and nobody waits for it.
+    fn hand_over(&mut self, frame: &TokensFrame) {
+        let header = frame.header;
+        let Some(place) = self.ports.outputs[header.slot as usize].slot() else {
+            self.refused += 1;
+            self.ports.slots.overrun(header.slot as usize, header.generation);
+            return;
+        };
+        *place = *frame;
+        self.meter.stamp(&mut place.header);
+        let total = place.header.stamped(StageKind::Emit).nanos_since(header.capture);
+        place.payload.total = (total / STAMP_NANOS) as u32;
+        self.ports.outputs[header.slot as usize].publish();
+        if header.flags.has(Flags::FINAL) && !header.flags.has(Flags::CONTINUED) {
+            let waited = u64::from(frame.payload.extent.endpoint_wait_micros) * 1000;
+            self.meter.record(Measure::Final, total);
+            self.meter.record(Measure::FinalAfterEndpoint, total.saturating_sub(waited));
+        }
+    }
+}
+
+impl Stage for Emit {
+    fn step(&mut self, budget: &Budget) -> Progress {
+        self.meter.answer(self.refused);
+        let mut worked = false;
+        while let Some(frame) = self.ports.input.take() {
+            self.emit(&frame);
+            worked = true;
+            if budget.is_spent() {
+                break;
+            }
+        }
+        if worked { Progress::More } else { Progress::Done }
+    }
+}

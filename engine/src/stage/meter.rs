@@ -1,0 +1,60 @@
+//! What every stage has beside its work: the clock, its histograms, and in tests a planned fault.
+
+use crate::clock::{Clock, Time};
+use crate::fault_plan::FaultPlan;
+use crate::frame::{Flags, Header, StageKind};
+use crate::telemetry::Measure;
+use crate::telemetry::recorder::Recorder;
+use std::sync::Arc;
+
+/// Measures one stage.
+pub(crate) struct Meter {
+    pub(crate) clock: Clock,
+    stage: StageKind,
+    recorder: Recorder,
+    faults: Arc<FaultPlan>,
+}
+
+impl Meter {
+    pub(crate) fn new(stage: StageKind, clock: Clock, recorder: Recorder, faults: Arc<FaultPlan>) -> Self {
+        Meter { clock, stage, recorder, faults }
+    }
+
+    /// The first thing done with a frame that the stage before published at `published`.
+    #[inline]
+    pub(crate) fn received(&mut self, header: &Header, published: Time) -> Time {
+        let now = self.clock.now();
+        if !header.flags.has(Flags::WARM) {
+            self.faults.strike(self.stage);
+            self.recorder.record(Measure::Queue, now.nanos_since(published));
+        }
+        now
+    }
+
+    /// Accounts `nanos` of computing to a frame.
+    #[inline]
+    pub(crate) fn computed(&mut self, header: &mut Header, nanos: u64) {
+        header.add_compute(nanos);
+        if !header.flags.has(Flags::WARM) {
+            self.recorder.record(Measure::Service, nanos);
+        }
+    }
+
+    /// Records some other measure.
+    #[inline]
+    pub(crate) fn record(&mut self, measure: Measure, nanos: u64) {
+        self.recorder.record(measure, nanos);
+    }
+
+    /// Stamps a frame that is about to be published.
+    #[inline]
+    pub(crate) fn stamp(&self, header: &mut Header) {
+        header.stamp(self.stage, self.clock.now());
+    }
+
+    /// Hands the histograms over if they were asked for.
+    #[inline]
+    pub(crate) fn answer(&mut self, refused: u64) {
+        self.recorder.answer(refused);
+    }
+}

@@ -1,0 +1,25 @@
+//! The five stages of a lane. Each owns its state and its ends of the rings; none knows which thread it runs
+//! on or who its neighbours are.
+
+mod decoder;
+mod emit;
+mod encoder;
+mod features;
+mod ingest;
+mod meter;
+
+pub(crate) use decoder::Decoder;
+pub(crate) use emit::{Emit, EmitPorts};
+pub(crate) use encoder::Encoder;
+pub(crate) use features::Features;
+pub(crate) use ingest::{Ingest, IngestPorts};
+pub(crate) use meter::Meter;
+
+use voxlane_models::budget::{Budget, Progress};
+
+/// A stage of a lane.
+pub(crate) trait Stage {
+    /// Does what is at hand within `budget`: many frames in, many out. [`Progress::More`] if it did or has
+    /// left anything, [`Progress::Done`] if there was nothing to do. Never blocks, allocates or locks.
+    fn step(&mut self, budget: &Budget) -> Progress;
+}

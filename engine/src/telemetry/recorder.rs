@@ -1,0 +1,196 @@
+//! A stage's own histograms, double-buffered.
+//!
+//! The stage records into one set without any synchronisation. To read, the control thread hands it an empty
+//! set over a small ring; the stage swaps at its next step and hands the full one back.
+
+use crate::bell::Bell;
+use crate::frame::StageKind;
+use hdrhistogram::Histogram;
+use ringbuf::traits::{Consumer, Producer, Split};
+use ringbuf::{HeapCons, HeapProd, HeapRb};
+use std::sync::Arc;
+
+/// The lowest value that is told apart from its neighbours, in nanoseconds.
+const LOWEST_NANOS: u64 = 16;
+/// The highest value, in nanoseconds: ten minutes; larger ones count as this.
+const HIGHEST_NANOS: u64 = 600_000_000_000;
+/// Significant decimal digits.
+const DIGITS: u8 = 2;
+
+/// What is measured. The unit is nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// From publication by the stage before to the first instruction of this one on the frame.
+    Queue,
+    /// Computing for one frame or one pass, pauses for other work left out.
+    Service,
+    /// From capture of the last sample of a segment to its final event, with the wait for its end.
+    Final,
+    /// The same without the wait for its end.
+    FinalAfterEndpoint,
+}
+
+impl Measure {
+    const COUNT: usize = 4;
+
+    /// Every measure.
+    pub const ALL: [Measure; Self::COUNT] =
+        [Measure::Queue, Measure::Service, Measure::Final, Measure::FinalAfterEndpoint];
+
+    /// The name in reports and tags.
+    pub fn name(self) -> &'static str {
+        match self {
+            Measure::Queue => "queue",
+            Measure::Service => "service",
+            Measure::Final => "final",
+            Measure::FinalAfterEndpoint => "final_after_endpoint",
+        }
+    }
+}
+
+/// A histogram with the engine's fixed bounds. It never grows, so recording never allocates.
+pub fn histogram() -> Histogram<u64> {
+    // Invariant: the bounds are constants that `hdrhistogram` accepts; `bounds_are_accepted` tests it.
+    Histogram::new_with_bounds(LOWEST_NANOS, HIGHEST_NANOS, DIGITS).expect("constant bounds are valid")
+}
+
+/// One stage's measurements since the last reading.
+#[derive(Clone, Debug)]
+pub struct StageHistograms {
+    /// Whose they are.
+    pub stage: StageKind,
+    /// The core that the stage's thread ran on when it handed them over, as the operating system says.
+    pub core: Option<usize>,
+    /// How often it found its output ring full.
+    pub refused: u64,
+    histograms: [Histogram<u64>; Measure::COUNT],
+}
+
+impl StageHistograms {
+    /// Empty ones.
+    pub fn new(stage: StageKind) -> Self {
+        StageHistograms { stage, core: None, refused: 0, histograms: std::array::from_fn(|_| histogram()) }
+    }
+
+    /// The measurements of one kind.
+    pub fn get(&self, measure: Measure) -> &Histogram<u64> {
+        &self.histograms[measure as usize]
+    }
+
+    /// Adds the measurements of the same stage of another lane or an earlier reading.
+    pub fn merge(&mut self, other: &StageHistograms) {
+        for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
+            // Cannot fail: the bounds are the same.
+            let merged = mine.add(theirs);
+            debug_assert!(merged.is_ok());
+        }
+        self.refused += other.refused;
+        self.core = other.core.or(self.core);
+    }
+
+    fn clear(&mut self) {
+        self.histograms.iter_mut().for_each(Histogram::reset);
+        self.refused = 0;
+    }
+}
+
+/// The stage's end.
+pub struct Recorder {
+    current: Box<StageHistograms>,
+    requests: HeapCons<Box<StageHistograms>>,
+    readings: HeapProd<Box<StageHistograms>>,
+}
+
+/// The reader's end.
+pub struct Reader {
+    requests: HeapProd<Box<StageHistograms>>,
+    readings: HeapCons<Box<StageHistograms>>,
+    spare: Option<Box<StageHistograms>>,
+    bell: Arc<Bell>,
+}
+
+/// Both ends for one stage whose thread listens to `bell`.
+pub fn recorder(stage: StageKind, bell: Arc<Bell>) -> (Recorder, Reader) {
+    let (requests, request_source) = HeapRb::new(1).split();
+    let (reading_sink, readings) = HeapRb::new(1).split();
+    let fresh = || Box::new(StageHistograms::new(stage));
+    (
+        Recorder { current: fresh(), requests: request_source, readings: reading_sink },
+        Reader { requests, readings, spare: Some(fresh()), bell },
+    )
+}
+
+impl Recorder {
+    /// Records a value. Never allocates or locks.
+    #[inline]
+    pub fn record(&mut self, measure: Measure, nanos: u64) {
+        self.current.histograms[measure as usize].saturating_record(nanos.max(1));
+    }
+
+    /// Hands the histograms over if they were asked for. `refused` is the output ring's count so far.
+    #[inline]
+    pub fn answer(&mut self, refused: u64) {
+        if let Some(mut fresh) = self.requests.try_pop() {
+            fresh.clear();
+            std::mem::swap(&mut self.current, &mut fresh);
+            fresh.core = crate::lane::current_core();
+            fresh.refused = refused;
+            // The reader has at most one request out, so there is room for the answer.
+            let unsent = self.readings.try_push(fresh);
+            debug_assert!(unsent.is_ok());
+        }
+    }
+}
+
+impl Reader {
+    /// Asks the stage for its histograms; does nothing while a request is out.
+    pub fn request(&mut self) {
+        if let Some(spare) = self.spare.take() {
+            if let Err(back) = self.requests.try_push(spare) {
+                self.spare = Some(back);
+            }
+            self.bell.ring();
+        }
+    }
+
+    /// Adds the answer, if it has come, to `total`; whether it has.
+    pub fn collect(&mut self, total: &mut StageHistograms) -> bool {
+        match self.readings.try_pop() {
+            Some(reading) => {
+                total.merge(&reading);
+                self.spare = Some(reading);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bell::Sleeper;
+
+    #[test]
+    fn bounds_are_accepted() {
+        let mut histogram = histogram();
+        histogram.saturating_record(u64::MAX);
+        assert!(histogram.max() >= HIGHEST_NANOS);
+    }
+
+    #[test]
+    fn a_reading_holds_what_was_recorded_since_the_last() {
+        let (mut recorder, mut reader) = recorder(StageKind::Encoder, Sleeper::new().bell());
+        let mut total = StageHistograms::new(StageKind::Encoder);
+        for round in 1..=3 {
+            recorder.record(Measure::Service, 1000 * round);
+            reader.request();
+            assert!(!reader.collect(&mut total));
+            recorder.answer(0);
+            assert!(reader.collect(&mut total));
+            assert_eq!(total.get(Measure::Service).len(), round);
+        }
+        assert!(total.get(Measure::Service).max() >= 3000);
+    }
+}
