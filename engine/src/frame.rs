@@ -122,9 +122,9 @@ pub struct Header {
     /// How many samples or tokens the payload holds.
     pub count: u32,
     /// When each stage published it: units of [`STAMP_NANOS`] after `capture`, saturating after 68 s.
-    stamps: [u32; 5],
+    pub(crate) stamps: [u32; 5],
     /// The time spent computing for it, in the same units.
-    compute: u32,
+    pub(crate) compute: u32,
 }
 
 impl Header {

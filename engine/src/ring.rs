@@ -7,7 +7,7 @@
 
 use crate::bell::Bell;
 use ringbuf::storage::Heap;
-use ringbuf::traits::{Observer, Producer, Raw, Split};
+use ringbuf::traits::{Observer, Raw, Split};
 use ringbuf::{Cons, HeapRb, Prod, SharedRb};
 use std::sync::Arc;
 

@@ -32,11 +32,6 @@ impl Slots {
         }
     }
 
-    /// How many slots there are.
-    pub fn len(&self) -> usize {
-        self.states.len()
-    }
-
     /// Tells ingest to look at a slot. Call after publishing.
     #[inline]
     pub fn mark_active(&self, slot: usize) {

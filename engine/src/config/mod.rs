@@ -97,6 +97,13 @@ impl Default for LaneConfig {
     }
 }
 
+impl LaneConfig {
+    /// The default with another number of slots.
+    pub fn with_slots(slots: usize) -> Self {
+        LaneConfig { slots: Spanned::new(0..0, slots), ..LaneConfig::default() }
+    }
+}
+
 /// A core for each stage.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

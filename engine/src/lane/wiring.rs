@@ -24,8 +24,6 @@ const SPAN_FRAMES: usize = 64;
 
 /// A client's ends of one slot.
 pub(crate) struct Endpoints {
-    pub(crate) slot: usize,
-    pub(crate) generation: u32,
     pub(crate) audio: Sender<AudioFrame>,
     pub(crate) events: Receiver<TokensFrame>,
     pub(crate) sleeper: Sleeper,
@@ -93,13 +91,13 @@ impl<M: Model> Wiring<M> {
         let mut inputs = Vec::with_capacity(streams);
         let mut outputs = Vec::with_capacity(streams);
         let mut endpoints = Vec::with_capacity(streams);
-        for slot in 0..streams {
+        for _ in 0..streams {
             let (audio, input) = ring::<AudioFrame>(audio_frames, bell(StageKind::Ingest));
             let sleeper = Sleeper::new();
             let (output, events) = ring::<TokensFrame>(lane.events, sleeper.bell());
             inputs.push(input);
             outputs.push(output);
-            endpoints.push(Endpoints { slot, generation: 0, audio, events, sleeper });
+            endpoints.push(Endpoints { audio, events, sleeper });
         }
 
         // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.

@@ -172,7 +172,7 @@ impl Inside {
         let places = endpoints
             .into_iter()
             .map(|ends| Place {
-                generation: ends.generation,
+                generation: 0,
                 audio: Some(ends.audio),
                 events: Some((ends.events, ends.sleeper)),
             })

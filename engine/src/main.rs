@@ -1,0 +1,2 @@
+//! The `voxlane` command.
+fn main() {}

@@ -1,0 +1,197 @@
+//! The engine: lanes, their supervisor, and the streams they serve.
+
+use super::gate::Gate;
+use super::{EngineError, LaneState, OpenError, Stream, StreamError};
+use crate::clock::{Clock, Time};
+use crate::config::{Placement, Source, Topology, WaitKind};
+use crate::fault_plan::FaultPlan;
+use crate::lane::{LaneFactory, LaneSpec};
+use crate::supervise::{Command, Supervisor};
+use crate::telemetry::Report;
+use crate::wait::{Spin, SpinPark, SpinYield};
+use crossbeam_channel::{Sender, bounded};
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use voxlane_models::model::Model;
+use voxlane_models::vocabulary::Vocabulary;
+
+/// How long dropping an engine waits for what is open.
+const DROP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How a stream is to be treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Samples per second of what will be pushed, 4,000 to 192,000. Default 16,000; others are resampled on
+    /// the caller's thread.
+    pub sample_rate: u32,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        StreamOptions { sample_rate: crate::audio::ENGINE_RATE_HZ }
+    }
+}
+
+/// What a shutdown had to cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShutdownReport {
+    /// Streams that were not decoded to their end within the deadline.
+    pub cut_streams: usize,
+    /// Threads that did not end within the deadline and were given up.
+    pub abandoned_threads: usize,
+}
+
+/// A running engine. Dropping it shuts it down with a deadline of five seconds.
+pub struct Engine {
+    clock: Clock,
+    gates: Arc<[Gate]>,
+    slots: usize,
+    vocabulary: Arc<dyn Vocabulary>,
+    commands: Sender<Command>,
+    supervisor: Option<JoinHandle<()>>,
+    streams: AtomicU64,
+}
+
+impl Engine {
+    /// Starts an engine with a model that is at hand. Returns when every thread is pinned, built and, unless
+    /// warming is off, has run its first dummy pass.
+    ///
+    /// # Errors
+    /// [`EngineError`] naming the field, the core or the stage at fault. Nothing is left running.
+    pub fn with_model<M: Model>(
+        config: impl Into<Source>,
+        model: Arc<M>,
+        vocabulary: Arc<dyn Vocabulary>,
+    ) -> Result<Self, EngineError> {
+        let source = config.into();
+        let placements = source.placement(&Topology::of_host())?;
+        let config = Arc::new(source.config);
+        let clock = Clock::new();
+        let faults = Arc::new(fault_plan(&config));
+        let factories = placements
+            .into_iter()
+            .enumerate()
+            .map(|(number, placement)| factory(number, &model, &config, placement, &clock, &faults))
+            .collect();
+        let supervisor = Supervisor::start(factories, config.supervise)?;
+        let gates = supervisor.gates();
+        let (commands, inbox) = bounded(64);
+        let handle = std::thread::Builder::new()
+            .name("vox-supervise".into())
+            .spawn(move || supervisor.run(&inbox))
+            .map_err(EngineError::Spawn)?;
+        Ok(Engine {
+            clock,
+            gates,
+            slots: config.lanes.iter().map(|lane| *lane.slots.get_ref()).sum(),
+            vocabulary,
+            commands,
+            supervisor: Some(handle),
+            streams: AtomicU64::new(0),
+        })
+    }
+
+    /// Opens a stream in the lane with the most free slots.
+    ///
+    /// # Errors
+    /// [`OpenError::Saturated`] if there is no free slot; never waits for one.
+    pub fn open(&self, options: StreamOptions) -> Result<Stream, OpenError> {
+        let gate = self
+            .gates
+            .iter()
+            .max_by_key(|gate| gate.vacancies())
+            .ok_or(OpenError::Saturated { slots: 0 })?;
+        let admission =
+            gate.admit(crate::audio::ENGINE_RATE_HZ).ok_or(OpenError::Saturated { slots: self.slots })?;
+        let number = self.streams.fetch_add(1, Ordering::Relaxed);
+        let vocabulary = Arc::clone(&self.vocabulary);
+        Stream::new(number, &options, admission, self.clock.clone(), vocabulary).map_err(|error| match error {
+            StreamError::ShutDown => OpenError::ShutDown,
+            other => OpenError::Options(other),
+        })
+    }
+
+    /// The present by the engine's clock, for [`Stream::push_at`].
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// How many streams the engine serves at once.
+    pub fn slots(&self) -> usize {
+        self.slots
+    }
+
+    /// What the stages have measured since the engine started. Waits for every stage to hand its histograms
+    /// over, at most one second.
+    pub fn report(&self) -> Report {
+        let (reply, answer) = bounded(1);
+        let asked = self.commands.send(Command::Report(reply)).is_ok();
+        if asked { answer.recv().unwrap_or_default() } else { Report::default() }
+    }
+
+    /// Lets no further stream in, decodes what has been pushed, and ends every thread; all within `deadline`.
+    pub fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
+        self.end(deadline)
+    }
+
+    fn end(&mut self, deadline: Duration) -> ShutdownReport {
+        let Some(supervisor) = self.supervisor.take() else { return ShutdownReport::default() };
+        let (reply, answer) = bounded(1);
+        let asked = self.commands.send(Command::Shutdown { deadline, reply }).is_ok();
+        let report = if asked { answer.recv().unwrap_or_default() } else { ShutdownReport::default() };
+        // The supervisor ends right after its answer.
+        let _ = supervisor.join();
+        self.gates.iter().for_each(|gate| gate.close(LaneState::Stopped));
+        report
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.end(DROP_DEADLINE);
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+fn fault_plan(config: &crate::config::Config) -> FaultPlan {
+    FaultPlan::new(config.fault.clone())
+}
+
+#[cfg(not(feature = "fault-injection"))]
+fn fault_plan(_: &crate::config::Config) -> FaultPlan {
+    FaultPlan
+}
+
+/// The one place where a lane's wait strategy becomes a type.
+fn factory<M: Model>(
+    number: usize,
+    model: &Arc<M>,
+    config: &Arc<crate::config::Config>,
+    placement: Placement,
+    clock: &Clock,
+    faults: &Arc<FaultPlan>,
+) -> Box<dyn LaneFactory> {
+    let lane = config.lanes[number].clone();
+    macro_rules! spec {
+        ($wait:ty) => {
+            Box::new(LaneSpec {
+                number,
+                model: Arc::clone(model),
+                config: Arc::clone(config),
+                lane,
+                placement,
+                clock: clock.clone(),
+                faults: Arc::clone(faults),
+                wait: PhantomData::<fn() -> $wait>,
+            })
+        };
+    }
+    match lane.wait {
+        WaitKind::Spin => spec!(Spin),
+        WaitKind::Yield => spec!(SpinYield),
+        WaitKind::Park => spec!(SpinPark),
+    }
+}

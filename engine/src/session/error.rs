@@ -1,0 +1,106 @@
+//! Why an engine does not start, a stream does not open, or samples are not taken.
+
+use crate::audio::pcm::PcmError;
+use crate::audio::resample::ResampleError;
+use crate::config::ConfigError;
+use crate::lane::LaneError;
+use thiserror::Error;
+
+/// Why an engine does not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A lane does not start.
+    #[error("lane {lane}: {source}")]
+    Lane {
+        /// Its number.
+        lane: usize,
+        /// Why.
+        source: LaneError,
+    },
+    /// The model is not there or cannot be used.
+    #[error("{0}")]
+    Model(Box<dyn std::error::Error + Send + Sync>),
+    /// No model of this name is built in.
+    #[error("no model is called {name:?}; there are {known}")]
+    UnknownModel {
+        /// The name.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The operating system gave no thread for the supervisor.
+    #[error("cannot start the supervisor's thread: {0}")]
+    Spawn(std::io::Error),
+}
+
+/// Why a stream does not open.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// All slots are taken. Retrying helps when a stream has ended.
+    #[error("all {slots} stream slots are taken; try again when a stream has ended")]
+    Saturated {
+        /// How many slots there are.
+        slots: usize,
+    },
+    /// The engine is shutting down.
+    #[error("the engine is shutting down")]
+    ShutDown,
+    /// The options are wrong.
+    #[error(transparent)]
+    Options(#[from] StreamError),
+}
+
+/// Why a stream does not take samples or a request.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// A sample is NaN or infinite. Nothing of the call has been taken.
+    #[error("sample {index} is {value}: audio must be finite")]
+    NotFinite {
+        /// Its index in the slice.
+        index: usize,
+        /// What it is.
+        value: f32,
+    },
+    /// A sample is far beyond full scale: a wrong unit or garbage. Nothing of the call has been taken.
+    #[error("sample {index} is {value}: full scale is 1.0")]
+    Amplitude {
+        /// Its index in the slice.
+        index: usize,
+        /// What it is.
+        value: f32,
+    },
+    /// The rate cannot be resampled, or the filter failed.
+    #[error(transparent)]
+    Resample(#[from] ResampleError),
+    /// The audio ring is full. Retrying helps.
+    #[error("the stream's audio ring is full; try again")]
+    Full,
+    /// Too many markers are unanswered. Retrying helps when one has been answered.
+    #[error("{} markers are unanswered; read events and try again", super::MAX_MARKS)]
+    TooManyMarks,
+    /// The stream has been finished.
+    #[error("the stream has been finished")]
+    Finished,
+    /// The lane failed and was restarted. Opening a new stream helps.
+    #[error("the lane failed and was restarted; open a new stream")]
+    LaneFailed,
+    /// The engine was shut down.
+    #[error("the engine was shut down")]
+    ShutDown,
+}
+
+impl StreamError {
+    /// `offset` is where the checked part begins in the caller's slice.
+    pub(super) fn from_pcm(error: PcmError, offset: usize) -> Self {
+        match error {
+            PcmError::NotFinite { index, value } => StreamError::NotFinite { index: offset + index, value },
+            PcmError::TooLoud { index, value } => StreamError::Amplitude { index: offset + index, value },
+        }
+    }
+}

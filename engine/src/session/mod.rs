@@ -1,0 +1,17 @@
+//! The public face: an engine, its streams, and what they say.
+
+mod engine;
+mod error;
+mod event;
+mod gate;
+mod input;
+mod stream;
+
+pub use engine::{Engine, ShutdownReport, StreamOptions};
+pub use error::{EngineError, OpenError, StreamError};
+pub use event::{Event, Latency, StreamFault, Transcript, Word};
+pub(crate) use gate::{Gate, LaneState};
+pub use stream::{Sample, Stream, StreamInput, StreamOutput};
+
+/// The most markers of a stream that may be unanswered.
+pub const MAX_MARKS: usize = 64;

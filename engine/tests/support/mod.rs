@@ -1,0 +1,237 @@
+//! A model small enough to test the engine with: every 100 ms of a segment becomes one token, whose id is a
+//! checksum of its samples. Results are a pure function of a segment's samples, passes are resumable, and
+//! decoding can be made slow.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::sync::Arc;
+use std::time::Duration;
+use voxlane::config::{LaneConfig, Source};
+use voxlane::{Config, Engine, Event, Stream, StreamOptions};
+use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::fault::Faults;
+use voxlane_models::hypothesis::{Hypothesis, Token};
+use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Limits, Model, Slot};
+use voxlane_models::vocabulary::Vocabulary;
+
+/// Samples that make one token.
+pub const TOKEN_SAMPLES: usize = 1600;
+const MAX_SAMPLES: usize = 480_000;
+
+/// See the module.
+#[derive(Default)]
+pub struct Toy {
+    /// How long each token takes to decode.
+    pub decode: Duration,
+}
+
+#[derive(Default)]
+pub struct ToySpan {
+    samples: Vec<i16>,
+    sums: Vec<u32>,
+}
+
+pub struct ToyFrontEnd {
+    slots: Vec<Vec<i16>>,
+    pass: (Slot, usize, usize),
+}
+
+pub struct ToyEncoder;
+
+pub struct ToyDecoder {
+    slots: Vec<Hypothesis>,
+    pass: (Slot, usize),
+    decode: Duration,
+}
+
+impl Model for Toy {
+    type Span = ToySpan;
+    type FrontEnd = ToyFrontEnd;
+    type Encoder = ToyEncoder;
+    type Decoder = ToyDecoder;
+
+    fn limits(&self) -> Limits {
+        Limits {
+            sample_rate: 16_000,
+            min_segment_samples: 0,
+            max_segment_samples: MAX_SAMPLES,
+            max_segment_tokens: MAX_SAMPLES / TOKEN_SAMPLES,
+        }
+    }
+
+    fn span(&self) -> ToySpan {
+        let tokens = MAX_SAMPLES / TOKEN_SAMPLES + 1;
+        ToySpan { samples: Vec::with_capacity(MAX_SAMPLES + 320), sums: Vec::with_capacity(tokens) }
+    }
+
+    fn front_end(&self, slots: usize) -> ToyFrontEnd {
+        let slots = (0..slots).map(|_| Vec::with_capacity(MAX_SAMPLES + 320)).collect();
+        ToyFrontEnd { slots, pass: (0, 0, 0) }
+    }
+
+    fn encoder(&self, _: usize) -> ToyEncoder {
+        ToyEncoder
+    }
+
+    fn decoder(&self, slots: usize) -> ToyDecoder {
+        let hypothesis = Hypothesis::with_capacity(self.limits().max_segment_tokens + 1);
+        ToyDecoder { slots: vec![hypothesis; slots], pass: (0, 0), decode: self.decode }
+    }
+}
+
+impl FrontEnd for ToyFrontEnd {
+    type Span = ToySpan;
+
+    fn push(&mut self, slot: Slot, samples: &[i16], faults: &mut Faults) {
+        if self.slots[slot].len() + samples.len() > MAX_SAMPLES + 320 {
+            *faults |= Faults::TOO_LONG;
+            return;
+        }
+        self.slots[slot].extend_from_slice(samples);
+    }
+
+    fn is_ready(&self, _: Slot) -> bool {
+        false
+    }
+
+    fn begin(&mut self, slot: Slot, samples: usize, _: Goal) {
+        self.pass = (slot, samples, 0);
+    }
+
+    fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
+        let (slot, end, done) = &mut self.pass;
+        if *done == 0 {
+            span.samples.clear();
+        }
+        while *done < *end {
+            let next = (*done + 8000).min(*end);
+            span.samples.extend_from_slice(&self.slots[*slot][*done..next]);
+            *done = next;
+            if budget.is_spent() && *done < *end {
+                return Progress::More;
+            }
+        }
+        Progress::Done
+    }
+
+    fn reset(&mut self, slot: Slot) {
+        self.slots[slot].clear();
+    }
+}
+
+impl Encoder for ToyEncoder {
+    type Span = ToySpan;
+
+    fn begin(&mut self, _: Slot, span: &mut ToySpan) {
+        span.sums.clear();
+    }
+
+    fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
+        for chunk in span.samples.chunks(TOKEN_SAMPLES).skip(span.sums.len()) {
+            let sum = chunk.iter().fold(17u32, |sum, &s| sum.wrapping_mul(31).wrapping_add(s as u16 as u32));
+            span.sums.push(sum);
+            if budget.is_spent() {
+                return Progress::More;
+            }
+        }
+        Progress::Done
+    }
+
+    fn reset(&mut self, _: Slot) {}
+}
+
+impl Decoder for ToyDecoder {
+    type Span = ToySpan;
+
+    fn begin(&mut self, slot: Slot, _: &mut ToySpan, _: Goal) {
+        self.slots[slot].clear();
+        self.pass = (slot, 0);
+    }
+
+    fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
+        let (slot, done) = &mut self.pass;
+        while let Some(&id) = span.sums.get(*done) {
+            let start = (*done * TOKEN_SAMPLES) as u32;
+            let token = Token { id, log_prob: 0.0, start, end: start + TOKEN_SAMPLES as u32 };
+            self.slots[*slot].push(token);
+            *done += 1;
+            if !self.decode.is_zero() {
+                std::thread::sleep(self.decode);
+            }
+            if budget.is_spent() {
+                return Progress::More;
+            }
+        }
+        Progress::Done
+    }
+
+    fn hypothesis(&self, slot: Slot) -> &Hypothesis {
+        &self.slots[slot]
+    }
+
+    fn reset(&mut self, slot: Slot) {
+        self.slots[slot].clear();
+    }
+}
+
+/// Ids as hexadecimal words.
+pub struct Hex;
+
+impl Vocabulary for Hex {
+    fn text(&self, ids: &[u32]) -> String {
+        ids.iter().map(|id| format!("{id:08x}")).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The tokens that a segment of these samples should give.
+pub fn expected(samples: &[i16]) -> Vec<u32> {
+    let fold = |chunk: &[i16]| {
+        chunk.iter().fold(17u32, |sum, &s| sum.wrapping_mul(31).wrapping_add(s as u16 as u32))
+    };
+    samples.chunks(TOKEN_SAMPLES).map(fold).collect()
+}
+
+/// A lane that parks, placed by the affinity mask, without warming.
+pub fn config(slots: usize) -> Config {
+    let mut config = Config { lanes: vec![LaneConfig::with_slots(slots)], ..Config::default() };
+    config.warm.enabled = false;
+    config
+}
+
+pub fn engine(config: impl Into<Source>) -> Engine {
+    Engine::with_model(config, Arc::new(Toy::default()), Arc::new(Hex)).unwrap()
+}
+
+pub fn open(engine: &Engine) -> Stream {
+    engine.open(StreamOptions::default()).unwrap()
+}
+
+/// Reproducible noise that differs by seed.
+pub fn noise(samples: usize, seed: u32) -> Vec<i16> {
+    let mut state = seed.wrapping_mul(2_654_435_769) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 16) as i16
+    };
+    (0..samples).map(|_| next()).collect()
+}
+
+/// Reads events until the stream is closed.
+pub fn drain(stream: &mut Stream) -> Vec<Event> {
+    let mut events = Vec::new();
+    while !stream.is_closed() {
+        events.extend(stream.next_timeout(Duration::from_secs(20)));
+    }
+    events
+}
+
+/// The token ids of each final, in order.
+pub fn finals(events: &[Event]) -> Vec<Vec<u32>> {
+    let ids = |event: &Event| match event {
+        Event::Final(transcript) => Some(transcript.tokens.iter().map(|token| token.id).collect()),
+        _ => None,
+    };
+    events.iter().filter_map(ids).collect()
+}
