@@ -4,7 +4,7 @@ mod support;
 
 use proptest::prelude::*;
 use std::time::Duration;
-use support::{drain, engine, expected, finals, noise, open};
+use support::{drain, engine, expected, finals, noise, open, open_soon};
 use voxlane::frame::EndCause;
 use voxlane::{Event, MAX_MARKS, OpenError, StreamError, StreamOptions};
 
@@ -125,8 +125,8 @@ fn the_client_can_end_segments() {
 fn slots_are_refused_when_full_and_reused_without_leaks() {
     let engine = engine(support::config(2));
     for round in 0..20 {
-        let mut a = open(&engine);
-        let abandoned = open(&engine);
+        let mut a = open_soon(&engine);
+        let abandoned = open_soon(&engine);
         assert!(matches!(engine.open(StreamOptions::default()), Err(OpenError::Saturated { slots: 2 })));
         let mut abandoned = abandoned;
         abandoned.push_wait(&noise(4000, 1000 + round)).unwrap();
@@ -136,24 +136,7 @@ fn slots_are_refused_when_full_and_reused_without_leaks() {
         a.finish().unwrap();
         assert_eq!(finals(&drain(&mut a)), [expected(&audio)]);
         drop(a);
-        while open_when_free(&engine).is_none() {
-            std::thread::yield_now();
-        }
     }
-}
-
-/// Whether both slots are free again.
-fn open_when_free(engine: &voxlane::Engine) -> Option<()> {
-    let first = engine.open(StreamOptions::default()).ok()?;
-    let second = engine.open(StreamOptions::default()).ok()?;
-    drop((first, second));
-    // Both go back; wait until they have.
-    for _ in 0..2 {
-        while engine.open(StreamOptions::default()).is_err() {
-            std::thread::yield_now();
-        }
-    }
-    Some(())
 }
 
 #[test]
@@ -178,11 +161,7 @@ fn a_rate_that_cannot_be_resampled_is_refused_and_costs_no_slot() {
     for _ in 0..3 {
         assert!(matches!(engine.open(StreamOptions { sample_rate: 100 }), Err(OpenError::Options(_))));
     }
-    let mut stream = loop {
-        if let Ok(stream) = engine.open(StreamOptions { sample_rate: 48_000 }) {
-            break stream;
-        }
-    };
+    let mut stream = engine.open(StreamOptions { sample_rate: 48_000 }).unwrap();
     stream.push_wait(&noise(48_000, 6)).unwrap();
     stream.finish().unwrap();
     assert_eq!(finals(&drain(&mut stream))[0].len(), 10);
@@ -238,9 +217,7 @@ proptest! {
         let engine = engine(config);
         let audio = noise(length, length as u32);
         let transcribe = |chunks: &[usize], marks: &[bool]| {
-            let mut stream = loop {
-                if let Ok(stream) = engine.open(StreamOptions::default()) { break stream; }
-            };
+            let mut stream = open_soon(&engine);
             let mut rest = &audio[..];
             for (chunk, &mark) in chunks.iter().cycle().zip(marks.iter().cycle()) {
                 let (now, later) = rest.split_at((*chunk).min(rest.len()));

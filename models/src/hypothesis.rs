@@ -17,10 +17,20 @@ pub struct Token {
 }
 
 /// The tokens of one segment, start and end tokens left out. Its storage is made once.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Hypothesis {
     tokens: Vec<Token>,
     stable: usize,
+}
+
+impl Clone for Hypothesis {
+    /// A copy with as much room: a plain copy of the vector would have none to spare.
+    fn clone(&self) -> Self {
+        let mut copy = Hypothesis::with_capacity(self.tokens.capacity());
+        copy.tokens.extend_from_slice(&self.tokens);
+        copy.stable = self.stable;
+        copy
+    }
 }
 
 impl Hypothesis {

@@ -1,8 +1,11 @@
 //! Binding a thread to its core and preparing it for arithmetic.
 
+/// The most cores that an affinity mask of the C library names; `core_affinity` panics beyond.
+const MAX_CORES: usize = 1024;
+
 /// Pins the calling thread; whether the operating system did it.
 pub(super) fn pin(core: usize) -> bool {
-    core_affinity::set_for_current(core_affinity::CoreId { id: core })
+    core < MAX_CORES && core_affinity::set_for_current(core_affinity::CoreId { id: core })
 }
 
 /// The core that the calling thread runs on, as the operating system says; nothing where it cannot tell.
@@ -61,6 +64,8 @@ mod tests {
 
     #[test]
     fn a_core_that_does_not_exist_cannot_be_pinned_to() {
-        assert!(!std::thread::spawn(|| super::pin(1_000_000)).join().unwrap_or(false));
+        for core in [1_000_000, super::MAX_CORES - 1] {
+            assert!(!std::thread::spawn(move || super::pin(core)).join().unwrap());
+        }
     }
 }

@@ -10,6 +10,7 @@ use crate::frame::{AudioFrame, FRAME_SAMPLES, SpanFrame, StageKind, TokensFrame}
 use crate::history::History;
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender, ring};
+use crate::session::MAX_MARKS;
 use crate::slots::Slots;
 use crate::stage::{Decoder, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts, Meter};
 use crate::telemetry::recorder::{Reader, recorder};
@@ -19,8 +20,8 @@ use voxlane_models::model::Model;
 
 /// Frames of audio that ingest may be ahead of features.
 const AUDIO_FRAMES: usize = 64;
-/// Results and notices between the stages after that.
-const SPAN_FRAMES: usize = 64;
+/// Results and notices between the stages after that: more than the markers that one result may set free.
+const SPAN_FRAMES: usize = 2 * MAX_MARKS;
 
 /// A client's ends of one slot.
 pub(crate) struct Endpoints {

@@ -2,6 +2,8 @@
 
 use super::gate::Gate;
 use super::{EngineError, LaneState, OpenError, Stream, StreamError};
+use crate::audio::ENGINE_RATE_HZ;
+use crate::audio::resample::Resampler;
 use crate::clock::{Clock, Time};
 use crate::config::{Placement, Source, Topology, WaitKind};
 use crate::fault_plan::FaultPlan;
@@ -31,7 +33,7 @@ pub struct StreamOptions {
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        StreamOptions { sample_rate: crate::audio::ENGINE_RATE_HZ }
+        StreamOptions { sample_rate: ENGINE_RATE_HZ }
     }
 }
 
@@ -99,19 +101,13 @@ impl Engine {
     /// # Errors
     /// [`OpenError::Saturated`] if there is no free slot; never waits for one.
     pub fn open(&self, options: StreamOptions) -> Result<Stream, OpenError> {
-        let gate = self
-            .gates
-            .iter()
-            .max_by_key(|gate| gate.vacancies())
-            .ok_or(OpenError::Saturated { slots: 0 })?;
-        let admission =
-            gate.admit(crate::audio::ENGINE_RATE_HZ).ok_or(OpenError::Saturated { slots: self.slots })?;
+        let resampler = Resampler::new(options.sample_rate).map_err(StreamError::from)?;
+        let gate = self.gates.iter().max_by_key(|gate| gate.vacancies());
+        let admission = gate.and_then(|gate| gate.admit(ENGINE_RATE_HZ));
+        let admission = admission.ok_or(OpenError::Saturated { slots: self.slots })?;
         let number = self.streams.fetch_add(1, Ordering::Relaxed);
         let vocabulary = Arc::clone(&self.vocabulary);
-        Stream::new(number, &options, admission, self.clock.clone(), vocabulary).map_err(|error| match error {
-            StreamError::ShutDown => OpenError::ShutDown,
-            other => OpenError::Options(other),
-        })
+        Ok(Stream::new(number, resampler, admission, self.clock.clone(), vocabulary))
     }
 
     /// The present by the engine's clock, for [`Stream::push_at`].

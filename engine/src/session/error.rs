@@ -47,9 +47,6 @@ pub enum OpenError {
         /// How many slots there are.
         slots: usize,
     },
-    /// The engine is shutting down.
-    #[error("the engine is shutting down")]
-    ShutDown,
     /// The options are wrong.
     #[error(transparent)]
     Options(#[from] StreamError),

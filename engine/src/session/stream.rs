@@ -3,7 +3,7 @@
 use super::event::{Assembler, Event, StreamFault};
 use super::gate::{Admission, LaneState, Returned, Shared};
 use super::input::{AudioWriter, PUSH_PAUSE};
-use super::{MAX_MARKS, StreamError, StreamOptions};
+use super::{MAX_MARKS, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::pcm::{self, I16_SCALE};
 use crate::audio::resample::Resampler;
@@ -102,13 +102,12 @@ impl Sample for f32 {
 impl Stream {
     pub(super) fn new(
         number: u64,
-        options: &StreamOptions,
+        resampler: Resampler,
         admission: Admission,
         clock: Clock,
         vocabulary: Arc<dyn Vocabulary>,
-    ) -> Result<Self, StreamError> {
+    ) -> Self {
         let Admission { audio, events, sleeper, bell, shared } = admission;
-        // Made first, so that a refusal below gives the slot back.
         let output = StreamOutput {
             ends: Some((events, sleeper)),
             shared: Arc::clone(&shared),
@@ -117,7 +116,6 @@ impl Stream {
             closing: Closing::Open,
         };
         let writer = AudioWriter::new(audio, Arc::clone(&shared), bell);
-        let resampler = Resampler::new(options.sample_rate)?;
         let input = StreamInput {
             writer,
             shared,
@@ -128,7 +126,7 @@ impl Stream {
             integers: vec![0; BLOCK_SAMPLES].into(),
             next_mark: 1,
         };
-        Ok(Stream { input, output })
+        Stream { input, output }
     }
 
     /// The stream's number within its engine, as in its events.

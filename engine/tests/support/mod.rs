@@ -206,6 +206,16 @@ pub fn open(engine: &Engine) -> Stream {
     engine.open(StreamOptions::default()).unwrap()
 }
 
+/// Opens a stream as soon as one that was dropped has left its slot.
+pub fn open_soon(engine: &Engine) -> Stream {
+    loop {
+        match engine.open(StreamOptions::default()) {
+            Ok(stream) => return stream,
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
+
 /// Reproducible noise that differs by seed.
 pub fn noise(samples: usize, seed: u32) -> Vec<i16> {
     let mut state = seed.wrapping_mul(2_654_435_769) | 1;
