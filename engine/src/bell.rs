@@ -49,8 +49,11 @@ impl Sleeper {
     /// A new sleeper, awake.
     pub fn new() -> Self {
         let parker = Parker::new();
-        let bell =
-            Bell { asleep: AtomicBool::new(false), asymmetric: barrier::register(), unparker: parker.unparker().clone() };
+        let bell = Bell {
+            asleep: AtomicBool::new(false),
+            asymmetric: barrier::register(),
+            unparker: parker.unparker().clone(),
+        };
         Sleeper { parker, bell: Arc::new(bell) }
     }
 

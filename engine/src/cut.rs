@@ -66,7 +66,9 @@ mod tests {
     use proptest::prelude::*;
 
     fn loud_with_gap(length: usize, gap: std::ops::Range<usize>) -> Vec<i16> {
-        (0..length).map(|i| if gap.contains(&i) { 0 } else { if i % 2 == 0 { 9000 } else { -9000 } }).collect()
+        (0..length)
+            .map(|i| if gap.contains(&i) { 0 } else { if i % 2 == 0 { 9000 } else { -9000 } })
+            .collect()
     }
 
     #[test]

@@ -37,7 +37,9 @@ impl History {
     /// Copies the samples from number `from` on and gives the capture time of the last one. Samples that are
     /// not kept any more must not be asked for.
     pub fn read(&self, from: u64, samples: &mut [i16]) -> Time {
-        debug_assert!(from + samples.len() as u64 <= self.end && self.end - from <= self.samples.len() as u64);
+        debug_assert!(
+            from + samples.len() as u64 <= self.end && self.end - from <= self.samples.len() as u64
+        );
         let length = self.samples.len();
         for (i, sample) in samples.iter_mut().enumerate() {
             *sample = self.samples[(from as usize + i) % length];

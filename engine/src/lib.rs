@@ -29,6 +29,7 @@ mod history;
 pub mod host;
 pub mod lane;
 pub mod pool;
+mod registry;
 pub mod ring;
 mod session;
 mod slots;

@@ -37,7 +37,11 @@ struct Indices {
 
 impl Indices {
     fn occupied(&self) -> usize {
-        if self.write >= self.read { self.write - self.read } else { self.write + 2 * self.capacity - self.read }
+        if self.write >= self.read {
+            self.write - self.read
+        } else {
+            self.write + 2 * self.capacity - self.read
+        }
     }
 
     fn next(&self, index: usize) -> usize {

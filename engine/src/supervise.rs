@@ -65,7 +65,11 @@ impl Supervisor {
                 }
                 Err(source) => {
                     for watched in &mut lanes {
-                        watched.lane.take().into_iter().for_each(|lane| end(lane, Instant::now() + REPORT_LIMIT));
+                        watched
+                            .lane
+                            .take()
+                            .into_iter()
+                            .for_each(|lane| end(lane, Instant::now() + REPORT_LIMIT));
                     }
                     return Err(EngineError::Lane { lane: number, source });
                 }

@@ -69,7 +69,9 @@ fn markers_are_answered_in_order_and_close_nothing() {
     let engine = engine(support::config(1));
     let mut stream = open(&engine);
     let first = stream.mark().unwrap();
-    assert!(matches!(stream.next_timeout(Duration::from_secs(20)), Some(Event::Marker { marker, .. }) if marker == first));
+    assert!(
+        matches!(stream.next_timeout(Duration::from_secs(20)), Some(Event::Marker { marker, .. }) if marker == first)
+    );
     let audio = noise(10_000, 4);
     stream.push_wait(&audio[..5000]).unwrap();
     let second = stream.mark().unwrap();
@@ -186,7 +188,10 @@ fn a_client_that_does_not_read_is_closed_and_blocks_nobody() {
     other.finish().unwrap();
     assert_eq!(finals(&drain(&mut other)), [expected(&audio)]);
     let events = drain(&mut slow);
-    assert!(matches!(events[events.len() - 2], Event::Error { error: voxlane::StreamFault::SlowClient, .. }), "{events:?}");
+    assert!(
+        matches!(events[events.len() - 2], Event::Error { error: voxlane::StreamFault::SlowClient, .. }),
+        "{events:?}"
+    );
     assert!(matches!(events[events.len() - 1], Event::Closed { .. }));
 }
 

@@ -14,8 +14,8 @@ pub mod linear;
 #[cfg(feature = "fetch")]
 pub mod manager;
 pub mod model;
-pub mod vocabulary;
 pub mod moonshine;
 pub mod onnx;
 pub mod tokenizer;
+pub mod vocabulary;
 pub mod weights;

@@ -6,7 +6,8 @@ use voxlane_kernels::gemm::{self, Activation, Epilogue};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// How the weights of a layer are stored and multiplied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Precision {
     /// 32-bit floats, as trained.

@@ -169,7 +169,12 @@ impl Source {
         }
         let (from, by) = (config.segment.cut_from_s, config.segment.cut_by_s);
         if !(1.0..=3600.0).contains(&by) || !(0.0..=by - 0.5).contains(&from) {
-            return refuse(None, "segment", format!("{from} to {by} s"), "0 <= cut_from_s <= cut_by_s - 0.5, cut_by_s 1 to 3600");
+            return refuse(
+                None,
+                "segment",
+                format!("{from} to {by} s"),
+                "0 <= cut_from_s <= cut_by_s - 0.5, cut_by_s 1 to 3600",
+            );
         }
         let duty = config.warm.duty;
         if !(duty > 0.0 && duty <= 1.0) {

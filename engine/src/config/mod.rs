@@ -10,6 +10,7 @@ use crate::frame::StageKind;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use toml::Spanned;
+pub use voxlane_models::linear::Precision;
 
 /// A whole deployment. `Config::default()` suits an interactive machine: placement by the process's
 /// affinity mask, threads that sleep when idle.
@@ -47,15 +48,6 @@ impl Default for Config {
             fault: None,
         }
     }
-}
-
-/// Number format of a model's weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floats: the reference.
-    #[default]
-    F32,
 }
 
 /// One chain of stages on its cores.

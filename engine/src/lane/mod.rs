@@ -7,7 +7,7 @@ mod start;
 mod wiring;
 
 pub use pin::current_core;
-pub(crate) use start::{Exit, Lane, LaneError, LaneFactory, LaneSpec, Outcome};
+pub(crate) use start::{Exit, Lane, LaneError, LaneFactory, LanePlan, LaneSpec, Outcome};
 pub(crate) use wiring::Endpoints;
 
 use crate::clock::Clock;
@@ -40,9 +40,9 @@ impl<M: Model> Stages<M> {
     /// One round: every stage in order, each for a slice of time, so that ingest has its turn again soon.
     fn step(&mut self, clock: &Clock, slice: Duration) -> bool {
         fn turn<S: Stage>(stage: &mut Option<S>, clock: &Clock, slice: Duration) -> bool {
-            stage.as_mut().is_some_and(|stage| {
-                stage.step(&Budget::of(clock.quanta(), slice)) == Progress::More
-            })
+            stage
+                .as_mut()
+                .is_some_and(|stage| stage.step(&Budget::of(clock.quanta(), slice)) == Progress::More)
         }
         turn(&mut self.ingest, clock, slice)
             | turn(&mut self.features, clock, slice)

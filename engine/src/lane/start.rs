@@ -4,7 +4,7 @@ use super::wiring::{Endpoints, Wiring};
 use super::{Life, pin, run};
 use crate::bell::Bell;
 use crate::clock::Clock;
-use crate::config::{Config, LaneConfig, Placement};
+use crate::config::{Config, Placement};
 use crate::fault_plan::FaultPlan;
 use crate::frame::StageKind;
 use crate::slots::Slots;
@@ -100,23 +100,28 @@ pub(crate) trait LaneFactory: Send {
     fn start(&self, epoch: u64, exits: &Sender<Exit>) -> Result<Lane, LaneError>;
 }
 
-/// Everything needed to start lane number `number` with model `M` and wait strategy `W`.
-pub(crate) struct LaneSpec<M, W> {
+/// Everything needed to start lane number `number` with model `M`.
+pub(crate) struct LanePlan<M> {
     pub(crate) number: usize,
     pub(crate) model: Arc<M>,
     pub(crate) config: Arc<Config>,
-    pub(crate) lane: LaneConfig,
     pub(crate) placement: Placement,
     pub(crate) clock: Clock,
     pub(crate) faults: Arc<FaultPlan>,
+}
+
+/// A plan together with the wait strategy `W`.
+pub(crate) struct LaneSpec<M, W> {
+    pub(crate) plan: LanePlan<M>,
     pub(crate) wait: PhantomData<fn() -> W>,
 }
 
 impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
     fn start(&self, epoch: u64, exits: &Sender<Exit>) -> Result<Lane, LaneError> {
-        let wiring =
-            Wiring::new(&self.model, &self.config, &self.lane, &self.placement, &self.clock, &self.faults);
-        let (ready, readiness) = bounded(self.placement.threads.len());
+        let plan = &self.plan;
+        let settings = &plan.config.lanes[plan.number];
+        let wiring = Wiring::new(plan, settings);
+        let (ready, readiness) = bounded(plan.placement.threads.len());
         let mut lane = Lane {
             threads: Vec::new(),
             readers: wiring.readers,
@@ -124,13 +129,13 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
             bell: wiring.bell,
             endpoints: wiring.endpoints,
         };
-        for ((sleeper, builders), place) in wiring.threads.into_iter().zip(&self.placement.threads) {
+        for ((sleeper, builders), place) in wiring.threads.into_iter().zip(&plan.placement.threads) {
             let life = Arc::new(Life::default());
             let (stages, core) = (place.stages.clone(), place.core);
-            let (clock, slice) = (self.clock.clone(), Duration::from_micros(self.lane.step_us));
-            let spin = Duration::from_micros(self.lane.spin_us);
+            let (clock, slice) = (plan.clock.clone(), Duration::from_micros(settings.step_us));
+            let spin = Duration::from_micros(settings.spin_us);
             let (bell, its_life, its_stages) = (sleeper.bell(), Arc::clone(&life), stages.clone());
-            let (ready, exits, number) = (ready.clone(), exits.clone(), self.number);
+            let (ready, exits, number) = (ready.clone(), exits.clone(), plan.number);
             let body = move || {
                 let work = || {
                     if !pin::pin(core) {
@@ -156,7 +161,7 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
                 };
                 let _ = exits.send(Exit { lane: number, epoch, outcome });
             };
-            let name = format!("vox{}-{}", self.number, stages_text(&stages));
+            let name = format!("vox{}-{}", plan.number, stages_text(&stages));
             let handle = std::thread::Builder::new()
                 .name(name)
                 .spawn(body)
@@ -172,7 +177,7 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
         let limit = Instant::now() + START_LIMIT;
         let outcome = (0..lane.threads.len())
             .try_for_each(|_| readiness.recv_deadline(limit).unwrap_or(Err(LaneError::Timeout)))
-            .and_then(|()| self.wait_until_warm(&wiring.feedback, &readiness, limit));
+            .and_then(|()| plan.wait_until_warm(&wiring.feedback, &readiness, limit));
         if let Err(error) = outcome {
             lane.end();
             return Err(error);
@@ -181,7 +186,7 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
     }
 }
 
-impl<M, W> LaneSpec<M, W> {
+impl<M> LanePlan<M> {
     /// The first dummy pass touches every page and every branch before the first stream is let in.
     fn wait_until_warm(
         &self,

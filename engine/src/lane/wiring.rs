@@ -1,11 +1,9 @@
 //! The rings of a lane, and what each of its threads needs to build its stages.
 
-use super::Stages;
+use super::{LanePlan, Stages};
 use crate::bell::{Bell, Sleeper};
-use crate::clock::Clock;
-use crate::config::{Config, LaneConfig, Placement};
+use crate::config::LaneConfig;
 use crate::cut::Cutter;
-use crate::fault_plan::FaultPlan;
 use crate::frame::{AudioFrame, FRAME_SAMPLES, SpanFrame, StageKind, TokensFrame};
 use crate::history::History;
 use crate::pool::Pool;
@@ -71,14 +69,8 @@ pub(crate) struct Wiring<M: Model> {
 
 impl<M: Model> Wiring<M> {
     /// Connects everything anew: nothing of an earlier lane is reused.
-    pub(crate) fn new(
-        model: &Arc<M>,
-        config: &Config,
-        lane: &LaneConfig,
-        placement: &Placement,
-        clock: &Clock,
-        faults: &Arc<FaultPlan>,
-    ) -> Self {
+    pub(crate) fn new(plan: &LanePlan<M>, lane: &LaneConfig) -> Self {
+        let LanePlan { model, config, placement, clock, faults, .. } = plan;
         let streams = *lane.slots.get_ref();
         let states = streams + 1; // the last one is the dummy's
         let limits = model.limits();

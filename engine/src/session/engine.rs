@@ -5,14 +5,13 @@ use super::{EngineError, LaneState, OpenError, Stream, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
 use crate::clock::{Clock, Time};
-use crate::config::{Placement, Source, Topology, WaitKind};
+use crate::config::{Source, Topology};
 use crate::fault_plan::FaultPlan;
-use crate::lane::{LaneFactory, LaneSpec};
+use crate::lane::LanePlan;
+use crate::registry;
 use crate::supervise::{Command, Supervisor};
 use crate::telemetry::Report;
-use crate::wait::{Spin, SpinPark, SpinYield};
 use crossbeam_channel::{Sender, bounded};
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -58,6 +57,16 @@ pub struct Engine {
 }
 
 impl Engine {
+    /// Starts an engine with the model that the configuration names, from the model manager's cache. Nothing
+    /// is fetched: that is the business of `voxlane models fetch`, or of [`voxlane_models::manager`].
+    ///
+    /// # Errors
+    /// As for [`with_model`](Self::with_model), and [`EngineError::Model`] if the model is missing or damaged.
+    #[cfg(feature = "fetch")]
+    pub fn start(config: impl Into<Source>) -> Result<Self, EngineError> {
+        registry::start(config.into())
+    }
+
     /// Starts an engine with a model that is at hand. Returns when every thread is pinned, built and, unless
     /// warming is off, has run its first dummy pass.
     ///
@@ -76,7 +85,16 @@ impl Engine {
         let factories = placements
             .into_iter()
             .enumerate()
-            .map(|(number, placement)| factory(number, &model, &config, placement, &clock, &faults))
+            .map(|(number, placement)| {
+                registry::factory(LanePlan {
+                    number,
+                    model: Arc::clone(&model),
+                    config: Arc::clone(&config),
+                    placement,
+                    clock: clock.clone(),
+                    faults: Arc::clone(&faults),
+                })
+            })
             .collect();
         let supervisor = Supervisor::start(factories, config.supervise)?;
         let gates = supervisor.gates();
@@ -159,35 +177,4 @@ fn fault_plan(config: &crate::config::Config) -> FaultPlan {
 #[cfg(not(feature = "fault-injection"))]
 fn fault_plan(_: &crate::config::Config) -> FaultPlan {
     FaultPlan
-}
-
-/// The one place where a lane's wait strategy becomes a type.
-fn factory<M: Model>(
-    number: usize,
-    model: &Arc<M>,
-    config: &Arc<crate::config::Config>,
-    placement: Placement,
-    clock: &Clock,
-    faults: &Arc<FaultPlan>,
-) -> Box<dyn LaneFactory> {
-    let lane = config.lanes[number].clone();
-    macro_rules! spec {
-        ($wait:ty) => {
-            Box::new(LaneSpec {
-                number,
-                model: Arc::clone(model),
-                config: Arc::clone(config),
-                lane,
-                placement,
-                clock: clock.clone(),
-                faults: Arc::clone(faults),
-                wait: PhantomData::<fn() -> $wait>,
-            })
-        };
-    }
-    match lane.wait {
-        WaitKind::Spin => spec!(Spin),
-        WaitKind::Yield => spec!(SpinYield),
-        WaitKind::Park => spec!(SpinPark),
-    }
 }

@@ -51,7 +51,8 @@ impl<D: model::Decoder> Decoder<D> {
                 self.give_back(frame.payload.handle);
             }
         }
-        let span = if has_span && !flags.has(Flags::ABORT) { self.pool.take(frame.payload.handle) } else { None };
+        let span =
+            if has_span && !flags.has(Flags::ABORT) { self.pool.take(frame.payload.handle) } else { None };
         self.work = match span {
             Some(mut span) => {
                 let goal = if flags.has(Flags::FINAL) { Goal::Final } else { Goal::Partial };
@@ -97,8 +98,7 @@ impl<D: model::Decoder> Decoder<D> {
             return false;
         };
         let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
-        let has_result =
-            (flags.has(Flags::FINAL) || flags.has(Flags::PARTIAL)) && !flags.has(Flags::ABORT);
+        let has_result = (flags.has(Flags::FINAL) || flags.has(Flags::PARTIAL)) && !flags.has(Flags::ABORT);
         place.header = frame.header;
         place.payload.extent = frame.payload.extent;
         let mut rest = 0;

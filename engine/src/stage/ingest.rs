@@ -200,7 +200,12 @@ impl Ingest {
         stream.open(generation);
         stream.closed = true;
         let header = stream.header(slot, self.meter.clock.now());
-        send(&mut self.ports.output, &self.meter, Header { flags: Flags::ABORT, ..header }, Extent::default());
+        send(
+            &mut self.ports.output,
+            &self.meter,
+            Header { flags: Flags::ABORT, ..header },
+            Extent::default(),
+        );
     }
 
     /// A stream that its client or a shutdown finishes ends where its audio ends.

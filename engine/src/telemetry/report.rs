@@ -45,9 +45,7 @@ impl Report {
                     matches!(measure, Measure::Queue | Measure::Service)
                         || stage.histograms.stage == StageKind::Emit
                 })
-                .map(|measure| {
-                    (stage.lane, stage.histograms.stage, measure, stage.histograms.get(measure))
-                })
+                .map(|measure| (stage.lane, stage.histograms.stage, measure, stage.histograms.get(measure)))
         })
     }
 

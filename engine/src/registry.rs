@@ -1,0 +1,84 @@
+//! The combinations of model, decode strategy and wait strategy that are compiled: named here and nowhere
+//! else. What a configuration says in words becomes types here, once, before a lane starts.
+
+use crate::config::WaitKind;
+use crate::lane::{LaneFactory, LanePlan, LaneSpec};
+use crate::wait::{Spin, SpinPark, SpinYield};
+use std::marker::PhantomData;
+use voxlane_models::model::Model;
+
+/// `word => type` for the wait strategies.
+macro_rules! waits {
+    ($($word:path => $wait:ty),+ $(,)?) => {
+        /// A lane of model `M` with the wait strategy that its configuration names.
+        pub(crate) fn factory<M: Model>(plan: LanePlan<M>) -> Box<dyn LaneFactory> {
+            match plan.config.lanes[plan.number].wait {
+                $($word => Box::new(LaneSpec { plan, wait: PhantomData::<fn() -> $wait> }),)+
+            }
+        }
+    };
+}
+
+waits! {
+    WaitKind::Spin => Spin,
+    WaitKind::Yield => SpinYield,
+    WaitKind::Park => SpinPark,
+}
+
+#[cfg(feature = "fetch")]
+pub(crate) use models::start;
+
+#[cfg(feature = "fetch")]
+mod models {
+    use crate::config::{Config, Source};
+    use crate::{Engine, EngineError};
+    use std::sync::Arc;
+    use voxlane_models::decode::AttentionGreedy;
+    use voxlane_models::manager::{Manager, ModelFiles, Options};
+    use voxlane_models::moonshine::{self, Moonshine};
+    use voxlane_models::tokenizer::Tokenizer;
+
+    /// `name => load::<strategy>` for the models; a loader gives a model and its vocabulary.
+    macro_rules! models {
+        ($($name:literal => $load:expr),+ $(,)?) => {
+            /// Starts an engine with the model that `source` names.
+            pub(crate) fn start(source: Source) -> Result<Engine, EngineError> {
+                let name = source.config.model.clone();
+                match name.as_str() {
+                    $($name => {
+                        let files = files(&name)?;
+                        let (model, vocabulary) = $load(&files, &source.config)?;
+                        Engine::with_model(source, Arc::new(model), Arc::new(vocabulary))
+                    })+
+                    _ => {
+                        let known = [$($name),+].join(", ");
+                        Err(EngineError::UnknownModel { name, known })
+                    }
+                }
+            }
+        };
+    }
+
+    models! {
+        "moonshine-tiny" => load_moonshine::<AttentionGreedy>,
+        "moonshine-tiny-quantized" => load_moonshine::<AttentionGreedy>,
+    }
+
+    fn files(name: &str) -> Result<ModelFiles, EngineError> {
+        Manager::new(Options::default()).and_then(|manager| manager.path(name)).map_err(model_error)
+    }
+
+    fn load_moonshine<S: voxlane_models::decode::DecodeStrategy>(
+        files: &ModelFiles,
+        config: &Config,
+    ) -> Result<(Moonshine<S>, Tokenizer), EngineError> {
+        let (encoder, decoder) = (files.path("encoder_model.onnx"), files.path("decoder_model_merged.onnx"));
+        let weights = moonshine::import::import(encoder, decoder).map_err(model_error)?;
+        let tokenizer = Tokenizer::from_json_file(files.path("tokenizer.json")).map_err(model_error)?;
+        Ok((Moonshine::new(&weights, config.precision), tokenizer))
+    }
+
+    fn model_error(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
+        EngineError::Model(Box::new(error))
+    }
+}
