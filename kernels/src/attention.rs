@@ -14,9 +14,11 @@ use crate::simd::{Simd, instruction_sets};
 use crate::table::Table;
 
 mod blocks;
+mod element;
 mod store;
 
-pub use store::{KeyValueMut, store};
+use element::Element;
+pub use store::{KeyValueMut, store, store_f16};
 
 /// Capacities are multiples of it, so that a vector of keys never crosses into the next row.
 pub const CAPACITY_UNIT: usize = 16;
@@ -26,13 +28,13 @@ pub const fn capacity_for(positions: usize) -> usize {
     positions.next_multiple_of(CAPACITY_UNIT)
 }
 
-/// The keys and values of one layer.
+/// The keys and values of one layer: `f32`, or binary16 as `u16` bits for half the memory to read.
 #[derive(Clone, Copy, Debug)]
-pub struct KeyValue<'a> {
+pub struct KeyValue<'a, E = f32> {
     /// `[head][head_dim][capacity]`: keys side by side, so that a vector holds one element of many keys.
-    pub keys: &'a [f32],
+    pub keys: &'a [E],
     /// `[head][capacity][head_dim]`.
-    pub values: &'a [f32],
+    pub values: &'a [E],
     /// How many heads.
     pub heads: usize,
     /// Elements of one head.
@@ -77,12 +79,34 @@ pub fn attention(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, o
     (Table::active().attention)(q, kv, visible, scale, out);
 }
 
+/// [`attention()`] over caches of binary16 numbers; products and sums stay `f32`.
+///
+/// # Panics
+/// As for [`attention()`].
+pub fn attention_f16(q: Rows<'_>, kv: &KeyValue<'_, u16>, visible: Visible, scale: f32, out: RowsMut<'_>) {
+    (Table::active().attention_f16)(q, kv, visible, scale, out);
+}
+
 instruction_sets! {
     attention = all_heads(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>);
+    attention_f16 = all_heads(
+        q: Rows<'_>,
+        kv: &KeyValue<'_, u16>,
+        visible: Visible,
+        scale: f32,
+        out: RowsMut<'_>,
+    );
 }
 
 #[inline(always)]
-fn all_heads<S: Simd>(s: S, q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>) {
+fn all_heads<S: Simd, E: Element>(
+    s: S,
+    q: Rows<'_>,
+    kv: &KeyValue<'_, E>,
+    visible: Visible,
+    scale: f32,
+    out: RowsMut<'_>,
+) {
     let KeyValue { heads, head_dim, capacity, .. } = *kv;
     let (width, head_len) = (heads * head_dim, head_dim * capacity);
     assert!(capacity.is_multiple_of(CAPACITY_UNIT), "the capacity is a multiple of {CAPACITY_UNIT}");
@@ -125,10 +149,10 @@ fn all_heads<S: Simd>(s: S, q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, sc
             // and no query sees more keys than the capacity: all checked above.
             i += unsafe {
                 match S::REGISTERS {
-                    32 if left >= 6 => blocks::tile::<S, 6, 4>(s, &head, tile),
-                    32 if left >= 3 => blocks::tile::<S, 3, 4>(s, &head, tile),
-                    16 if left >= 4 => blocks::tile::<S, 4, 2>(s, &head, tile),
-                    _ => blocks::tile::<S, 1, 4>(s, &head, tile),
+                    32 if left >= 6 => blocks::tile::<S, E, 6, 4>(s, &head, tile),
+                    32 if left >= 3 => blocks::tile::<S, E, 3, 4>(s, &head, tile),
+                    16 if left >= 4 => blocks::tile::<S, E, 4, 2>(s, &head, tile),
+                    _ => blocks::tile::<S, E, 1, 4>(s, &head, tile),
                 }
             };
         }

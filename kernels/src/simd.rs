@@ -61,6 +61,11 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `LANES` elements from `from` on must be readable.
     unsafe fn load_f16_ptr(self, from: *const u16) -> Self::F;
+    /// Reads the first `n` lanes of binary16 numbers; the others are zero, and their memory is not touched.
+    ///
+    /// # Safety
+    /// `n` elements from `from` on must be readable, at most `LANES`.
+    unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> Self::F;
     /// Writes a vector as binary16 numbers, rounded to nearest, ties to even.
     ///
     /// # Safety

@@ -65,6 +65,8 @@ table! {
     gelu_affine: fn(Rows<'_>, &[f32], &[f32], RowsMut<'_>) = activation: gelu_affine;
     /// See [`attention::attention`].
     attention: fn(Rows<'_>, &KeyValue<'_>, Visible, f32, RowsMut<'_>) = attention: attention;
+    /// See [`attention::attention_f16`].
+    attention_f16: fn(Rows<'_>, &KeyValue<'_, u16>, Visible, f32, RowsMut<'_>) = attention: attention_f16;
     /// See [`convert::i16_to_f32`].
     i16_to_f32: fn(&[i16], &mut [f32]) = convert: i16_to_f32;
     /// See [`convert::f32_to_i16`].

@@ -119,6 +119,27 @@ on_every_instruction_set! {
         }
     }
 
+    fn half_precision_caches_give_what_their_rounded_numbers_give(table: &Table) {
+        let (heads, head_dim, queries) = (2, 36, 7);
+        let keys = size(290, 20);
+        let case = Case::new(8, heads, head_dim, keys, queries, 0.0);
+        let len = case.keys.len();
+        let (mut half_keys, mut half_values) = (vec![0; len], vec![0; len]);
+        let kv = KeyValueMut { keys: &mut half_keys, values: &mut half_values, heads, head_dim, capacity: case.capacity };
+        attention::store_f16(Rows::dense(&case.k, case.width()), Rows::dense(&case.v, case.width()), 0, kv);
+        let mut rounded = Case::new(8, heads, head_dim, keys, queries, 0.0);
+        (table.f16_to_f32)(&half_keys, &mut rounded.keys);
+        (table.f16_to_f32)(&half_values, &mut rounded.values);
+        let kv = KeyValue { keys: &half_keys[..], values: &half_values[..], heads, head_dim, capacity: case.capacity };
+        for count in [1, queries] {
+            let mut out = vec![0.0; count * case.width()];
+            let q = Rows::dense(&case.q, case.width()).range(0, count);
+            (table.attention_f16)(q, &kv, Visible::All(keys), SCALE, RowsMut::dense(&mut out, case.width()));
+            assert_eq!(bits(&out), bits(&rounded.run(table, 0, count, Visible::All(keys))));
+            support::assert_close(&out, &case.oracle(Visible::All(keys))[..out.len()], 2e-2, 0.0);
+        }
+    }
+
     fn later_keys_of_a_call_do_not_reach_earlier_queries(table: &Table) {
         // The keys and values that only later queries see are not even finite.
         let case = Case::new(3, 1, 36, 20, 8, 0.0);

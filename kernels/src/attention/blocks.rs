@@ -1,6 +1,6 @@
 //! One tile of queries of one head against all the keys they see.
 
-use super::Visible;
+use super::{Element, Visible};
 use crate::math;
 use crate::simd::Simd;
 
@@ -10,11 +10,11 @@ const BLOCK: usize = 512;
 
 /// One head of the caches.
 #[derive(Clone, Copy)]
-pub(super) struct Head {
+pub(super) struct Head<E> {
     /// `[head_dim][capacity]`.
-    pub keys: *const f32,
+    pub keys: *const E,
     /// `[capacity][head_dim]`.
-    pub values: *const f32,
+    pub values: *const E,
     pub head_dim: usize,
     pub capacity: usize,
     pub scale: f32,
@@ -42,7 +42,11 @@ struct Scores<const Q: usize>([[f32; BLOCK]; Q]);
 /// The `Q` rows of `head_dim` elements that `tile` names must be readable and writable, the caches must have
 /// the size of their shape, and no query may see more keys than the capacity, a multiple of the lanes.
 #[inline(always)]
-pub(super) unsafe fn tile<S: Simd, const Q: usize, const V: usize>(s: S, head: &Head, tile: Tile) -> usize {
+pub(super) unsafe fn tile<S: Simd, E: Element, const Q: usize, const V: usize>(
+    s: S,
+    head: &Head<E>,
+    tile: Tile,
+) -> usize {
     let mut scores = Scores([[0.0; BLOCK]; Q]);
     let mut peak = [f32::NEG_INFINITY; Q];
     let mut total = [0.0f32; Q];
@@ -58,7 +62,7 @@ pub(super) unsafe fn tile<S: Simd, const Q: usize, const V: usize>(s: S, head: &
         let seen: [usize; Q] = std::array::from_fn(|i| visible[i].saturating_sub(start).min(BLOCK));
         // SAFETY: the vectors that hold the seen keys lie within the capacity, a multiple of the lanes.
         unsafe {
-            multiply_keys::<S, Q, V>(s, head, &tile, start, seen[Q - 1].div_ceil(S::LANES), &mut scores)
+            multiply_keys::<S, E, Q, V>(s, head, &tile, start, seen[Q - 1].div_ceil(S::LANES), &mut scores)
         };
         let mut factor = [1.0; Q];
         for i in 0..Q {
@@ -91,9 +95,9 @@ pub(super) unsafe fn tile<S: Simd, const Q: usize, const V: usize>(s: S, head: &
 /// # Safety
 /// As for [`tile`]; the keys must lie within the capacity.
 #[inline(always)]
-unsafe fn multiply_keys<S: Simd, const Q: usize, const V: usize>(
+unsafe fn multiply_keys<S: Simd, E: Element, const Q: usize, const V: usize>(
     s: S,
-    head: &Head,
+    head: &Head<E>,
     tile: &Tile,
     start: usize,
     vectors: usize,
@@ -102,17 +106,17 @@ unsafe fn multiply_keys<S: Simd, const Q: usize, const V: usize>(
     let mut v = 0;
     while v + V <= vectors {
         // SAFETY: the caller's promise.
-        unsafe { multiply_tile::<S, Q, V>(s, head, tile, start, v, scores) };
+        unsafe { multiply_tile::<S, E, Q, V>(s, head, tile, start, v, scores) };
         v += V;
     }
     if v + 2 <= vectors {
         // SAFETY: the caller's promise.
-        unsafe { multiply_tile::<S, Q, 2>(s, head, tile, start, v, scores) };
+        unsafe { multiply_tile::<S, E, Q, 2>(s, head, tile, start, v, scores) };
         v += 2;
     }
     while v < vectors {
         // SAFETY: the caller's promise.
-        unsafe { multiply_tile::<S, Q, 1>(s, head, tile, start, v, scores) };
+        unsafe { multiply_tile::<S, E, Q, 1>(s, head, tile, start, v, scores) };
         v += 1;
     }
 }
@@ -120,9 +124,9 @@ unsafe fn multiply_keys<S: Simd, const Q: usize, const V: usize>(
 /// # Safety
 /// As for [`multiply_keys`].
 #[inline(always)]
-unsafe fn multiply_tile<S: Simd, const Q: usize, const V: usize>(
+unsafe fn multiply_tile<S: Simd, E: Element, const Q: usize, const V: usize>(
     s: S,
-    head: &Head,
+    head: &Head<E>,
     tile: &Tile,
     start: usize,
     first_vector: usize,
@@ -136,7 +140,7 @@ unsafe fn multiply_tile<S: Simd, const Q: usize, const V: usize>(
         for d in 0..head.head_dim {
             let mut k = [s.splat(0.0); V];
             for (v, k) in k.iter_mut().enumerate() {
-                *k = s.load_ptr(keys.add(v * S::LANES));
+                *k = E::load(s, keys.add(v * S::LANES));
             }
             for (i, sums) in sums.iter_mut().enumerate() {
                 let q = s.splat(*tile.q.add(i * tile.q_stride + d));
@@ -197,9 +201,9 @@ fn exp2_of_one<S: Simd>(s: S, x: f32) -> f32 {
 /// # Safety
 /// As for [`tile`]; the seen keys must lie within the capacity.
 #[inline(always)]
-unsafe fn add_values<S: Simd, const Q: usize>(
+unsafe fn add_values<S: Simd, E: Element, const Q: usize>(
     s: S,
-    head: &Head,
+    head: &Head<E>,
     tile: &Tile,
     start: usize,
     seen: &[usize; Q],
@@ -212,13 +216,14 @@ unsafe fn add_values<S: Simd, const Q: usize>(
         // SAFETY: the caller's promise; the last vector is masked to what is left of the head.
         let vectors = unsafe {
             match left {
-                1 => add_tile::<S, Q, 1>(s, head, tile, start, seen, factor, scores, d),
-                2 => add_tile::<S, Q, 2>(s, head, tile, start, seen, factor, scores, d),
-                // Three vectors for each of four queries fill sixteen registers.
-                4.. if S::REGISTERS > 16 => {
-                    add_tile::<S, Q, 4>(s, head, tile, start, seen, factor, scores, d)
+                1 => add_tile::<S, E, Q, 1>(s, head, tile, start, seen, factor, scores, d),
+                3 if S::REGISTERS > 16 => {
+                    add_tile::<S, E, Q, 3>(s, head, tile, start, seen, factor, scores, d)
                 }
-                _ => add_tile::<S, Q, 3>(s, head, tile, start, seen, factor, scores, d),
+                4.. if S::REGISTERS > 16 => {
+                    add_tile::<S, E, Q, 4>(s, head, tile, start, seen, factor, scores, d)
+                }
+                _ => add_tile::<S, E, Q, 2>(s, head, tile, start, seen, factor, scores, d),
             }
         };
         d += vectors * S::LANES;
@@ -232,9 +237,9 @@ unsafe fn add_values<S: Simd, const Q: usize>(
 #[inline(always)]
 #[allow(clippy::too_many_arguments, reason = "one place calls it; a struct would only rename them")]
 #[allow(clippy::needless_range_loop, reason = "the index also selects rows behind pointers")]
-unsafe fn add_tile<S: Simd, const Q: usize, const W: usize>(
+unsafe fn add_tile<S: Simd, E: Element, const Q: usize, const W: usize>(
     s: S,
-    head: &Head,
+    head: &Head<E>,
     tile: &Tile,
     start: usize,
     seen: &[usize; Q],
@@ -242,8 +247,9 @@ unsafe fn add_tile<S: Simd, const Q: usize, const W: usize>(
     scores: &Scores<Q>,
     d: usize,
 ) -> usize {
-    let mut masks = [s.first(S::LANES); W];
-    masks[W - 1] = s.first(head.head_dim - d - (W - 1) * S::LANES);
+    // Only the last vector may be cut off by the end of the head.
+    let last = (head.head_dim - d - (W - 1) * S::LANES).min(S::LANES);
+    let mask = s.first(last);
     // The keys that every query sees; a later query sees at least as many.
     let common = seen[0];
     let mut sums = [[s.splat(0.0); W]; Q];
@@ -251,16 +257,15 @@ unsafe fn add_tile<S: Simd, const Q: usize, const W: usize>(
     unsafe {
         for i in 0..Q {
             let out = tile.out.add(i * tile.out_stride + d);
-            for w in 0..W {
-                sums[i][w] = s.mul(s.load_masked(out.add(w * S::LANES), masks[w]), s.splat(factor[i]));
+            let factor = s.splat(factor[i]);
+            for w in 0..W - 1 {
+                sums[i][w] = s.mul(s.load_ptr(out.add(w * S::LANES)), factor);
             }
+            sums[i][W - 1] = s.mul(s.load_masked(out.add((W - 1) * S::LANES), mask), factor);
         }
         let values = head.values.add(start * head.head_dim + d);
         for j in 0..common {
-            let mut v = [s.splat(0.0); W];
-            for w in 0..W {
-                v[w] = s.load_masked(values.add(j * head.head_dim + w * S::LANES), masks[w]);
-            }
+            let v = load_values::<S, E, W>(s, values.add(j * head.head_dim), mask, last);
             for i in 0..Q {
                 let weight = s.splat(*scores.0.get_unchecked(i).get_unchecked(j));
                 for w in 0..W {
@@ -270,17 +275,40 @@ unsafe fn add_tile<S: Simd, const Q: usize, const W: usize>(
         }
         for i in 0..Q {
             for j in common..seen[i] {
+                let v = load_values::<S, E, W>(s, values.add(j * head.head_dim), mask, last);
                 let weight = s.splat(*scores.0.get_unchecked(i).get_unchecked(j));
                 for w in 0..W {
-                    let v = s.load_masked(values.add(j * head.head_dim + w * S::LANES), masks[w]);
-                    sums[i][w] = s.mul_add(weight, v, sums[i][w]);
+                    sums[i][w] = s.mul_add(weight, v[w], sums[i][w]);
                 }
             }
             let out = tile.out.add(i * tile.out_stride + d);
-            for w in 0..W {
-                s.store_masked(out.add(w * S::LANES), sums[i][w], masks[w]);
+            for w in 0..W - 1 {
+                s.store_ptr(out.add(w * S::LANES), sums[i][w]);
             }
+            s.store_masked(out.add((W - 1) * S::LANES), sums[i][W - 1], mask);
         }
     }
     W
+}
+
+/// `W` vectors of one key's value, the last of which has only the `last` lanes of `mask`.
+///
+/// # Safety
+/// They must be readable.
+#[inline(always)]
+unsafe fn load_values<S: Simd, E: Element, const W: usize>(
+    s: S,
+    from: *const E,
+    mask: S::M,
+    last: usize,
+) -> [S::F; W] {
+    let mut v = [s.splat(0.0); W];
+    // SAFETY: the caller's promise.
+    unsafe {
+        for (w, v) in v[..W - 1].iter_mut().enumerate() {
+            *v = E::load(s, from.add(w * S::LANES));
+        }
+        v[W - 1] = E::load_first(s, from.add((W - 1) * S::LANES), mask, last);
+    }
+    v
 }

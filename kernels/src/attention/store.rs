@@ -1,14 +1,15 @@
 //! Appending keys and values to the caches.
 
+use crate::convert;
 use crate::rows::Rows;
 
 /// Where [`store`] writes: the caches of one layer, shaped as in [`super::KeyValue`].
 #[derive(Debug)]
-pub struct KeyValueMut<'a> {
+pub struct KeyValueMut<'a, E = f32> {
     /// `[head][head_dim][capacity]`.
-    pub keys: &'a mut [f32],
+    pub keys: &'a mut [E],
     /// `[head][capacity][head_dim]`.
-    pub values: &'a mut [f32],
+    pub values: &'a mut [E],
     /// How many heads.
     pub heads: usize,
     /// Elements of one head.
@@ -24,30 +25,45 @@ pub struct KeyValueMut<'a> {
 /// If the caches are not of the size their shape says, a row does not fit its data, the numbers of rows differ,
 /// or there is no room for all of them.
 pub fn store(k: Rows<'_>, v: Rows<'_>, position: usize, kv: KeyValueMut<'_>) {
+    store_as(k, v, position, kv, |from, to| to.copy_from_slice(from));
+}
+
+/// [`store`] as binary16 numbers, rounded to nearest.
+///
+/// # Panics
+/// As for [`store`].
+pub fn store_f16(k: Rows<'_>, v: Rows<'_>, position: usize, kv: KeyValueMut<'_, u16>) {
+    store_as(k, v, position, kv, convert::f32_to_f16);
+}
+
+fn store_as<E>(
+    k: Rows<'_>,
+    v: Rows<'_>,
+    position: usize,
+    kv: KeyValueMut<'_, E>,
+    put: impl Fn(&[f32], &mut [E]),
+) {
     let KeyValueMut { keys, values, heads, head_dim, capacity } = kv;
     let (width, head_len) = (heads * head_dim, head_dim * capacity);
     assert!(keys.len() == heads * head_len && values.len() == heads * head_len, "caches of their shape");
     assert_eq!(k.count, v.count, "as many keys as values");
+    assert!(k.fits(width) && v.fits(width), "rows inside their data");
     assert!(position + k.count <= capacity, "room for {} more positions", k.count);
     // Keys are turned by a few rows at a time, so that a row of the cache is written in runs.
     const RUN: usize = 16;
     for first in (0..k.count).step_by(RUN) {
         let run = RUN.min(k.count - first);
-        for h in 0..heads {
-            for d in 0..head_dim {
-                let to = &mut keys[h * head_len + d * capacity + position + first..][..run];
-                let from = &k.data[first * k.stride + h * head_dim + d..];
-                for (r, x) in to.iter_mut().enumerate() {
-                    *x = from[r * k.stride];
-                }
+        for column in 0..width {
+            let mut elements = [0.0; RUN];
+            for (r, element) in elements[..run].iter_mut().enumerate() {
+                *element = k.data[(first + r) * k.stride + column];
             }
+            put(&elements[..run], &mut keys[column * capacity + position + first..][..run]);
         }
     }
     for r in 0..v.count {
-        let row = v.row(r, width);
-        for h in 0..heads {
-            let to = &mut values[h * head_len + (position + r) * head_dim..][..head_dim];
-            to.copy_from_slice(&row[h * head_dim..][..head_dim]);
+        for (h, head) in v.row(r, width).chunks_exact(head_dim.max(1)).enumerate() {
+            put(head, &mut values[h * head_len + (position + r) * head_dim..][..head_dim]);
         }
     }
 }

@@ -78,6 +78,22 @@ impl Simd for Avx2 {
         unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
     }
     #[inline(always)]
+    unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> __m256 {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe {
+            match n {
+                8 => self.load_f16_ptr(from),
+                // There are no masks for 16-bit elements; the sizes of most heads are multiples of four.
+                4 => _mm256_cvtph_ps(_mm_loadl_epi64(from.cast())),
+                _ => {
+                    let mut lanes = [0u16; 8];
+                    lanes.as_mut_ptr().copy_from_nonoverlapping(from, n);
+                    self.load_f16_ptr(lanes.as_ptr())
+                }
+            }
+        }
+    }
+    #[inline(always)]
     unsafe fn store_f16_ptr(self, to: *mut u16, v: __m256) {
         // SAFETY: the caller's promise; the token is proof of the instruction set.
         unsafe { _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }

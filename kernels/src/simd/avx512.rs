@@ -76,6 +76,11 @@ impl Simd for Avx512 {
         unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
     }
     #[inline(always)]
+    unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> __m512 {
+        // SAFETY: the caller's promise; lanes outside the mask are not read.
+        unsafe { _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(self.first(n), from.cast())) }
+    }
+    #[inline(always)]
     unsafe fn store_f16_ptr(self, to: *mut u16, v: __m512) {
         // SAFETY: the caller's promise; the token is proof of the instruction set.
         unsafe {

@@ -61,6 +61,11 @@ impl Simd for Portable {
         lanes!(|i| half::to_f32(bits[i]))
     }
     #[inline(always)]
+    unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> Self::F {
+        // SAFETY: only the first n elements are read.
+        lanes!(|i| if i < n { half::to_f32(unsafe { *from.add(i) }) } else { 0.0 })
+    }
+    #[inline(always)]
     unsafe fn store_f16_ptr(self, to: *mut u16, v: Self::F) {
         // SAFETY: the caller's promise.
         unsafe { to.cast::<[u16; LANES]>().write_unaligned(v.map(half::from_f32)) }
