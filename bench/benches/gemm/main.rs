@@ -33,12 +33,13 @@ fn main() {
     {
         println!("read {name:>8}: {:6.1} GB/s", read_bandwidth(bytes) / 1e9);
     }
-    let tables: [(&str, Table); 6] = [
+    let tables: [(&str, Table); 7] = [
         ("f32-layers", f32_layers),
         ("f32-few-rows", f32_few_rows),
         ("i8-layers", i8_layers),
         ("i8-few-rows", i8_few_rows),
         ("bf16-few-rows", bf16_few_rows),
+        ("i4-few-rows", i4_few_rows),
         ("projection", projection),
     ];
     for (name, table) in tables {
@@ -291,17 +292,49 @@ fn i8_few_rows(_: &Ceilings) {
 }
 
 fn bf16_few_rows(_: &Ceilings) {
+    weight_only(
+        |w, outputs, inputs| {
+            let mut packed = vec![0; gemm::bf16::packed_len(outputs, inputs)];
+            gemm::bf16::pack(w, outputs, inputs, &mut packed);
+            (packed, ())
+        },
+        |packed, _, outputs, inputs, a, out| {
+            let w = gemm::bf16::Packed::new(packed, outputs, inputs);
+            gemm::bf16::gemm(a, &w, &Epilogue::default(), out);
+        },
+    );
+}
+
+fn i4_few_rows(_: &Ceilings) {
+    weight_only(
+        |w, outputs, inputs| {
+            let mut packed = vec![0; gemm::i4::packed_len(outputs, inputs)];
+            let mut scales = vec![0.0; gemm::i4::scales_len(outputs, inputs)];
+            gemm::i4::pack(w, outputs, inputs, &mut packed, &mut scales);
+            (packed, scales)
+        },
+        |packed, scales, outputs, inputs, a, out| {
+            let w = gemm::i4::Packed::new(packed, scales, outputs, inputs);
+            gemm::i4::gemm(a, &w, &Epilogue::default(), out);
+        },
+    );
+}
+
+/// A table of products of few rows with weights in another form than the inputs: beside reads of the packed
+/// weights `T` (their scales `S` left out), and beside f32.
+fn weight_only<T: Copy, S>(
+    pack: impl Fn(&[f32], usize, usize) -> (Vec<T>, S),
+    product: impl Fn(&[T], &S, usize, usize, Rows<'_>, RowsMut<'_>),
+) {
     println!("{:>5} {:>12} {:>9} {:>9} {:>9} {:>9}", "rows", "shape", "µs", "GB/s", "of reads", "vs f32");
     for (outputs, inputs) in LAYERS.into_iter().chain([(2304, 2304), (32768, 288)]) {
         for rows in [1, 2, 4, 8, 24] {
             let case = F32Case::new(rows, outputs, inputs);
-            let mut packed = vec![0; gemm::bf16::packed_len(outputs, inputs)];
-            gemm::bf16::pack(&case.w, outputs, inputs, &mut packed);
-            let w = gemm::bf16::Packed::new(&packed, outputs, inputs);
+            let (packed, scales) = pack(&case.w, outputs, inputs);
             let (mut out, mut f32_out) = (case.out.clone(), case.out.clone());
             let mut ours = || {
                 let a = black_box(Rows::dense(&case.a, inputs));
-                gemm::bf16::gemm(a, &w, &Epilogue::default(), RowsMut::dense(&mut out, outputs));
+                product(&packed, &scales, outputs, inputs, a, RowsMut::dense(&mut out, outputs));
             };
             let reads = medians(&mut [&mut ours, &mut || ceiling::read(&packed)], 0.1);
             let times = medians(&mut [&mut ours, &mut || case.ours(&mut f32_out)], 0.1);
@@ -309,7 +342,7 @@ fn bf16_few_rows(_: &Ceilings) {
                 "{rows:>5} {:>12} {:>9.2} {:>9.1} {:>8.0}% {:>8.2}x",
                 format!("{outputs}x{inputs}"),
                 reads[0] * 1e6,
-                (2 * packed.len()) as f64 / reads[0] / 1e9,
+                size_of_val(&packed[..]) as f64 / reads[0] / 1e9,
                 100.0 * reads[1] / reads[0],
                 times[1] / times[0],
             );

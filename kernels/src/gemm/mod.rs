@@ -15,6 +15,7 @@ mod drive;
 mod epilogue;
 pub mod f32;
 mod float;
+pub mod i4;
 pub mod i8;
 mod lanes;
 mod quantize;
@@ -31,13 +32,19 @@ pub struct Functions {
     f32: f32::Function,
     bf16: bf16::Function,
     i8: i8::Function,
+    i4: i4::Function,
     quantize: quantize::Function,
 }
 
 macro_rules! functions {
     ($name:ident, $i8:ident) => {
-        pub(crate) const $name: Functions =
-            Functions { f32: f32::$name, bf16: bf16::$name, i8: i8::$i8, quantize: quantize::$name };
+        pub(crate) const $name: Functions = Functions {
+            f32: f32::$name,
+            bf16: bf16::$name,
+            i8: i8::$i8,
+            i4: i4::$name,
+            quantize: quantize::$name,
+        };
     };
 }
 functions!(SCALAR, SCALAR);

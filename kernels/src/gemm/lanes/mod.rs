@@ -31,6 +31,8 @@ pub(super) trait Task {
 /// All but `enter` are inlined into a function that enables the instruction set; calling one on a machine
 /// without it is undefined behaviour. Pointers must be good for the values named; alignment is never needed.
 pub(super) trait Lanes: Copy {
+    /// Sixteen words of eight 4-bit weights.
+    type Words: Copy;
     /// Rows of the tile that fills this instruction set's registers.
     const TILE_ROWS: usize;
     /// Panels of that tile.
@@ -48,6 +50,12 @@ pub(super) trait Lanes: Copy {
     unsafe fn load_low_halves(p: *const u16) -> Self;
     /// Sixteen pairs of bf16 numbers from `p`: the second of each pair.
     unsafe fn load_high_halves(p: *const u16) -> Self;
+    /// Words of nothing in particular.
+    unsafe fn no_words() -> Self::Words;
+    /// Sixteen words from `p`.
+    unsafe fn load_words(p: *const u32) -> Self::Words;
+    /// The weight in each word's lowest bits (stored 8 too large), and the words without it.
+    unsafe fn next_weight(words: Self::Words) -> (Self, Self::Words);
     /// The first `n <= 16` values from `p`, zeros behind them; reads nothing else.
     unsafe fn load_first(p: *const f32, n: usize) -> Self;
     /// Sixteen values to `p`.

@@ -6,6 +6,7 @@ use super::{Dots, Lanes, Task};
 pub(in crate::gemm) struct Scalar([f32; 16]);
 
 impl Lanes for Scalar {
+    type Words = [u32; 16];
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 1;
@@ -38,6 +39,22 @@ impl Lanes for Scalar {
         // SAFETY: the trait's contract: sixteen pairs.
         let pairs = unsafe { p.cast::<[[u16; 2]; 16]>().read_unaligned() };
         Self(pairs.map(|[_, high]| f32::from_bits(u32::from(high) << 16)))
+    }
+
+    #[inline(always)]
+    unsafe fn no_words() -> [u32; 16] {
+        [0; 16]
+    }
+
+    #[inline(always)]
+    unsafe fn load_words(p: *const u32) -> [u32; 16] {
+        // SAFETY: the trait's contract: sixteen words.
+        unsafe { p.cast::<[u32; 16]>().read_unaligned() }
+    }
+
+    #[inline(always)]
+    unsafe fn next_weight(words: [u32; 16]) -> (Self, [u32; 16]) {
+        (Self(words.map(|word| (word & 15) as i32 as f32 - 8.0)), words.map(|word| word >> 4))
     }
 
     #[inline(always)]
