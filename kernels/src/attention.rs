@@ -150,7 +150,8 @@ fn all_heads<S: Simd, E: Element>(
             i += unsafe {
                 match S::REGISTERS {
                     32 if left >= 6 => blocks::tile::<S, E, 6, 4>(s, &head, tile),
-                    32 if left >= 3 => blocks::tile::<S, E, 3, 4>(s, &head, tile),
+                    32 if left >= 4 => blocks::tile::<S, E, 4, 4>(s, &head, tile),
+                    32 if left >= 2 => blocks::tile::<S, E, 2, 4>(s, &head, tile),
                     16 if left >= 4 => blocks::tile::<S, E, 4, 2>(s, &head, tile),
                     _ => blocks::tile::<S, E, 1, 4>(s, &head, tile),
                 }
