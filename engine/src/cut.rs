@@ -40,7 +40,7 @@ impl Cutter {
             }
             self.energy += i64::from(sample).pow(2).unsigned_abs();
             self.seen += 1;
-            if self.seen % WINDOW_SAMPLES == 0 {
+            if self.seen.is_multiple_of(WINDOW_SAMPLES) {
                 self.close_window();
             }
         }

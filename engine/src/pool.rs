@@ -31,7 +31,7 @@ impl<T> Pool<T> {
     }
 
     /// How many buffers there are.
-    pub fn len(&self) -> usize {
+    pub fn capacity(&self) -> usize {
         self.places.len()
     }
 }

@@ -188,6 +188,11 @@ impl Supervisor {
         });
         Report {
             stages: stages.collect(),
+            warm_passes: self
+                .lanes
+                .iter()
+                .filter_map(|watched| Some(watched.lane.as_ref()?.feedback.totals().0))
+                .sum(),
             restarts: self.lanes.iter().map(|watched| watched.restarts).sum(),
             abandoned_threads: self.abandoned_threads,
             lanes_down: self.lanes.iter().filter(|watched| watched.lane.is_none()).count(),

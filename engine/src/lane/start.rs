@@ -10,6 +10,7 @@ use crate::frame::StageKind;
 use crate::slots::Slots;
 use crate::telemetry::recorder::Reader;
 use crate::wait::Wait;
+use crate::warm::WarmFeedback;
 use crossbeam_channel::{Sender, bounded};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -90,6 +91,7 @@ pub(crate) struct Lane {
     pub(crate) threads: Vec<LaneThread>,
     pub(crate) readers: Vec<(StageKind, Reader)>,
     pub(crate) slots: Arc<Slots>,
+    pub(crate) feedback: Arc<WarmFeedback>,
     pub(crate) bell: Arc<Bell>,
     pub(crate) endpoints: Vec<Endpoints>,
 }
@@ -126,6 +128,7 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
             threads: Vec::new(),
             readers: wiring.readers,
             slots: wiring.slots,
+            feedback: Arc::clone(&wiring.feedback),
             bell: wiring.bell,
             endpoints: wiring.endpoints,
         };
@@ -190,7 +193,7 @@ impl<M> LanePlan<M> {
     /// The first dummy pass touches every page and every branch before the first stream is let in.
     fn wait_until_warm(
         &self,
-        feedback: &crate::warm::WarmFeedback,
+        feedback: &WarmFeedback,
         failures: &crossbeam_channel::Receiver<Result<(), LaneError>>,
         limit: Instant,
     ) -> Result<(), LaneError> {

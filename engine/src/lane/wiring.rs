@@ -99,7 +99,7 @@ impl<M: Model> Wiring<M> {
         let (to_encoder, from_features) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Encoder));
         let (to_decoder, from_encoder) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Decoder));
         let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, bell(StageKind::Emit));
-        let (give_back, returned) = ring::<u32>(pool.len(), bell(StageKind::Features));
+        let (give_back, returned) = ring::<u32>(pool.capacity(), bell(StageKind::Features));
 
         let mut readers = Vec::new();
         let mut meter = |stage: StageKind| {

@@ -66,7 +66,7 @@ impl<F: FrontEnd> Features<F> {
             input,
             output,
             returned,
-            free: (0..pool.len() as u32).rev().collect(),
+            free: (0..pool.capacity() as u32).rev().collect(),
             pool,
             pass: None,
             slots: vec![state; slots],

@@ -27,6 +27,8 @@ pub struct StageReport {
 pub struct Report {
     /// Every stage of every lane, in order.
     pub stages: Vec<StageReport>,
+    /// Dummy passes that ran to their end while lanes were idle.
+    pub warm_passes: u64,
     /// How often lanes have been restarted.
     pub restarts: u32,
     /// Threads that hung and were given up.
@@ -87,6 +89,7 @@ impl Report {
         let refused: u64 = self.stages.iter().map(|stage| stage.histograms.refused).sum();
         for (name, kind, value) in [
             ("voxlane_ring_full_total", "counter", refused as f64),
+            ("voxlane_warm_passes_total", "counter", self.warm_passes as f64),
             ("voxlane_lane_restarts_total", "counter", f64::from(self.restarts)),
             ("voxlane_abandoned_threads_total", "counter", self.abandoned_threads as f64),
             ("voxlane_lanes_down", "gauge", self.lanes_down as f64),

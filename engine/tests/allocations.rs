@@ -1,0 +1,73 @@
+//! After start-up a lane's threads allocate nothing, from ingest to emit. Alone in its program: it counts in
+//! the global allocator.
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use support::{drain, engine, expected, finals, noise, open_soon};
+
+struct Counting;
+
+static COUNTED: AtomicUsize = AtomicUsize::new(0);
+static COUNTING: AtomicBool = AtomicBool::new(false);
+
+/// Whether the calling thread belongs to a lane, by the name that the kernel keeps.
+fn is_lane_thread() -> bool {
+    let mut name = [0u8; 16];
+    // SAFETY: PR_GET_NAME writes at most 16 bytes to the buffer given.
+    let status = unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
+    status == 0 && name.starts_with(b"vox0-")
+}
+
+// SAFETY: everything is passed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if COUNTING.load(Ordering::Relaxed) && is_lane_thread() {
+            COUNTED.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: the caller keeps `alloc`'s contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        if COUNTING.load(Ordering::Relaxed) && is_lane_thread() {
+            COUNTED.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: the caller keeps `dealloc`'s contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_lane_allocates_nothing_after_its_first_stream() {
+    let mut config = support::config(2);
+    config.warm.enabled = true;
+    config.warm.after_ms = 1;
+    (config.segment.cut_from_s, config.segment.cut_by_s) = (1.0, 2.0);
+    COUNTING.store(true, Ordering::SeqCst);
+    let engine = engine(config);
+    assert!(COUNTED.swap(0, Ordering::SeqCst) > 0, "building the stages allocates, so counting works");
+    let audio = noise(16_000 * 5, 1);
+    for round in 0..3 {
+        COUNTING.store(round > 0, Ordering::SeqCst);
+        let (mut stream, abandoned) = (open_soon(&engine), open_soon(&engine));
+        for (i, part) in audio.chunks(777).enumerate() {
+            stream.push_wait(part).unwrap();
+            if i % 20 == 0 {
+                stream.mark().unwrap();
+            }
+        }
+        stream.finish().unwrap();
+        let events = drain(&mut stream);
+        let decoded: usize = finals(&events).iter().map(Vec::len).sum();
+        assert!(decoded >= expected(&audio).len());
+        drop((stream, abandoned));
+        engine.report();
+    }
+    COUNTING.store(false, Ordering::SeqCst);
+    assert_eq!(COUNTED.load(Ordering::SeqCst), 0);
+}

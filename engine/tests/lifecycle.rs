@@ -1,0 +1,139 @@
+//! Starting, waiting, warming and ending.
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use support::{Hex, Toy, drain, engine, expected, finals, noise, open, open_soon};
+use voxlane::config::{Topology, WaitKind};
+use voxlane::frame::StageKind;
+use voxlane::telemetry::Measure;
+use voxlane::{Engine, Event, StreamFault};
+
+fn transcribes(engine: &Engine, seed: u32) {
+    let audio = noise(30_000, seed);
+    let mut stream = open_soon(engine);
+    stream.push_wait(&audio).unwrap();
+    stream.finish().unwrap();
+    assert_eq!(finals(&drain(&mut stream)), [expected(&audio)]);
+}
+
+#[test]
+fn every_wait_strategy_gives_the_same() {
+    for wait in [WaitKind::Spin, WaitKind::Yield, WaitKind::Park] {
+        let mut config = support::config(2);
+        config.lanes[0].wait = wait;
+        let engine = engine(config);
+        transcribes(&engine, 1);
+    }
+}
+
+#[test]
+fn one_thread_or_two_give_the_same_and_run_where_they_were_put() {
+    let allowed = Topology::of_host().allowed;
+    let (a, b) = (allowed[0], *allowed.last().unwrap());
+    for encoder in [a, b] {
+        let text = format!(
+            "[warm]\nenabled = false\n[[lane]]\ncores = {{ ingest = {a}, features = {a}, encoder = {encoder}, decoder = {encoder}, emit = {a} }}\n"
+        );
+        let source = voxlane::config::Source::parse(text, None).unwrap();
+        let engine = engine(source);
+        transcribes(&engine, 2);
+        let report = engine.report();
+        for stage in &report.stages {
+            let is_second = matches!(stage.histograms.stage, StageKind::Encoder | StageKind::Decoder);
+            let core = if is_second { encoder } else { a };
+            assert_eq!(stage.histograms.core, Some(core), "{:?}", stage.histograms.stage);
+        }
+    }
+}
+
+#[test]
+fn two_lanes_serve_side_by_side() {
+    let mut config = support::config(1);
+    config.lanes.push(config.lanes[0].clone());
+    let engine = engine(config);
+    let (mut one, mut two) = (open(&engine), open(&engine));
+    for (stream, seed) in [(&mut one, 3), (&mut two, 4)] {
+        stream.push_wait(&noise(9000, seed)).unwrap();
+        stream.finish().unwrap();
+    }
+    assert_eq!(finals(&drain(&mut one)), [expected(&noise(9000, 3))]);
+    assert_eq!(finals(&drain(&mut two)), [expected(&noise(9000, 4))]);
+}
+
+#[test]
+fn warming_runs_while_idle_changes_no_result_and_stops() {
+    let mut config = support::config(1);
+    config.warm.enabled = true;
+    config.warm.after_ms = 1;
+    config.warm.duty = 1.0;
+    config.warm.stop_after_s = 1;
+    let engine = engine(config);
+    assert!(engine.report().warm_passes >= 1, "the first pass runs before the engine is ready");
+    for seed in 0..20 {
+        transcribes(&engine, seed);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut before = engine.report().warm_passes;
+    assert!(before > 5, "{before}");
+    let waited = Instant::now();
+    loop {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = engine.report().warm_passes;
+        if now == before {
+            break;
+        }
+        before = now;
+        assert!(waited.elapsed() < Duration::from_secs(60), "warming never stops");
+    }
+}
+
+#[test]
+fn shutdown_decodes_what_was_pushed() {
+    let engine = engine(support::config(2));
+    let audio = noise(12_345, 5);
+    let mut stream = open(&engine);
+    stream.push_wait(&audio).unwrap();
+    let mut idle = open(&engine);
+    // The last, incomplete frame is the client's until it is finished.
+    let report = engine.shutdown(Duration::from_secs(20));
+    assert_eq!((report.cut_streams, report.abandoned_threads), (0, 0));
+    let whole = audio.len() / 320 * 320;
+    assert_eq!(finals(&drain(&mut stream)), [expected(&audio[..whole])]);
+    assert!(matches!(drain(&mut idle)[..], [Event::Closed { .. }]));
+}
+
+#[test]
+fn shutdown_says_what_it_cut() {
+    let toy = Toy { decode: Duration::from_millis(100) };
+    let engine = Engine::with_model(support::config(1), Arc::new(toy), Arc::new(Hex)).unwrap();
+    let mut stream = open(&engine);
+    stream.push_wait(&noise(16_000, 6)).unwrap();
+    stream.finish().unwrap();
+    let report = engine.shutdown(Duration::from_millis(50));
+    assert_eq!(report.cut_streams, 1);
+    let events = drain(&mut stream);
+    assert!(
+        matches!(events[events.len() - 2], Event::Error { error: StreamFault::ShutDown, .. }),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn latencies_are_measured_and_survive_several_readings() {
+    let engine = engine(support::config(1));
+    for round in 1..=3 {
+        transcribes(&engine, round);
+        let report = engine.report();
+        let emit = report.stages.iter().find(|stage| stage.histograms.stage == StageKind::Emit).unwrap();
+        assert_eq!(emit.histograms.get(Measure::Final).len(), u64::from(round));
+    }
+    let report = engine.report();
+    let mut log = Vec::new();
+    report.write_hlog(&mut log, Duration::from_secs(1)).unwrap();
+    let log = String::from_utf8(log).unwrap();
+    assert!(log.contains("Tag=lane0.decoder.service,"), "{log}");
+    assert!(report.prometheus().contains("stage=\"emit\",measure=\"final\",quantile=\"0.99\""));
+    assert!(report.to_string().lines().count() == 13, "{report}");
+}

@@ -1,0 +1,86 @@
+//! A stage that fails costs its lane's streams, never the process: the next stream works.
+
+mod support;
+
+use std::time::Duration;
+use support::{drain, engine, expected, finals, noise, open, open_soon};
+use voxlane::config::{FaultConfig, FaultKind};
+use voxlane::frame::StageKind;
+use voxlane::{Config, Event, StreamError, StreamFault};
+
+fn config_with(stage: StageKind, kind: FaultKind, hang_ms: u64) -> Config {
+    let mut config = support::config(2);
+    config.supervise.watchdog_ms = 300;
+    config.fault = Some(FaultConfig { stage, kind, at_frame: 1, hang_ms });
+    config
+}
+
+/// Streams audio into a lane that is about to fail; both its streams hear of it.
+fn provoke(config: Config) -> voxlane::Engine {
+    let engine = engine(config);
+    let mut bystander = open(&engine);
+    let mut stream = open(&engine);
+    for part in noise(16_000, 1).chunks(320) {
+        // Once the lane has failed, pushing is refused.
+        if stream.push(part).is_err() {
+            break;
+        }
+    }
+    let _ = stream.end_segment();
+    for stream in [&mut stream, &mut bystander] {
+        let events = drain(stream);
+        let told = &events[events.len() - 2..];
+        assert!(matches!(told[0], Event::Error { error: StreamFault::LaneFailed, .. }), "{events:?}");
+        assert!(matches!(told[1], Event::Closed { .. }), "{events:?}");
+    }
+    assert!(matches!(stream.push(&[0i16; 10]), Err(StreamError::LaneFailed)));
+    engine
+}
+
+fn next_stream_works(engine: &voxlane::Engine) {
+    let audio = noise(7000, 2);
+    let mut stream = open_soon(engine);
+    stream.push_wait(&audio).unwrap();
+    stream.finish().unwrap();
+    assert_eq!(finals(&drain(&mut stream)), [expected(&audio)]);
+}
+
+#[test]
+fn a_panic_in_any_stage_restarts_the_lane() {
+    for stage in StageKind::ALL {
+        let engine = provoke(config_with(stage, FaultKind::Panic, 0));
+        next_stream_works(&engine);
+        let report = engine.report();
+        assert_eq!((report.restarts, report.lanes_down), (1, 0), "{stage:?}");
+    }
+}
+
+#[test]
+fn a_stage_that_hangs_is_given_up_and_its_thread_ends_when_it_wakes() {
+    let engine = provoke(config_with(StageKind::Encoder, FaultKind::Hang, 1500));
+    next_stream_works(&engine);
+    assert_eq!(engine.report().abandoned_threads, 1);
+    let waited = std::time::Instant::now();
+    while lane_threads_with_encoder() > 1 {
+        assert!(waited.elapsed() < Duration::from_secs(60), "the abandoned thread did not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// How many threads of this process run an encoder, by their names.
+fn lane_threads_with_encoder() -> usize {
+    std::fs::read_dir("/proc/self/task")
+        .unwrap()
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+        .filter(|name| name.starts_with("vox0-encoder"))
+        .count()
+}
+
+#[test]
+fn a_lane_that_fails_too_often_stays_down_and_the_engine_says_so() {
+    let mut config = config_with(StageKind::Decoder, FaultKind::Panic, 0);
+    config.supervise.max_restarts = 0;
+    let engine = provoke(config);
+    assert!(engine.open(voxlane::StreamOptions::default()).is_err());
+    assert_eq!(engine.report().lanes_down, 1);
+}
