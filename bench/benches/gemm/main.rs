@@ -27,7 +27,12 @@ type Table = fn(&Ceilings);
 fn main() {
     let word = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
     let ceilings = ceiling::measure();
-    println!("ceilings: f32 {:.0} GFLOP/s, i8 {:.0} GOP/s", ceilings.f32_gflops, ceilings.i8_gops);
+    println!(
+        "ceilings: f32 {:.0} GFLOP/s, bf16 {:.0} GFLOP/s, i8 {:.0} GOP/s",
+        ceilings.f32_gflops,
+        ceilings.bf16_gflops.unwrap_or(f64::NAN),
+        ceilings.i8_gops,
+    );
     for (name, bytes) in
         [("256 KiB", 256 << 10), ("512 KiB", 512 << 10), ("8 MiB", 8 << 20), ("256 MiB", 256 << 20)]
     {
