@@ -18,8 +18,6 @@
 
 pub mod audio;
 pub mod bell;
-#[cfg(feature = "cli")]
-pub mod cli;
 mod clock;
 pub mod config;
 mod cut;

@@ -26,7 +26,7 @@ waits! {
 }
 
 #[cfg(feature = "fetch")]
-pub(crate) use models::start;
+pub(crate) use models::load;
 
 #[cfg(feature = "fetch")]
 mod models {
@@ -38,21 +38,23 @@ mod models {
     use voxlane_models::moonshine::{self, Moonshine};
     use voxlane_models::tokenizer::Tokenizer;
 
+    /// Starts an engine with a model that has been loaded.
+    type Start = Box<dyn FnOnce(Source) -> Result<Engine, EngineError>>;
+
     /// `name => load::<strategy>` for the models; a loader gives a model and its vocabulary.
     macro_rules! models {
         ($($name:literal => $load:expr),+ $(,)?) => {
-            /// Starts an engine with the model that `source` names.
-            pub(crate) fn start(source: Source) -> Result<Engine, EngineError> {
-                let name = source.config.model.clone();
-                match name.as_str() {
+            /// Loads the model that `config` names.
+            pub(crate) fn load(config: &Config) -> Result<Start, EngineError> {
+                match config.model.as_str() {
                     $($name => {
-                        let files = files(&name)?;
-                        let (model, vocabulary) = $load(&files, &source.config)?;
-                        Engine::with_model(source, Arc::new(model), Arc::new(vocabulary))
+                        let (model, vocabulary) = $load(&files($name)?, config)?;
+                        let (model, vocabulary) = (Arc::new(model), Arc::new(vocabulary));
+                        Ok(Box::new(|source| Engine::with_model(source, model, vocabulary)))
                     })+
-                    _ => {
+                    name => {
                         let known = [$($name),+].join(", ");
-                        Err(EngineError::UnknownModel { name, known })
+                        Err(EngineError::UnknownModel { name: name.to_owned(), known })
                     }
                 }
             }

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use voxlane_kernels::isa::{self, Isa};
 
-use crate::host::limits::{self, Limit};
-use crate::host::topology::caches;
-use crate::host::{Root, Topology, allowed_cores, cgroup, core_list, gaps, system};
+use voxlane::host::limits::{self, Limit};
+use voxlane::host::topology::caches;
+use voxlane::host::{Root, Topology, allowed_cores, cgroup, core_list, gaps, system};
 
 /// How much memory a lane wants to lock: weights, arenas and rings of the largest default model.
 const LOCK_BYTES: u64 = 256 << 20;

@@ -1,10 +1,11 @@
 //! `voxlane models list | fetch NAME | path NAME | verify NAME`.
 
+use super::failure::Failure;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use voxlane_models::manager::{Manager, ManagerError, ModelFiles, Options, Progress};
+use voxlane_models::manager::{Manager, ModelFiles, Options, Progress};
 
 /// What to do with models.
 #[derive(Clone, Debug, clap::Args)]
@@ -40,69 +41,14 @@ enum Command {
     },
 }
 
-/// Why a subcommand did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// The model is not at hand.
-    #[error(transparent)]
-    Model(#[from] ManagerError),
-    /// The output could not be written.
-    #[error("cannot write the output: {0}")]
-    Output(#[from] io::Error),
-}
-
-impl Failure {
-    /// The exit code of the process.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Failure::Model(error) => exit_code(error),
-            Failure::Output(_) => 4,
-        }
-    }
-
-    /// What may help, where something may.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Failure::Model(error) => hint(error),
-            Failure::Output(_) => None,
-        }
-    }
-}
-
-/// The exit code for a model that is not at hand: 2 if it was asked for wrongly, 3 if it is missing or corrupt.
-pub fn exit_code(error: &ManagerError) -> u8 {
-    match error {
-        ManagerError::UnknownModel { .. } | ManagerError::NoCacheDir => 2,
-        _ => 3,
-    }
-}
-
-/// What may help against `error`, where something may.
-pub fn hint(error: &ManagerError) -> Option<String> {
-    match error {
-        ManagerError::UnknownModel { .. } => Some("`voxlane models list` shows all models".to_string()),
-        ManagerError::Corrupt { .. } => Some(
-            "`voxlane models fetch NAME` replaces damaged files of the cache; a file given with --from must be the manifest's"
-                .to_string(),
-        ),
-        ManagerError::Offline { model, .. } => {
-            Some(format!("run `voxlane models fetch {model}` with a network, or give a folder with --from DIR"))
-        }
-        ManagerError::Unavailable { model, .. } => Some(format!(
-            "put the files into a folder by hand and run `voxlane models fetch {model} --from DIR`; docs/models.md says where they are"
-        )),
-        _ => None,
-    }
-}
-
-/// Does what `args` say: results on standard output, progress on standard error.
+/// Does what `args` say: results go to `output`, progress on standard error.
 ///
 /// # Errors
 /// [`Failure`], which knows its exit code.
-pub fn run(args: &Args) -> Result<(), Failure> {
+pub fn run(args: &Args, output: &mut dyn Write) -> Result<(), Failure> {
     let options = Options { from: args.from.clone(), offline: args.offline, ..Options::default() };
     let manager = Manager::new(options)?;
-    run_with(args, &manager, &mut io::stdout().lock(), &mut Display::new())
+    run_with(args, &manager, output, &mut Display::new())
 }
 
 fn run_with(

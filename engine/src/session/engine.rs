@@ -5,7 +5,7 @@ use super::{EngineError, LaneState, OpenError, Stream, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
 use crate::clock::{Clock, Time};
-use crate::config::{Source, Topology};
+use crate::config::{Config, Source, Topology};
 use crate::fault_plan::FaultPlan;
 use crate::lane::LanePlan;
 use crate::registry;
@@ -64,7 +64,18 @@ impl Engine {
     /// As for [`with_model`](Self::with_model), and [`EngineError::Model`] if the model is missing or damaged.
     #[cfg(feature = "fetch")]
     pub fn start(config: impl Into<Source>) -> Result<Self, EngineError> {
-        registry::start(config.into())
+        let source = config.into();
+        registry::load(&source.config)?(source)
+    }
+
+    /// Loads the model that a configuration names and lets it go again: whether
+    /// [`start`](Self::start) would find it whole.
+    ///
+    /// # Errors
+    /// [`EngineError::UnknownModel`], or [`EngineError::Model`] if the model is missing or damaged.
+    #[cfg(feature = "fetch")]
+    pub fn check_model(config: &Config) -> Result<(), EngineError> {
+        registry::load(config).map(drop)
     }
 
     /// Starts an engine with a model that is at hand. Returns when every thread is pinned, built and, unless
@@ -170,11 +181,11 @@ impl Drop for Engine {
 }
 
 #[cfg(feature = "fault-injection")]
-fn fault_plan(config: &crate::config::Config) -> FaultPlan {
+fn fault_plan(config: &Config) -> FaultPlan {
     FaultPlan::new(config.fault.clone())
 }
 
 #[cfg(not(feature = "fault-injection"))]
-fn fault_plan(_: &crate::config::Config) -> FaultPlan {
+fn fault_plan(_: &Config) -> FaultPlan {
     FaultPlan
 }

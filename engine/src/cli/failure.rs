@@ -1,0 +1,152 @@
+//! Why the command did not do what it was asked: one plain line, a hint, an exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use voxlane::EngineError;
+use voxlane::config::ConfigError;
+use voxlane_models::manager::ManagerError;
+
+/// See the module.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The command line or the environment asks for something that does not exist.
+    #[error("{message}")]
+    Usage {
+        /// What.
+        message: String,
+        /// What may help.
+        hint: String,
+    },
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The model is not at hand.
+    #[error(transparent)]
+    Model(#[from] ManagerError),
+    /// The engine does not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Some files could not be transcribed; each has been told.
+    #[error("{failed} of {files} files could not be transcribed")]
+    Files {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        files: usize,
+        /// Whether the engine is at fault for any of them.
+        is_engine_fault: bool,
+    },
+    /// The output could not be written.
+    #[error("cannot write the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// A wrong command line or environment.
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Failure::Usage { message: message.into(), hint: hint.into() }
+    }
+
+    /// The exit code of the process.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Files { is_engine_fault: false, .. } => 1,
+            Failure::Usage { .. } | Failure::Config(_) => 2,
+            Failure::Model(error) => model_exit_code(error),
+            Failure::Engine(EngineError::Config(_) | EngineError::UnknownModel { .. }) => 2,
+            Failure::Engine(EngineError::Model(error)) => manager_error(error).map_or(3, model_exit_code),
+            Failure::Engine(_) | Failure::Files { .. } | Failure::Output(_) => 4,
+        }
+    }
+
+    /// What may help, where something may.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Failure::Usage { hint, .. } => Some(hint.clone()),
+            Failure::Config(error) | Failure::Engine(EngineError::Config(error)) => Some(config_hint(error)),
+            Failure::Model(error) => model_hint(error),
+            Failure::Engine(EngineError::Model(error)) => match manager_error(error) {
+                Some(error) => model_hint(error),
+                None => Some("`voxlane models verify NAME` tells whether the files are whole".into()),
+            },
+            Failure::Engine(EngineError::UnknownModel { .. }) => {
+                Some("set `model` in the configuration or give --model NAME".into())
+            }
+            Failure::Engine(_) => Some("`voxlane doctor` says what this host allows".into()),
+            Failure::Files { is_engine_fault: true, .. } => {
+                Some("VOXLANE_LOG=info shows what the engine did".into())
+            }
+            Failure::Files { .. } => Some("WAV, FLAC, MP3 and Ogg Vorbis files are read".into()),
+            Failure::Output(_) => None,
+        }
+    }
+
+    /// Writes the failure and gives the exit code. A reader of the output that has gone away is no failure.
+    pub fn tell(&self, out: &mut impl Write) -> ExitCode {
+        if matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
+            return ExitCode::SUCCESS;
+        }
+        // Nobody is left to tell if this cannot be written; the exit code remains.
+        let _ = writeln!(out, "error: {self}");
+        if let Some(hint) = self.hint() {
+            let _ = writeln!(out, "hint: {hint}");
+        }
+        ExitCode::from(self.exit_code())
+    }
+}
+
+impl From<clap::Error> for Failure {
+    /// The first paragraph of what `clap` says, in one line.
+    fn from(error: clap::Error) -> Self {
+        let text = error.render().to_string();
+        let paragraph: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+        let message = paragraph.join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        let is_bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+        let message = if is_bare { "a subcommand is missing" } else { message };
+        Failure::usage(message, "`voxlane --help` and `voxlane SUBCOMMAND --help` show what there is")
+    }
+}
+
+/// What the model manager said, if it was the one.
+pub fn manager_error<'a>(error: &'a Box<dyn std::error::Error + Send + Sync>) -> Option<&'a ManagerError> {
+    error.downcast_ref()
+}
+
+fn model_exit_code(error: &ManagerError) -> u8 {
+    match error {
+        ManagerError::UnknownModel { .. } | ManagerError::NoCacheDir => 2,
+        _ => 3,
+    }
+}
+
+fn model_hint(error: &ManagerError) -> Option<String> {
+    match error {
+        ManagerError::UnknownModel { .. } => Some("`voxlane models list` shows all models".to_string()),
+        ManagerError::Corrupt { .. } => Some(
+            "`voxlane models fetch NAME` replaces damaged files of the cache; a file given with --from must be the manifest's"
+                .to_string(),
+        ),
+        ManagerError::Offline { model, .. } => {
+            Some(format!("run `voxlane models fetch {model}` with a network, or give a folder with --from DIR"))
+        }
+        ManagerError::Unavailable { model, .. } => Some(format!(
+            "put the files into a folder by hand and run `voxlane models fetch {model} --from DIR`; docs/models.md says where they are"
+        )),
+        _ => None,
+    }
+}
+
+fn config_hint(error: &ConfigError) -> String {
+    let hint = match error {
+        ConfigError::Read { .. } => "configs/ holds files to begin with",
+        ConfigError::NoSuchCore { .. } => {
+            "`voxlane config check FILE --cores N` checks a file for another machine"
+        }
+        ConfigError::CoreNotAllowed { .. } => {
+            "the affinity mask (taskset, cpuset, container) leaves the core out; `voxlane doctor` shows it"
+        }
+        _ => "`voxlane config show` prints every field with its default",
+    };
+    hint.into()
+}
