@@ -9,12 +9,16 @@ pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx512;
 mod half;
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod neon;
 pub(crate) mod portable;
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
+#[cfg(target_arch = "aarch64")]
+pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
 
 /// The bits of the square root of a half: what [`Simd::split_exponent`] counts exponents from.
@@ -174,6 +178,9 @@ macro_rules! instruction_sets {
             $($name = $body($($arg: $type),*) $(-> $result)?;)+);
         #[cfg(target_arch = "x86_64")]
         $crate::simd::instruction_sets!(@set avx512, Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c",
+            $($name = $body($($arg: $type),*) $(-> $result)?;)+);
+        #[cfg(target_arch = "aarch64")]
+        $crate::simd::instruction_sets!(@set neon, Neon, "neon",
             $($name = $body($($arg: $type),*) $(-> $result)?;)+);
     };
     (@set $set:ident, $token:ident, $features:literal,

@@ -19,7 +19,6 @@ use std::sync::OnceLock;
 
 /// Declares the table and its instance for each instruction set: each line gives a field, its type, and the
 /// path of its functions, `module: name` standing for `module::scalar::name`, `module::avx2::name` and so on.
-/// NEON is part of the baseline there, so that the portable functions are compiled for it.
 macro_rules! table {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $module:ident: $name:ident;)+) => {
         /// One function per operation, all for the same instruction set.
@@ -42,7 +41,7 @@ macro_rules! table {
         static AVX512: Table =
             Table { isa: Isa::Avx512, gemm: gemm::AVX512, $($field: $module::avx512::$name,)+ };
         #[cfg(target_arch = "aarch64")]
-        static NEON: Table = Table { isa: Isa::Neon, gemm: gemm::NEON, $($field: $module::scalar::$name,)+ };
+        static NEON: Table = Table { isa: Isa::Neon, gemm: gemm::NEON, $($field: $module::neon::$name,)+ };
     };
 }
 

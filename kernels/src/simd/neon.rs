@@ -1,0 +1,198 @@
+//! Vectors of four in NEON registers.
+
+use super::{ROOT_BITS, Simd, half};
+use std::arch::aarch64::*;
+
+/// The machine has NEON, which is part of every aarch64 baseline.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Neon(());
+
+impl Neon {
+    /// The token.
+    ///
+    /// # Safety
+    /// The machine must have the instruction set.
+    #[inline(always)]
+    pub(crate) unsafe fn new() -> Self {
+        Neon(())
+    }
+}
+
+/// Four lanes set, then four not set: a window of it is the mask of the first few lanes.
+static MASKS: [u32; 8] = [!0, !0, !0, !0, 0, 0, 0, 0];
+
+/// A method that is one intrinsic.
+macro_rules! one {
+    ($(fn $name:ident($($arg:ident),*) = $intrinsic:ident($($given:expr),*);)+) => {
+        $(#[inline(always)]
+        fn $name(self, $($arg: float32x4_t),*) -> float32x4_t {
+            // SAFETY: the token is proof of the instruction set.
+            unsafe { $intrinsic($($given),*) }
+        })+
+    };
+}
+
+impl Simd for Neon {
+    const LANES: usize = 4;
+    const REGISTERS: usize = 32;
+    type F = float32x4_t;
+    type M = uint32x4_t;
+
+    one! {
+        fn add(a, b) = vaddq_f32(a, b);
+        fn sub(a, b) = vsubq_f32(a, b);
+        fn mul(a, b) = vmulq_f32(a, b);
+        fn div(a, b) = vdivq_f32(a, b);
+        fn mul_add(a, b, c) = vfmaq_f32(c, a, b);
+        fn round(a) = vrndnq_f32(a);
+    }
+    // NEON's own maximum gives NaN where either is NaN; these give the second operand.
+    #[inline(always)]
+    fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) }
+    }
+    #[inline(always)]
+    fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { vbslq_f32(vcltq_f32(a, b), a, b) }
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> float32x4_t {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { vdupq_n_f32(x) }
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, from: *const f32) -> float32x4_t {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { vld1q_f32(from) }
+    }
+    #[inline(always)]
+    unsafe fn load_masked(self, from: *const f32, mask: uint32x4_t) -> float32x4_t {
+        let mut lanes = [0.0f32; 4];
+        // SAFETY: only elements under the mask are read.
+        unsafe {
+            let mask = std::mem::transmute::<uint32x4_t, [u32; 4]>(mask);
+            for (i, lane) in lanes.iter_mut().enumerate() {
+                if mask[i] != 0 {
+                    *lane = *from.add(i);
+                }
+            }
+            vld1q_f32(lanes.as_ptr())
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32, v: float32x4_t) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe { vst1q_f32(to, v) }
+    }
+    #[inline(always)]
+    unsafe fn store_masked(self, to: *mut f32, v: float32x4_t, mask: uint32x4_t) {
+        // SAFETY: only elements under the mask are written.
+        unsafe {
+            let mask = std::mem::transmute::<uint32x4_t, [u32; 4]>(mask);
+            let lanes = std::mem::transmute::<float32x4_t, [f32; 4]>(v);
+            for i in 0..4 {
+                if mask[i] != 0 {
+                    *to.add(i) = lanes[i];
+                }
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_f16_ptr(self, from: *const u16) -> float32x4_t {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe {
+            let bits = from.cast::<[u16; 4]>().read_unaligned();
+            vld1q_f32(bits.map(half::to_f32).as_ptr())
+        }
+    }
+    #[inline(always)]
+    unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> float32x4_t {
+        let mut lanes = [0.0f32; 4];
+        for (i, lane) in lanes.iter_mut().enumerate().take(n) {
+            // SAFETY: only the first n elements are read.
+            *lane = half::to_f32(unsafe { *from.add(i) });
+        }
+        // SAFETY: four elements; the token is proof of the instruction set.
+        unsafe { vld1q_f32(lanes.as_ptr()) }
+    }
+    #[inline(always)]
+    unsafe fn store_f16_ptr(self, to: *mut u16, v: float32x4_t) {
+        // SAFETY: the caller's promise; a vector is four f32.
+        unsafe {
+            let lanes = std::mem::transmute::<float32x4_t, [f32; 4]>(v);
+            to.cast::<[u16; 4]>().write_unaligned(lanes.map(half::from_f32));
+        }
+    }
+    #[inline(always)]
+    fn first(self, n: usize) -> uint32x4_t {
+        let window = &MASKS[4 - n.min(4)..][..4];
+        // SAFETY: the window holds four u32; the token is proof of the instruction set.
+        unsafe { vld1q_u32(window.as_ptr()) }
+    }
+    #[inline(always)]
+    fn scale_by_power(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe {
+            // The exponent field of 2^n; at n = -127 it is that of zero.
+            let n = vcvtq_s32_f32(self.max(n, vdupq_n_f32(-127.0)));
+            let power = vshlq_n_s32::<23>(vaddq_s32(n, vdupq_n_s32(127)));
+            vmulq_f32(a, vreinterpretq_f32_s32(power))
+        }
+    }
+    #[inline(always)]
+    fn split_exponent(self, a: float32x4_t) -> (float32x4_t, float32x4_t) {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe {
+            let bits = vreinterpretq_s32_f32(a);
+            let exponent = vshrq_n_s32::<23>(vsubq_s32(bits, vdupq_n_s32(ROOT_BITS as i32)));
+            let mantissa = vsubq_s32(bits, vshlq_n_s32::<23>(exponent));
+            (vreinterpretq_f32_s32(mantissa), vcvtq_f32_s32(exponent))
+        }
+    }
+    #[inline(always)]
+    fn select(self, mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { vbslq_f32(mask, a, b) }
+    }
+    #[inline(always)]
+    fn any_greater(self, a: float32x4_t, b: float32x4_t) -> bool {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { vmaxvq_u32(vcgtq_f32(a, b)) != 0 }
+    }
+    #[inline(always)]
+    unsafe fn stream_ptr(self, to: *mut f32, v: float32x4_t) {
+        // SAFETY: the caller's promise.
+        unsafe { self.store_ptr(to, v) }
+    }
+    #[inline(always)]
+    fn fence(self) {}
+    #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
+    #[inline(always)]
+    unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|r| vld1q_f32(from.add(r * from_stride)));
+            let (even, odd) = (vtrnq_f32(a, b), vtrnq_f32(c, d));
+            let halves = [even.0, even.1].map(|x| vreinterpretq_f64_f32(x));
+            let others = [odd.0, odd.1].map(|x| vreinterpretq_f64_f32(x));
+            for i in 0..2 {
+                let (low, high) = (vtrn1q_f64(halves[i], others[i]), vtrn2q_f64(halves[i], others[i]));
+                vst1q_f32(to.add(i * to_stride), vreinterpretq_f32_f64(low));
+                vst1q_f32(to.add((i + 2) * to_stride), vreinterpretq_f32_f64(high));
+            }
+        }
+    }
+    #[inline(always)]
+    fn sum(self, a: float32x4_t) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { vaddvq_f32(a) }
+    }
+    #[inline(always)]
+    fn max_lane(self, a: float32x4_t) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { vmaxvq_f32(a) }
+    }
+}
