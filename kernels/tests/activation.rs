@@ -33,7 +33,7 @@ fn sigmoid(x: f64) -> f64 {
 
 /// Every `f32` of both signs from tiny to beyond `limit`, thinned by taking every `step`th bit pattern.
 fn sweep(limit: f32) -> Vec<f32> {
-    let step = size(1201, 4_000_037);
+    let step = size(4801, 8_000_009);
     let positive = (1e-30f32.to_bits()..limit.to_bits()).step_by(step).map(f32::from_bits);
     positive.flat_map(|x| [x, -x]).collect()
 }
