@@ -10,11 +10,11 @@ use voxlane_kernels::rope::{self, Rotation};
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::topk::Candidate;
 
-const WIDTHS: [usize; 9] = [1, 2, 7, 15, 16, 17, 63, 288, 417];
+const WIDTHS: &[usize] = if cfg!(miri) { &[1, 7, 17] } else { &[1, 2, 7, 15, 16, 17, 63, 288, 417] };
 
 on_every_instruction_set! {
     fn layer_norm(table: &Table) {
-        for width in WIDTHS {
+        for &width in WIDTHS {
             let mut random = Random(width as u64);
             let x: Vec<f32> = random.vector(3 * (width + 1), 2.0).iter().map(|x| x + 30.0).collect();
             let (weight, bias) = (random.vector(width, 2.0), random.vector(width, 2.0));
@@ -52,7 +52,7 @@ on_every_instruction_set! {
     }
 
     fn softmax_and_log_sum_exp(table: &Table) {
-        for width in WIDTHS {
+        for &width in WIDTHS {
             for offset in [0.0, 300.0, -300.0] {
                 let x: Vec<f32> = Random(width as u64).vector(width, 20.0).iter().map(|x| x + offset).collect();
                 let mut y = x.clone();
@@ -126,7 +126,7 @@ on_every_instruction_set! {
             assert_eq!((table.argmax)(x), expected, "{x:?}");
         }
         assert_eq!((table.argmax)(&[NAN; 600]), None);
-        for len in [1, 2, 15, 16, 17, 255, 256, 257, 1000, size(51_865, 700)] {
+        for len in [1, 2, 15, 16, 17, 255, 256, 257, size(51_865, 300)] {
             let mut random = Random(len as u64);
             for round in 0..size(30, 1) {
                 // Few distinct values, so that ties are common; NaN and infinities among them.
@@ -186,7 +186,7 @@ on_every_instruction_set! {
 
     fn lstm_step(table: &Table) {
         let sigmoid = |x: f32| 1.0 / (1.0 + f64::from(-x).exp());
-        for width in [1, 16, 37, 640] {
+        for width in [1, 16, 37, size(640, 9)] {
             for (order, [i, f, g, o]) in
                 [(GateOrder::InputForgetCellOutput, [0, 1, 2, 3]), (GateOrder::InputOutputForgetCell, [0, 2, 3, 1])]
             {
