@@ -5,5 +5,5 @@ set -eu
 folder="${1:-$(dirname "$0")/.venv}"
 python3 -m venv "$folder"
 "$folder/bin/pip" install --quiet \
-    onnxruntime==1.23.2 onnx==1.23.2 numpy==2.4.6 soundfile==0.14.0 tokenizers==0.23.3
+    onnxruntime==1.23.2 onnx==1.23.2 numpy==2.4.6 soundfile==0.14.0 tokenizers==0.23.3 sherpa-onnx==2.0.1
 echo "$folder/bin/python"

@@ -1,0 +1,42 @@
+//! `voxlane-bench`: comparisons that are more than a Criterion bench.
+
+mod cli;
+
+use clap::{Parser, Subcommand};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// Measures Voxlane: word error rates, and our side of the comparisons in bench/peers.
+#[derive(Debug, Parser)]
+#[command(name = "voxlane-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print word error rates over transcribed recordings
+    Wer(cli::wer::Args),
+    /// Bring a model into the cache and print its folder
+    Fetch(cli::fetch::Args),
+    /// Transcribe the files named on standard input, one JSON line each with its times
+    Serve(cli::serve::Args),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match arguments.command {
+        Command::Wer(args) => cli::wer::run(&args),
+        Command::Fetch(args) => cli::fetch::run(&args),
+        Command::Serve(args) => cli::serve::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to tell if standard error is gone too.
+            let _ = writeln!(io::stderr(), "voxlane-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
