@@ -23,6 +23,12 @@ pub(super) trait Product {
     /// As many rows fit into the registers beside those panels.
     const FEW_ROWS: usize = Self::ROWS * Self::PANELS / Self::PANELS_OF_FEW;
 
+    /// Whether so many rows take one panel at a time: for products that hide the latency of their sums in
+    /// another way, and so can read all weights as one stream.
+    fn one_panel_at_a_time(&self, _rows: usize) -> bool {
+        false
+    }
+
     /// Runs a task with the instruction set enabled.
     ///
     /// # Safety
@@ -63,10 +69,16 @@ pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output
     let block = (ROW_BLOCK_BYTES / bytes_per_row.max(1)).max(1).next_multiple_of(K::ROWS);
     for first in (0..output.rows).step_by(block) {
         let last = output.rows.min(first + block);
-        let wide = if last - first <= K::FEW_ROWS { K::PANELS_OF_FEW } else { K::PANELS };
+        let wide = match last - first {
+            rows if product.one_panel_at_a_time(rows) => 1,
+            rows if rows <= K::FEW_ROWS => K::PANELS_OF_FEW,
+            _ => K::PANELS,
+        };
         let mut panel = 0;
         while panel < panels {
             let p = if panel + wide <= panels { wide } else { 1 };
+            // Rows of one tile pass along all panels at once; more take turns at each.
+            let end = if last - first <= K::ROWS { panel + (panels - panel) / p * p } else { panel + p };
             let mut row = first;
             while row < last {
                 // The rows that are left, spread evenly over tiles.
@@ -74,8 +86,8 @@ pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output
                 // The first rows fetch for all. Few rows read as fast as the machine's own prefetcher can,
                 // and fetching ahead only got into its way.
                 let fetch = row == first && last - first > K::FEW_ROWS;
-                let work = Work { product, output: &output, row, panel, fetch };
-                // SAFETY: `row + m <= rows` and `panel + p <= panels`; the rest is the caller's promise.
+                let work = Work { product, output: &output, row, panel, end, fetch };
+                // SAFETY: `row + m <= rows` and `end <= panels`; the rest is the caller's promise.
                 unsafe {
                     match p {
                         6 if K::PANELS_OF_FEW == 6 => few_rows::<K, 6>(work, m),
@@ -86,7 +98,7 @@ pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output
                 }
                 row += m;
             }
-            panel += p;
+            panel = end;
         }
     }
 }
@@ -113,23 +125,27 @@ unsafe fn rows_of<K: Product, const P: usize>(work: Work<'_, K>, m: usize) {
     tile_of!(1 2 3 4 5 6 7 8 of work, m, at most K::ROWS)
 }
 
-/// Where a tile is.
+/// Where tiles are: from `panel` to `end`, a multiple of their width.
 struct Work<'a, K> {
     product: &'a K,
     output: &'a Output<'a>,
     row: usize,
     panel: usize,
+    end: usize,
     fetch: bool,
 }
 
-/// A tile of `M` rows and `P` panels.
+/// Tiles of `M` rows and `P` panels.
 struct Tile<'a, K, const M: usize, const P: usize>(Work<'a, K>);
 
 impl<K: Product, const M: usize, const P: usize> Task for Tile<'_, K, M, P> {
     #[inline(always)]
     unsafe fn run(self) {
-        // SAFETY: the caller's promise.
-        unsafe { one_tile::<K, M, P>(self.0) }
+        let Work { product, output, row, panel, end, fetch } = self.0;
+        for panel in (panel..end).step_by(P) {
+            // SAFETY: the caller's promise.
+            unsafe { one_tile::<K, M, P>(product, output, row, panel, fetch) }
+        }
     }
 }
 
@@ -138,8 +154,13 @@ impl<K: Product, const M: usize, const P: usize> Task for Tile<'_, K, M, P> {
 /// # Safety
 /// The tile lies inside the product and the output; the instruction set is enabled in the caller.
 #[inline(always)]
-unsafe fn one_tile<K: Product, const M: usize, const P: usize>(work: Work<'_, K>) {
-    let Work { product, output, row, panel, fetch } = work;
+unsafe fn one_tile<K: Product, const M: usize, const P: usize>(
+    product: &K,
+    output: &Output<'_>,
+    row: usize,
+    panel: usize,
+    fetch: bool,
+) {
     // SAFETY: the caller's promise.
     let mut sums = unsafe { product.tile::<M, P>(row, panel, fetch) };
     let column = panel * PANEL;

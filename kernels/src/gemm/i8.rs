@@ -14,6 +14,10 @@ use std::marker::PhantomData;
 
 /// The most inputs a product may have: beyond, a sum of `255 * 127` could leave 32 bits.
 pub const MAX_INPUTS: usize = 65_536;
+/// Sums that one output is split into where a product has very few rows.
+const CHAINS: usize = 8;
+/// Corrections of sums that need none.
+const NOTHING: [i32; PANEL] = [0; PANEL];
 /// Inputs of one step: as many products go into one 32-bit sum at once.
 const STEP: usize = 4;
 
@@ -82,11 +86,13 @@ fn check(panels: usize, scales: usize, corrections: usize, outputs: usize, input
 /// Weights that [`pack`] has laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct Packed<'a> {
-    pub(crate) panels: &'a [i8],
-    pub(crate) scales: &'a [f32],
-    pub(crate) corrections: &'a [i32],
-    pub(crate) outputs: usize,
-    pub(crate) inputs: usize,
+    panels: &'a [i8],
+    scales: &'a [f32],
+    corrections: &'a [i32],
+    outputs: usize,
+    inputs: usize,
+    /// Whether the whole matrix, of which this may be a part, is too large for the second-level cache.
+    large: bool,
 }
 
 impl<'a> Packed<'a> {
@@ -102,7 +108,7 @@ impl<'a> Packed<'a> {
         inputs: usize,
     ) -> Self {
         check(panels.len(), scales.len(), corrections.len(), outputs, inputs);
-        Self { panels, scales, corrections, outputs, inputs }
+        Self { panels, scales, corrections, outputs, inputs, large: panels.len() > 1 << 20 }
     }
 
     /// Number of outputs (rows of the weight matrix).
@@ -193,6 +199,7 @@ struct Tiles<D> {
     panels: *const i8,
     scales: *const f32,
     corrections: *const i32,
+    large: bool,
     steps: usize,
     dots: PhantomData<D>,
 }
@@ -202,6 +209,12 @@ impl<D: Dots> Product for Tiles<D> {
     const ROWS: usize = D::TILE_ROWS;
     const PANELS: usize = D::TILE_PANELS;
     const PANELS_OF_FEW: usize = D::TILE_PANELS_OF_FEW;
+
+    // One stream is what the third level and memory deliver best (87 → 92 % of reads); from the second
+    // level, six panels beside each other are faster, having fewer sums to join.
+    fn one_panel_at_a_time(&self, rows: usize) -> bool {
+        rows <= D::ROWS_OF_CHAINS && self.large
+    }
 
     #[inline(always)]
     unsafe fn enter(task: impl Task) {
@@ -225,8 +238,27 @@ impl<D: Dots> Product for Tiles<D> {
             let start: [D::Sums; P] =
                 std::array::from_fn(|p| D::start(self.corrections.add((panel + p) * PANEL)));
             let mut sums = [start; M];
+            let mut step = 0;
+            if P == 1 && M <= D::ROWS_OF_CHAINS {
+                // Integer sums may be split: several at once hide the latency of one.
+                let mut parts = [[D::start(NOTHING.as_ptr()); M]; CHAINS];
+                while step + CHAINS <= self.steps {
+                    for part in &mut parts {
+                        let w = D::weights(w[0].add(step * STEP * PANEL));
+                        for m in 0..M {
+                            part[m] = D::add(part[m], D::inputs(a[m].add(step * STEP)), w);
+                        }
+                        step += 1;
+                    }
+                }
+                for part in parts {
+                    for m in 0..M {
+                        sums[m][0] = D::join(sums[m][0], part[m]);
+                    }
+                }
+            }
             let ahead = fetch_distance(fetch, P * self.steps * STEP * PANEL);
-            for step in 0..self.steps {
+            for step in step..self.steps {
                 if let Some(ahead) = ahead {
                     for w in w {
                         D::Lanes::prefetch(w.add(step * STEP * PANEL).wrapping_byte_add(ahead));
@@ -262,6 +294,7 @@ unsafe fn run<D: Dots>(call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
         panels: call.w.panels.as_ptr(),
         scales: call.w.scales.as_ptr(),
         corrections: call.w.corrections.as_ptr(),
+        large: call.w.large,
         steps: call.w.inputs.div_ceil(STEP),
         dots: PhantomData,
     };

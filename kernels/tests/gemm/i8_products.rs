@@ -159,6 +159,19 @@ macro_rules! on_each_instruction_set {
                 }
             }
 
+            /// One that does not fit into the second-level cache takes another path for very few rows.
+            #[test]
+            fn a_large_matrix() {
+                if $isa.is_available() {
+                    let case = Case {
+                        rows: 3, outputs: 1100, inputs: 1001, bias: false, accumulate: false, extreme: true, seed: 5,
+                    };
+                    case.check($isa, 3);
+                    case.check($isa, 2);
+                    case.check($isa, 1);
+                }
+            }
+
             #[test]
             fn rows_that_are_not_finite_give_nan() {
                 if $isa.is_available() {

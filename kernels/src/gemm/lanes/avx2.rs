@@ -152,6 +152,7 @@ impl Dots for Avx2 {
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 1;
+    const ROWS_OF_CHAINS: usize = 0;
 
     #[target_feature(enable = "avx2,fma")]
     unsafe fn enter(task: impl Task) {
@@ -190,6 +191,12 @@ impl Dots for Avx2 {
     }
 
     #[inline(always)]
+    unsafe fn join(a: [__m256i; 4], b: [__m256i; 4]) -> [__m256i; 4] {
+        // SAFETY: the trait's contract.
+        std::array::from_fn(|i| unsafe { _mm256_add_epi32(a[i], b[i]) })
+    }
+
+    #[inline(always)]
     unsafe fn finish(sums: [__m256i; 4]) -> Self {
         // SAFETY: the trait's contract. `hadd` interleaves the halves of its operands; the permutation
         // brings the outputs back into order.
@@ -214,6 +221,7 @@ impl Dots for AvxVnni {
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 3;
+    const ROWS_OF_CHAINS: usize = 0;
 
     #[target_feature(enable = "avx2,fma,avxvnni")]
     unsafe fn enter(task: impl Task) {
@@ -243,6 +251,12 @@ impl Dots for AvxVnni {
     unsafe fn add(sums: [__m256i; 2], a: __m256i, w: [__m256i; 2]) -> [__m256i; 2] {
         // SAFETY: the trait's contract.
         unsafe { [_mm256_dpbusd_avx_epi32(sums[0], a, w[0]), _mm256_dpbusd_avx_epi32(sums[1], a, w[1])] }
+    }
+
+    #[inline(always)]
+    unsafe fn join(a: [__m256i; 2], b: [__m256i; 2]) -> [__m256i; 2] {
+        // SAFETY: the trait's contract.
+        unsafe { [_mm256_add_epi32(a[0], b[0]), _mm256_add_epi32(a[1], b[1])] }
     }
 
     #[inline(always)]

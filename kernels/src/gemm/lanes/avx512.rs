@@ -126,6 +126,7 @@ impl Dots for Avx512 {
     const TILE_ROWS: usize = 8;
     const TILE_PANELS: usize = 3;
     const TILE_PANELS_OF_FEW: usize = 6;
+    const ROWS_OF_CHAINS: usize = 2;
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
     unsafe fn enter(task: impl Task) {
@@ -155,6 +156,12 @@ impl Dots for Avx512 {
     unsafe fn add(sums: __m512i, a: __m512i, w: __m512i) -> __m512i {
         // SAFETY: the trait's contract.
         unsafe { _mm512_dpbusd_epi32(sums, a, w) }
+    }
+
+    #[inline(always)]
+    unsafe fn join(a: __m512i, b: __m512i) -> __m512i {
+        // SAFETY: the trait's contract.
+        unsafe { _mm512_add_epi32(a, b) }
     }
 
     #[inline(always)]

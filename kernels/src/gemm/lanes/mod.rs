@@ -91,6 +91,8 @@ pub(super) trait Dots {
     const TILE_PANELS: usize;
     /// Panels of a tile of one or two rows.
     const TILE_PANELS_OF_FEW: usize;
+    /// Rows for which eight sums of each output fit into the registers.
+    const ROWS_OF_CHAINS: usize;
 
     /// Runs a task with the instruction set enabled.
     unsafe fn enter(task: impl Task);
@@ -103,6 +105,8 @@ pub(super) trait Dots {
     unsafe fn inputs(p: *const u8) -> Self::Inputs;
     /// Adds the products of four inputs with the weights of each output.
     unsafe fn add(sums: Self::Sums, a: Self::Inputs, w: Self::Weights) -> Self::Sums;
+    /// The sums of both.
+    unsafe fn join(a: Self::Sums, b: Self::Sums) -> Self::Sums;
     /// The sums, converted (rounded to the nearest where they exceed 24 bits).
     unsafe fn finish(sums: Self::Sums) -> Self::Lanes;
 }

@@ -151,6 +151,7 @@ impl Dots for Neon {
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 1;
+    const ROWS_OF_CHAINS: usize = 0;
 
     #[target_feature(enable = "neon")]
     unsafe fn enter(task: impl Task) {
@@ -189,6 +190,12 @@ impl Dots for Neon {
     }
 
     #[inline(always)]
+    unsafe fn join(a: [int32x4_t; 8], b: [int32x4_t; 8]) -> [int32x4_t; 8] {
+        // SAFETY: the trait's contract.
+        std::array::from_fn(|i| unsafe { vaddq_s32(a[i], b[i]) })
+    }
+
+    #[inline(always)]
     unsafe fn finish(sums: [int32x4_t; 8]) -> Self {
         // SAFETY: the trait's contract.
         Self(std::array::from_fn(|i| unsafe { vcvtq_f32_s32(vpaddq_s32(sums[2 * i], sums[2 * i + 1])) }))
@@ -206,6 +213,7 @@ impl Dots for NeonDot {
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 3;
+    const ROWS_OF_CHAINS: usize = 0;
 
     #[target_feature(enable = "neon,dotprod")]
     unsafe fn enter(task: impl Task) {
@@ -247,6 +255,12 @@ impl Dots for NeonDot {
             }
         }
         sums
+    }
+
+    #[inline(always)]
+    unsafe fn join(a: [int32x4_t; 4], b: [int32x4_t; 4]) -> [int32x4_t; 4] {
+        // SAFETY: the trait's contract.
+        std::array::from_fn(|i| unsafe { vaddq_s32(a[i], b[i]) })
     }
 
     #[inline(always)]

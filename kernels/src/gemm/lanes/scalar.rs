@@ -109,6 +109,7 @@ impl Dots for Scalar {
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 1;
+    const ROWS_OF_CHAINS: usize = 0;
 
     unsafe fn enter(task: impl Task) {
         // SAFETY: the caller's promise.
@@ -137,6 +138,11 @@ impl Dots for Scalar {
     unsafe fn add(sums: [i32; 16], a: [u8; 4], w: [[i8; 4]; 16]) -> [i32; 16] {
         let dot = |w: [i8; 4]| (0..4).map(|j| i32::from(a[j]) * i32::from(w[j])).sum::<i32>();
         std::array::from_fn(|i| sums[i] + dot(w[i]))
+    }
+
+    #[inline(always)]
+    unsafe fn join(a: [i32; 16], b: [i32; 16]) -> [i32; 16] {
+        std::array::from_fn(|i| a[i] + b[i])
     }
 
     #[inline(always)]
