@@ -2,6 +2,7 @@
 
 use super::failure::{Failure, manager_error};
 use clap::Subcommand;
+use std::error::Error;
 use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -74,7 +75,7 @@ fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<
     let model = &source.config.model;
     match tried {
         Ok(done) => writeln!(out, "model {model}: {done} in {:.2} s", begun.elapsed().as_secs_f64())?,
-        Err(EngineError::Model(error)) if is_missing(&error) => {
+        Err(EngineError::Model(error)) if is_missing(&*error) => {
             writeln!(
                 out,
                 "model {model}: not in the cache, so not tried; `voxlane models fetch {model}` brings it"
@@ -86,7 +87,7 @@ fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<
     Ok(())
 }
 
-fn is_missing(error: &Box<dyn std::error::Error + Send + Sync>) -> bool {
+fn is_missing(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     matches!(manager_error(error), Some(ManagerError::Missing { .. }))
 }
 

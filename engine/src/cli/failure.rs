@@ -1,5 +1,6 @@
 //! Why the command did not do what it was asked: one plain line, a hint, an exit code.
 
+use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use voxlane::EngineError;
@@ -54,7 +55,7 @@ impl Failure {
             Failure::Usage { .. } | Failure::Config(_) => 2,
             Failure::Model(error) => model_exit_code(error),
             Failure::Engine(EngineError::Config(_) | EngineError::UnknownModel { .. }) => 2,
-            Failure::Engine(EngineError::Model(error)) => manager_error(error).map_or(3, model_exit_code),
+            Failure::Engine(EngineError::Model(error)) => manager_error(&**error).map_or(3, model_exit_code),
             Failure::Engine(_) | Failure::Files { .. } | Failure::Output(_) => 4,
         }
     }
@@ -65,7 +66,7 @@ impl Failure {
             Failure::Usage { hint, .. } => Some(hint.clone()),
             Failure::Config(error) | Failure::Engine(EngineError::Config(error)) => Some(config_hint(error)),
             Failure::Model(error) => model_hint(error),
-            Failure::Engine(EngineError::Model(error)) => match manager_error(error) {
+            Failure::Engine(EngineError::Model(error)) => match manager_error(&**error) {
                 Some(error) => model_hint(error),
                 None => Some("`voxlane models verify NAME` tells whether the files are whole".into()),
             },
@@ -109,7 +110,7 @@ impl From<clap::Error> for Failure {
 }
 
 /// What the model manager said, if it was the one.
-pub fn manager_error<'a>(error: &'a Box<dyn std::error::Error + Send + Sync>) -> Option<&'a ManagerError> {
+pub fn manager_error<'a>(error: &'a (dyn Error + Send + Sync + 'static)) -> Option<&'a ManagerError> {
     error.downcast_ref()
 }
 

@@ -1,0 +1,103 @@
+//! Running the command, and recordings for it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use voxlane::audio::file::{Samples, read};
+use voxlane_models::manager::{self, ModelFiles};
+
+/// What is said in the sample recording.
+pub const SAMPLE_TEXT: &str = "Ever tried ever failed, no matter try again, fail again, fail better.";
+
+/// What a run left.
+pub struct Said {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// The default model; fetched if it is not in the cache, so that no test sees the progress of that.
+pub fn model() -> &'static ModelFiles {
+    static MODEL: OnceLock<ModelFiles> = OnceLock::new();
+    MODEL.get_or_init(|| manager::fetch("moonshine-tiny").unwrap())
+}
+
+/// The command with what the environment may have set left out, apart from the cache.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_voxlane"));
+    command.args(args).env_remove("VOXLANE_LOG").env_remove("VOXLANE_ISA");
+    command
+}
+
+pub fn run(args: &[&str]) -> Said {
+    if args.first() == Some(&"transcribe") {
+        model();
+    }
+    output(&mut command(args))
+}
+
+pub fn output(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+pub fn path(path: &Path) -> String {
+    path.to_str().unwrap().to_owned()
+}
+
+pub fn configs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs")
+}
+
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audio").join(name)
+}
+
+/// The recording that comes with the model.
+pub fn sample() -> PathBuf {
+    model().sample().unwrap().to_path_buf()
+}
+
+/// Its samples: 16 kHz, mono, 16 bit.
+pub fn sample_values() -> Vec<i16> {
+    match read(sample()).unwrap().samples {
+        Samples::I16(samples) => samples,
+        Samples::F32(_) => panic!("the sample recording has 16 bits"),
+    }
+}
+
+pub fn write_i16_wav(path: &Path, samples: &[i16]) {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    write_wav(path, (1, 16), (16_000, 1), &data);
+}
+
+pub fn write_f32_wav(path: &Path, rate: u32, channels: u16, samples: &[f32]) {
+    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    write_wav(path, (3, 32), (rate, channels), &data);
+}
+
+fn write_wav(path: &Path, (format, bits): (u16, u16), (rate, channels): (u32, u16), data: &[u8]) {
+    let block = channels * bits / 8;
+    let mut file = Vec::new();
+    file.extend_from_slice(b"RIFF");
+    file.extend_from_slice(&(36 + data.len() as u32).to_le_bytes());
+    file.extend_from_slice(b"WAVEfmt ");
+    file.extend_from_slice(&16u32.to_le_bytes());
+    for field in [format, channels] {
+        file.extend_from_slice(&field.to_le_bytes());
+    }
+    for field in [rate, rate * u32::from(block)] {
+        file.extend_from_slice(&field.to_le_bytes());
+    }
+    for field in [block, bits] {
+        file.extend_from_slice(&field.to_le_bytes());
+    }
+    file.extend_from_slice(b"data");
+    file.extend_from_slice(&(data.len() as u32).to_le_bytes());
+    file.extend_from_slice(data);
+    std::fs::write(path, file).unwrap();
+}
