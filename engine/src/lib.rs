@@ -16,6 +16,7 @@
 //! - After start-up nothing between push and event allocates, locks or logs.
 //! - Bad input is a typed error; nothing here exits, prints or panics.
 
+mod assist;
 pub mod audio;
 pub mod bell;
 mod clock;

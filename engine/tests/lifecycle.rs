@@ -49,6 +49,20 @@ fn one_thread_or_two_give_the_same_and_run_where_they_were_put() {
 }
 
 #[test]
+fn a_helper_thread_changes_no_result() {
+    let allowed = Topology::of_host().allowed;
+    let [a, b, ..] = allowed[..] else { return }; // one core: the configuration would be refused
+    for wait in ["spin", "park"] {
+        let cores = format!("ingest = {a}, features = {a}, encoder = {a}, decoder = {a}, emit = {a}");
+        let text = format!("[[lane]]\nwait = \"{wait}\"\nhelper_core = {b}\ncores = {{ {cores} }}\n");
+        let engine = engine(voxlane::config::Source::parse(text, None).unwrap());
+        for seed in 0..10 {
+            transcribes(&engine, seed);
+        }
+    }
+}
+
+#[test]
 fn two_lanes_serve_side_by_side() {
     let mut config = support::config(1);
     config.lanes.push(config.lanes[0].clone());

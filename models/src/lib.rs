@@ -16,6 +16,7 @@ pub mod manager;
 pub mod model;
 pub mod moonshine;
 pub mod onnx;
+pub mod team;
 pub mod tokenizer;
 pub mod vocabulary;
 pub mod weights;

@@ -11,6 +11,7 @@
 use crate::budget::{Budget, Progress};
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
+use crate::team::Team;
 
 /// The index of a stream's state within a lane, below the `slots` a part was made with.
 pub type Slot = usize;
@@ -57,8 +58,9 @@ pub trait Model: Send + Sync + 'static {
     /// A front end with `slots` states. Called on the thread that will run it.
     fn front_end(&self, slots: usize) -> Self::FrontEnd;
 
-    /// An encoder with `slots` states. Called on the thread that will run it.
-    fn encoder(&self, slots: usize) -> Self::Encoder;
+    /// An encoder with `slots` states, which may share its work with `team`. Called on the thread that will
+    /// run it.
+    fn encoder(&self, slots: usize, team: Team) -> Self::Encoder;
 
     /// A decoder with `slots` states. Called on the thread that will run it.
     fn decoder(&self, slots: usize) -> Self::Decoder;

@@ -8,6 +8,7 @@ use support::{Noise, network};
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
+use voxlane_models::team::Team;
 
 struct Counting;
 
@@ -36,7 +37,8 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn nothing_is_allocated_or_freed_after_construction() {
     let model = network();
-    let (mut stem, mut encoder, mut decoder) = (model.front_end(2), model.encoder(2), model.decoder(2));
+    let (mut stem, mut encoder, mut decoder) =
+        (model.front_end(2), model.encoder(2, Team::alone()), model.decoder(2));
     let mut span = model.span();
     let mut noise = Noise::new(1);
     let samples = noise.samples(model.limits().max_segment_samples);

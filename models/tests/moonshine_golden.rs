@@ -16,6 +16,7 @@ use voxlane_models::moonshine::config::END_TOKEN;
 use voxlane_models::moonshine::import::import;
 use voxlane_models::moonshine::offline::Transcriber;
 use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
+use voxlane_models::team::Team;
 
 /// The clips whose activations are kept in the tree.
 const CLIPS: [&str; 3] = ["LJ001-0002", "LJ001-0013", "8226-274369-0000"];
@@ -77,7 +78,8 @@ fn distance(hidden: &[f32], expected: &[f32], width: usize) -> f32 {
 fn hidden_frames_are_those_of_the_reference_after_the_stem_and_every_layer() {
     let (model, budget, mut faults) = (model(), Budget::one_unit(), Faults::NONE);
     let width = model.config().sizes.hidden;
-    let (mut stem, mut encoder, mut span) = (model.front_end(1), model.encoder(1), model.span());
+    let (mut stem, mut encoder, mut span) =
+        (model.front_end(1), model.encoder(1, Team::alone()), model.span());
     for clip in CLIPS {
         let samples = wav(&golden(&format!("{clip}.wav")));
         let expected = npy(&golden(&format!("{clip}.hidden.npy")));

@@ -13,6 +13,7 @@ use voxlane_models::moonshine::config::Window;
 use voxlane_models::moonshine::span::Span;
 use voxlane_models::moonshine::weights::{ConvWeights, StemWeights};
 use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
+use voxlane_models::team::Team;
 
 /// The features of the first `samples` samples that were pushed to `slot`.
 fn features<F: FrontEnd<Span = Span>>(stem: &mut F, slot: Slot, samples: usize, span: &mut Span) -> Vec<f32> {
@@ -173,7 +174,11 @@ struct Parts {
 
 impl Parts {
     fn new(model: &Moonshine, slots: usize) -> Self {
-        Parts { stem: model.front_end(slots), encoder: model.encoder(slots), decoder: model.decoder(slots) }
+        Parts {
+            stem: model.front_end(slots),
+            encoder: model.encoder(slots, Team::alone()),
+            decoder: model.decoder(slots),
+        }
     }
 }
 

@@ -57,6 +57,10 @@ pub struct LaneConfig {
     /// The core of each stage. Default: by the affinity mask. Read at start. Stages that share a core run in
     /// one thread, in order.
     pub cores: Option<StageCores>,
+    /// The core of a helper thread that takes half of the rows of the encoder's large products. Default: no
+    /// such thread. Read at start. It must not be the encoder's own core.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub helper_core: Option<Spanned<usize>>,
     /// How many streams the lane serves at once. Default 4. Read at start.
     pub slots: Spanned<usize>,
     /// How its threads wait for work. Default `park`. Read by the lane's threads.
@@ -79,10 +83,11 @@ impl Default for LaneConfig {
     fn default() -> Self {
         LaneConfig {
             cores: None,
+            helper_core: None,
             slots: Spanned::new(0..0, 4),
             wait: WaitKind::Park,
             spin_us: 50,
-            step_us: 300,
+            step_us: 200,
             audio_ms: 2000,
             events: 256,
         }

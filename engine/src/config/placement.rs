@@ -67,6 +67,8 @@ pub struct ThreadPlacement {
 pub struct Placement {
     /// In order of the first stage that each runs.
     pub threads: Vec<ThreadPlacement>,
+    /// The core of the encoder's helper thread, if there is one.
+    pub helper: Option<usize>,
 }
 
 impl Placement {
@@ -87,7 +89,20 @@ impl Placement {
                 None => threads.push(ThreadPlacement { core, stages: vec![stage] }),
             }
         }
-        Ok(Placement { threads })
+        let mut placement = Placement { threads, helper: None };
+        if let Some(stated) = &lane.helper_core {
+            let core = check(*stated.get_ref(), topology, || source.locate(Some(stated.span())))?;
+            if placement.core(StageKind::Encoder) == Some(core) {
+                return Err(ConfigError::Value {
+                    at: source.locate(Some(stated.span())),
+                    field: "helper_core",
+                    value: core.to_string(),
+                    message: "must not be the encoder's core".to_owned(),
+                });
+            }
+            placement.helper = Some(core);
+        }
+        Ok(placement)
     }
 
     /// The core of a stage.
@@ -155,6 +170,16 @@ mod tests {
         let placement = &Source::from(super::super::Config::default()).placement(&topology).unwrap()[0];
         assert_eq!(placement.threads.len(), 1);
         assert_eq!(placement.threads[0].core, 1);
+    }
+
+    #[test]
+    fn a_helper_on_the_encoders_core_is_refused() {
+        let with_helper = |core: usize| source(&format!("{TWO}helper_core = {core}\n"));
+        let topology = Topology::with_cores(4);
+        assert_eq!(with_helper(2).placement(&topology).unwrap()[0].helper, Some(2));
+        let error = with_helper(3).placement(&topology).unwrap_err().to_string();
+        assert!(error.starts_with("test.toml:4: helper_core = 3"), "{error}");
+        assert!(with_helper(4).placement(&topology).is_err());
     }
 
     #[test]

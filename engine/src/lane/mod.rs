@@ -10,6 +10,7 @@ pub use pin::current_core;
 pub(crate) use start::{Exit, Lane, LaneError, LaneFactory, LanePlan, LaneSpec, Outcome};
 pub(crate) use wiring::Endpoints;
 
+use crate::assist::Desk;
 use crate::clock::Clock;
 use crate::stage::{Decoder, Emit, Encoder, Features, Ingest, Stage};
 use crate::wait::Wait;
@@ -67,6 +68,18 @@ pub(crate) fn run<M: Model, W: Wait>(
         } else {
             let due = stages.ingest.as_ref().and_then(|ingest| ingest.due_in());
             wait.idle(due, || stages.step(clock, slice) || life.stop.load(Ordering::Acquire));
+        }
+    }
+}
+
+/// Runs the helper thread until told to stop.
+pub(crate) fn help<W: Wait>(desk: &Desk, wait: &mut W, life: &Life) {
+    while !life.stop.load(Ordering::Acquire) {
+        life.beat.fetch_add(1, Ordering::Relaxed);
+        if desk.serve() {
+            wait.busy();
+        } else {
+            wait.idle(None, || desk.serve() || life.stop.load(Ordering::Acquire));
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Starting a lane's threads and ending them.
 
 use super::wiring::{Endpoints, Wiring};
-use super::{Life, pin, run};
+use super::{Life, help, pin, run};
 use crate::bell::Bell;
 use crate::clock::Clock;
 use crate::config::{Config, Placement};
@@ -58,6 +58,9 @@ pub enum LaneError {
 }
 
 fn stages_text(stages: &[StageKind]) -> String {
+    if stages.is_empty() {
+        return "helper".to_owned();
+    }
     stages.iter().map(|stage| stage.name()).collect::<Vec<_>>().join("+")
 }
 
@@ -123,7 +126,7 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
         let plan = &self.plan;
         let settings = &plan.config.lanes[plan.number];
         let wiring = Wiring::new(plan, settings);
-        let (ready, readiness) = bounded(plan.placement.threads.len());
+        let (ready, readiness) = bounded(plan.placement.threads.len() + 1);
         let mut lane = Lane {
             threads: Vec::new(),
             readers: wiring.readers,
@@ -132,60 +135,100 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
             bell: wiring.bell,
             endpoints: wiring.endpoints,
         };
+        let mut crew = Crew { number: plan.number, epoch, ready, exits, lane: &mut lane };
+        let mut spawned = Ok(());
         for ((sleeper, builders), place) in wiring.threads.into_iter().zip(&plan.placement.threads) {
-            let life = Arc::new(Life::default());
-            let (stages, core) = (place.stages.clone(), place.core);
             let (clock, slice) = (plan.clock.clone(), Duration::from_micros(settings.step_us));
             let spin = Duration::from_micros(settings.spin_us);
-            let (bell, its_life, its_stages) = (sleeper.bell(), Arc::clone(&life), stages.clone());
-            let (ready, exits, number) = (ready.clone(), exits.clone(), plan.number);
-            let body = move || {
-                let work = || {
-                    if !pin::pin(core) {
-                        let stages = its_stages.clone();
-                        let _ = ready.send(Err(LaneError::Pin { core, stages }));
-                        return;
-                    }
-                    pin::flush_denormals();
-                    let mut stages = builders.build();
-                    let mut wait = W::new(sleeper, clock.clone(), spin);
-                    let _ = ready.send(Ok(()));
-                    run(&mut stages, &mut wait, &its_life, &clock, slice);
-                };
-                let outcome = match catch_unwind(AssertUnwindSafe(work)) {
-                    Ok(()) => Outcome::Stopped,
-                    Err(panic) => {
-                        let (stages, message) = (its_stages.clone(), panic_text(&*panic));
-                        let error = LaneError::Build { stages: stages.clone(), message: message.clone() };
-                        // Heard only while the lane starts.
-                        let _ = ready.try_send(Err(error));
-                        Outcome::Panicked { stages, message }
-                    }
-                };
-                let _ = exits.send(Exit { lane: number, epoch, outcome });
+            let bell = sleeper.bell();
+            let prepare = move || {
+                let mut stages = builders.build();
+                let mut wait = W::new(sleeper, clock.clone(), spin);
+                move |life: &Life| run(&mut stages, &mut wait, life, &clock, slice)
             };
-            let name = format!("vox{}-{}", plan.number, stages_text(&stages));
-            let handle = std::thread::Builder::new()
-                .name(name)
-                .spawn(body)
-                .map_err(|source| LaneError::Spawn { stages: stages.clone(), source });
-            match handle {
-                Ok(handle) => lane.threads.push(LaneThread { handle, life, stages, bell }),
-                Err(error) => {
-                    lane.end();
-                    return Err(error);
-                }
-            }
+            spawned = spawned.and_then(|()| crew.spawn(place.stages.clone(), place.core, bell, prepare));
+        }
+        if let Some((core, sleeper, desk)) = wiring.helper {
+            let (clock, spin) = (plan.clock.clone(), Duration::from_micros(settings.spin_us));
+            let bell = sleeper.bell();
+            let prepare = move || {
+                let mut wait = W::new(sleeper, clock, spin);
+                move |life: &Life| help(&desk, &mut wait, life)
+            };
+            spawned = spawned.and_then(|()| crew.spawn(Vec::new(), core, bell, prepare));
         }
         let limit = Instant::now() + START_LIMIT;
-        let outcome = (0..lane.threads.len())
-            .try_for_each(|_| readiness.recv_deadline(limit).unwrap_or(Err(LaneError::Timeout)))
+        let outcome = spawned
+            .and_then(|()| {
+                (0..lane.threads.len())
+                    .try_for_each(|_| readiness.recv_deadline(limit).unwrap_or(Err(LaneError::Timeout)))
+            })
             .and_then(|()| plan.wait_until_warm(&wiring.feedback, &readiness, limit));
         if let Err(error) = outcome {
             lane.end();
             return Err(error);
         }
         Ok(lane)
+    }
+}
+
+/// What the threads of a starting lane have in common.
+struct Crew<'a> {
+    number: usize,
+    epoch: u64,
+    ready: Sender<Result<(), LaneError>>,
+    exits: &'a Sender<Exit>,
+    lane: &'a mut Lane,
+}
+
+impl Crew<'_> {
+    /// Starts a thread on `core` that prepares itself, says that it is ready, and works until told to stop.
+    /// No stages are the helper thread's.
+    fn spawn<F: FnOnce(&Life)>(
+        &mut self,
+        stages: Vec<StageKind>,
+        core: usize,
+        bell: Arc<Bell>,
+        prepare: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<(), LaneError> {
+        let life = Arc::new(Life::default());
+        let (its_life, its_stages) = (Arc::clone(&life), stages.clone());
+        let (ready, exits, lane, epoch) = (self.ready.clone(), self.exits.clone(), self.number, self.epoch);
+        let work = move || {
+            if !pin::pin(core) {
+                return Err(LaneError::Pin { core, stages: its_stages });
+            }
+            pin::flush_denormals();
+            let serve = catch_unwind(AssertUnwindSafe(prepare)).map_err(|panic| LaneError::Build {
+                stages: its_stages.clone(),
+                message: panic_text(&*panic),
+            })?;
+            // The starter hears of every thread, or has given up.
+            let _ = ready.send(Ok(()));
+            let outcome = match catch_unwind(AssertUnwindSafe(|| serve(&its_life))) {
+                Ok(()) => Outcome::Stopped,
+                Err(panic) => {
+                    let (stages, message) = (its_stages, panic_text(&*panic));
+                    let error = LaneError::Build { stages: stages.clone(), message: message.clone() };
+                    // Heard only while the lane runs its first pass.
+                    let _ = ready.try_send(Err(error));
+                    Outcome::Panicked { stages, message }
+                }
+            };
+            let _ = exits.send(Exit { lane, epoch, outcome });
+            Ok(())
+        };
+        let failed = self.ready.clone();
+        let handle = std::thread::Builder::new()
+            .name(format!("vox{lane}-{}", stages_text(&stages)))
+            .spawn(move || {
+                if let Err(error) = work() {
+                    let _ = failed.send(Err(error));
+                }
+            })
+            .map_err(|source| LaneError::Spawn { stages: stages.clone(), source })?;
+        self.lane.threads.push(LaneThread { handle, life, stages, bell });
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The rings of a lane, and what each of its threads needs to build its stages.
 
 use super::{LanePlan, Stages};
+use crate::assist::Desk;
 use crate::bell::{Bell, Sleeper};
 use crate::config::LaneConfig;
 use crate::cut::Cutter;
@@ -15,6 +16,7 @@ use crate::telemetry::recorder::{Reader, recorder};
 use crate::warm::{WarmFeedback, Warmer};
 use std::sync::Arc;
 use voxlane_models::model::Model;
+use voxlane_models::team::Team;
 
 /// Frames of audio that ingest may be ahead of features.
 const AUDIO_FRAMES: usize = 64;
@@ -59,6 +61,8 @@ impl<M: Model> StageBuilders<M> {
 pub(crate) struct Wiring<M: Model> {
     /// For each thread of the placement.
     pub(crate) threads: Vec<(Sleeper, StageBuilders<M>)>,
+    /// The helper thread's core, how it sleeps, and where it finds its work.
+    pub(crate) helper: Option<(usize, Sleeper, Arc<Desk>)>,
     pub(crate) endpoints: Vec<Endpoints>,
     pub(crate) readers: Vec<(StageKind, Reader)>,
     pub(crate) slots: Arc<Slots>,
@@ -128,9 +132,15 @@ impl<M: Model> Wiring<M> {
             Features::new(part.front_end(states), states, ports, its_pool, its_meter)
         }));
 
+        let helper = placement.helper.map(|core| {
+            let sleeper = Sleeper::new();
+            let desk = Arc::new(Desk::new(sleeper.bell()));
+            (core, sleeper, desk)
+        });
+        let team = helper.as_ref().map_or(Team::alone(), |(_, _, desk)| Team::with(Arc::clone(desk) as _));
         let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Encoder));
         threads[thread_of(StageKind::Encoder)].encoder = Some(Box::new(move || {
-            Encoder::new(part.encoder(states), (from_features, to_decoder), its_pool, its_meter)
+            Encoder::new(part.encoder(states, team), (from_features, to_decoder), its_pool, its_meter)
         }));
 
         let (part, its_meter) = (Arc::clone(model), meter(StageKind::Decoder));
@@ -149,6 +159,6 @@ impl<M: Model> Wiring<M> {
 
         let bell = bell(StageKind::Ingest);
         let threads = sleepers.into_iter().zip(threads).collect();
-        Wiring { threads, endpoints, readers, slots, feedback, bell }
+        Wiring { threads, helper, endpoints, readers, slots, feedback, bell }
     }
 }

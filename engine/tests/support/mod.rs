@@ -12,6 +12,7 @@ use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::{Hypothesis, Token};
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Limits, Model, Slot};
+use voxlane_models::team::Team;
 use voxlane_models::vocabulary::Vocabulary;
 
 /// Samples that make one token.
@@ -36,7 +37,7 @@ pub struct ToyFrontEnd {
     pass: (Slot, usize, usize),
 }
 
-pub struct ToyEncoder;
+pub struct ToyEncoder(Team);
 
 pub struct ToyDecoder {
     slots: Vec<Hypothesis>,
@@ -69,8 +70,8 @@ impl Model for Toy {
         ToyFrontEnd { slots, pass: (0, 0, 0) }
     }
 
-    fn encoder(&self, _: usize) -> ToyEncoder {
-        ToyEncoder
+    fn encoder(&self, _: usize, team: Team) -> ToyEncoder {
+        ToyEncoder(team)
     }
 
     fn decoder(&self, slots: usize) -> ToyDecoder {
@@ -127,9 +128,12 @@ impl Encoder for ToyEncoder {
     }
 
     fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
-        for chunk in span.samples.chunks(TOKEN_SAMPLES).skip(span.sums.len()) {
-            let sum = chunk.iter().fold(17u32, |sum, &s| sum.wrapping_mul(31).wrapping_add(s as u16 as u32));
-            span.sums.push(sum);
+        while span.sums.len() * TOKEN_SAMPLES < span.samples.len() {
+            let mut chunks = span.samples.chunks(TOKEN_SAMPLES).skip(span.sums.len());
+            let (mine, theirs) = (chunks.next(), chunks.next());
+            let (mut first, mut second) = (None, None);
+            self.0.both(|| second = theirs.map(checksum), || first = mine.map(checksum));
+            span.sums.extend(first.into_iter().chain(second));
             if budget.is_spent() {
                 return Progress::More;
             }
@@ -183,12 +187,13 @@ impl Vocabulary for Hex {
     }
 }
 
+fn checksum(chunk: &[i16]) -> u32 {
+    chunk.iter().fold(17u32, |sum, &s| sum.wrapping_mul(31).wrapping_add(s as u16 as u32))
+}
+
 /// The tokens that a segment of these samples should give.
 pub fn expected(samples: &[i16]) -> Vec<u32> {
-    let fold = |chunk: &[i16]| {
-        chunk.iter().fold(17u32, |sum, &s| sum.wrapping_mul(31).wrapping_add(s as u16 as u32))
-    };
-    samples.chunks(TOKEN_SAMPLES).map(fold).collect()
+    samples.chunks(TOKEN_SAMPLES).map(checksum).collect()
 }
 
 /// A lane that parks, placed by the affinity mask, without warming.

@@ -10,6 +10,7 @@ use super::weights::MoonshineWeights;
 use crate::decode::{AttentionGreedy, DecodeStrategy};
 use crate::linear::Precision;
 use crate::model::{Limits, Model};
+use crate::team::Team;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -70,7 +71,7 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
         MoonshineStem::new(Arc::clone(&self.stem), self.config.clone(), slots)
     }
 
-    fn encoder(&self, _slots: usize) -> MoonshineEncoder {
+    fn encoder(&self, _slots: usize, _team: Team) -> MoonshineEncoder {
         MoonshineEncoder::new(Arc::clone(&self.encoder), &self.config)
     }
 

@@ -4,6 +4,7 @@ use crate::budget::{Budget, Progress};
 use crate::fault::Faults;
 use crate::hypothesis::Token;
 use crate::model::{Decoder, Encoder, FrontEnd, Goal, Model};
+use crate::team::Team;
 
 /// The tokens of `samples` as one segment, and what went wrong.
 ///
@@ -36,7 +37,7 @@ impl<M: Model> Transcriber<M> {
     pub fn new(model: &M) -> Self {
         Transcriber {
             front_end: model.front_end(1),
-            encoder: model.encoder(1),
+            encoder: model.encoder(1, Team::alone()),
             decoder: model.decoder(1),
             span: model.span(),
         }

@@ -1,0 +1,175 @@
+//! The lane's helper thread: takes half of the rows of the encoder's large kernel calls.
+//!
+//! One job at a time, handed over by one state word. The caller waits for a job that has begun and takes back
+//! one that has not, so that a helper that sleeps or was descheduled never delays a pass by more than the work
+//! itself.
+
+use crate::bell::Bell;
+use std::cell::UnsafeCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use voxlane_models::team::Assistant;
+
+/// No job.
+const IDLE: u32 = 0;
+/// A job waits for whoever comes first.
+const POSTED: u32 = 1;
+/// The helper runs the job.
+const RUNNING: u32 = 2;
+/// The helper has run the job.
+const DONE: u32 = 3;
+/// The job panicked on the helper.
+const PANICKED: u32 = 4;
+
+type Job = *mut (dyn FnMut() + Send + 'static);
+
+/// Where one caller and one helper thread meet.
+pub(crate) struct Desk {
+    state: AtomicU32,
+    job: UnsafeCell<Option<Job>>,
+    bell: Arc<Bell>,
+}
+
+// SAFETY: `job` is written by the caller only while the state is IDLE and read by the helper only after it has
+// taken the state from POSTED to RUNNING; the state's release and acquire order the two. What it points to is
+// `Send`.
+unsafe impl Send for Desk {}
+// SAFETY: as above.
+unsafe impl Sync for Desk {}
+
+impl Desk {
+    /// A desk whose helper sleeps by the sleeper of `bell`.
+    pub(crate) fn new(bell: Arc<Bell>) -> Self {
+        Desk { state: AtomicU32::new(IDLE), job: UnsafeCell::new(None), bell }
+    }
+
+    /// The helper's side: runs a job if one waits; whether it did.
+    pub(crate) fn serve(&self) -> bool {
+        if self.state.load(Ordering::Relaxed) != POSTED
+            || self.state.compare_exchange(POSTED, RUNNING, Ordering::Acquire, Ordering::Relaxed).is_err()
+        {
+            return false;
+        }
+        // SAFETY: RUNNING is ours, so the caller wrote the job before POSTED and keeps it alive, and touches
+        // neither the cell nor what the job borrows until we store DONE or PANICKED.
+        let outcome = unsafe {
+            match *self.job.get() {
+                Some(job) => catch_unwind(AssertUnwindSafe(|| (*job)())),
+                None => Ok(()),
+            }
+        };
+        self.state.store(if outcome.is_ok() { DONE } else { PANICKED }, Ordering::Release);
+        true
+    }
+
+    /// Waits until the job has been run, by the helper or, if it has not begun, by the caller.
+    ///
+    /// # Safety
+    /// `job` is the job that was posted, still alive, and nobody but the helper uses it.
+    unsafe fn settle(&self, job: Job) {
+        if self.state.compare_exchange(POSTED, IDLE, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+            // SAFETY: it was not begun and now cannot be: it is the caller's again.
+            unsafe { (*job)() };
+            return;
+        }
+        let outcome = loop {
+            match self.state.load(Ordering::Acquire) {
+                RUNNING => std::hint::spin_loop(),
+                outcome => break outcome,
+            }
+        };
+        self.state.store(IDLE, Ordering::Relaxed);
+        assert!(outcome != PANICKED, "the helper thread's share of a kernel call panicked");
+    }
+}
+
+impl Assistant for Desk {
+    fn both(&self, theirs: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
+        let job: *mut (dyn FnMut() + Send + '_) = theirs;
+        // SAFETY: only the lifetime changes. `settle` below returns after the last use of the job, on every
+        // path, also when `mine` panics.
+        let job = unsafe { std::mem::transmute::<*mut (dyn FnMut() + Send + '_), Job>(job) };
+        // SAFETY: the state is IDLE: there is one caller, and it left the state so.
+        unsafe { *self.job.get() = Some(job) };
+        self.state.store(POSTED, Ordering::Release);
+        self.bell.ring();
+        let outcome = catch_unwind(AssertUnwindSafe(mine));
+        // SAFETY: the pointer came from `theirs`, which nobody else uses before this returns.
+        unsafe { self.settle(job) };
+        if let Err(panic) = outcome {
+            resume_unwind(panic);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bell::Sleeper;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    /// Runs `body` with a desk that a helper thread serves.
+    fn with_helper(body: impl FnOnce(&Desk)) {
+        let sleeper = Sleeper::new();
+        let desk = Arc::new(Desk::new(sleeper.bell()));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (its_desk, its_stop) = (Arc::clone(&desk), Arc::clone(&stop));
+        let helper = std::thread::spawn(move || {
+            while !its_stop.load(Ordering::Relaxed) {
+                if !its_desk.serve() {
+                    sleeper.sleep(Duration::from_millis(1), || its_desk.serve());
+                }
+            }
+        });
+        body(&desk);
+        stop.store(true, Ordering::Relaxed);
+        helper.join().unwrap();
+    }
+
+    #[test]
+    fn both_halves_are_done_when_it_returns() {
+        with_helper(|desk| {
+            let rounds = if cfg!(miri) { 20 } else { 5_000 };
+            let mut rows = [0u64; 64];
+            for round in 1..=rounds {
+                let (a, b) = rows.split_at_mut(32);
+                desk.both(&mut || b.iter_mut().for_each(|x| *x += round), &mut || {
+                    a.iter_mut().for_each(|x| *x += round)
+                });
+            }
+            assert_eq!(rows, [rounds * (rounds + 1) / 2; 64]);
+        });
+    }
+
+    #[test]
+    fn without_a_helper_the_caller_does_it_all() {
+        let desk = Desk::new(Sleeper::new().bell());
+        let (mut a, mut b) = (0, 0);
+        desk.both(&mut || a += 1, &mut || b += 1);
+        assert_eq!((a, b), (1, 1));
+    }
+
+    #[test]
+    fn a_panic_on_either_side_reaches_the_caller_after_the_other_is_done() {
+        with_helper(|desk| {
+            for side in [0, 1] {
+                let done = AtomicBool::new(false);
+                let share = |which: usize| {
+                    if which == side {
+                        panic!("planned");
+                    }
+                    done.store(true, Ordering::SeqCst);
+                };
+                let outcome =
+                    catch_unwind(AssertUnwindSafe(|| desk.both(&mut || share(0), &mut || share(1))));
+                assert!(outcome.is_err() && done.load(Ordering::SeqCst));
+                // The desk still works.
+                let mut ran = false;
+                desk.both(&mut || ran = true, &mut || {});
+                assert!(ran);
+            }
+        });
+    }
+}
