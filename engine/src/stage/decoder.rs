@@ -17,6 +17,8 @@ pub(crate) struct Decoder<D: model::Decoder> {
     returned: Sender<u32>,
     pool: Arc<Pool<D::Span>>,
     work: Work<D::Span>,
+    /// What the frame in hand had taken when it came in, in nanoseconds.
+    before: u64,
     meter: Meter,
 }
 
@@ -37,7 +39,7 @@ impl<D: model::Decoder> Decoder<D> {
         meter: Meter,
     ) -> Self {
         let (input, output, returned) = ports;
-        Decoder { decoder, input, output, returned, pool, work: Work::Nothing, meter }
+        Decoder { decoder, input, output, returned, pool, work: Work::Nothing, before: 0, meter }
     }
 
     fn read(&mut self) -> bool {
@@ -53,6 +55,7 @@ impl<D: model::Decoder> Decoder<D> {
         }
         let span =
             if has_span && !flags.has(Flags::ABORT) { self.pool.take(frame.payload.handle) } else { None };
+        self.before = frame.header.compute_nanos();
         self.work = match span {
             Some(mut span) => {
                 let goal = if flags.has(Flags::FINAL) { Goal::Final } else { Goal::Partial };
@@ -73,11 +76,12 @@ impl<D: model::Decoder> Decoder<D> {
         } else {
             let begun = self.meter.clock.now();
             let progress = self.decoder.step(&mut span, budget, &mut frame.header.faults);
-            self.meter.computed(&mut frame.header, self.meter.clock.now().nanos_since(begun));
+            self.meter.computed(&mut frame.header, begun);
             if progress == Progress::More {
                 self.work = Work::Decoding(frame, span);
                 return false;
             }
+            self.meter.served(&frame.header, self.before);
         }
         self.pool.put(frame.payload.handle, span);
         self.give_back(frame.payload.handle);

@@ -48,7 +48,9 @@ impl Emit {
             self.ports.slots.close(slot, generation);
         }
         let mut header = header;
-        self.meter.computed(&mut header, self.meter.clock.now().nanos_since(received));
+        let before = header.compute_nanos();
+        self.meter.computed(&mut header, received);
+        self.meter.served(&header, before);
     }
 
     /// Writes the event where its client reads it. A client that has let its ring fill up loses the stream,

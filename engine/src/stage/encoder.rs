@@ -16,6 +16,8 @@ pub(crate) struct Encoder<E: model::Encoder> {
     pool: Arc<Pool<E::Span>>,
     /// The frame in hand, and its buffer while a pass over it is in flight.
     pass: Option<(SpanFrame, Option<Box<E::Span>>)>,
+    /// What the frame in hand had taken when it came in, in nanoseconds.
+    before: u64,
     meter: Meter,
 }
 
@@ -27,7 +29,7 @@ impl<E: model::Encoder> Encoder<E> {
         meter: Meter,
     ) -> Self {
         let (input, output) = ports;
-        Encoder { encoder, input, output, pool, pass: None, meter }
+        Encoder { encoder, input, output, pool, pass: None, before: 0, meter }
     }
 
     fn read(&mut self) -> bool {
@@ -43,6 +45,7 @@ impl<E: model::Encoder> Encoder<E> {
         if let Some(span) = &mut span {
             self.encoder.begin(slot, span);
         }
+        self.before = frame.header.compute_nanos();
         self.pass = Some((frame, span));
         true
     }
@@ -57,11 +60,12 @@ impl<E: model::Encoder> Encoder<E> {
             } else {
                 let begun = self.meter.clock.now();
                 let progress = self.encoder.step(&mut span, budget, &mut frame.header.faults);
-                self.meter.computed(&mut frame.header, self.meter.clock.now().nanos_since(begun));
+                self.meter.computed(&mut frame.header, begun);
                 if progress == Progress::More {
                     self.pass = Some((frame, Some(span)));
                     return false;
                 }
+                self.meter.served(&frame.header, self.before);
                 if frame.header.flags.has(Flags::FINAL) {
                     self.encoder.reset(frame.header.slot as usize);
                 }

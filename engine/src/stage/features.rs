@@ -103,7 +103,8 @@ impl<F: FrontEnd> Features<F> {
             let samples = &frame.payload.samples[..header.count as usize];
             self.front_end.push(slot, samples, &mut state.faults);
             let mut header = header;
-            self.meter.computed(&mut header, self.meter.clock.now().nanos_since(received));
+            self.meter.computed(&mut header, received);
+            self.meter.served(&header, 0);
         }
         self.input.release();
         let result = |kind: Flags| flags.only(Flags::WARM).with(kind);
@@ -152,13 +153,14 @@ impl<F: FrontEnd> Features<F> {
         if !pass.is_done {
             let begun = self.meter.clock.now();
             let progress = self.front_end.step(&mut pass.span, budget, &mut self.slots[slot].faults);
-            self.meter.computed(&mut pass.header, self.meter.clock.now().nanos_since(begun));
+            self.meter.computed(&mut pass.header, begun);
             pass.is_done = progress == Progress::Done;
         }
         if !pass.is_done || self.output.vacant() <= self.slots[slot].markers.len() {
             self.pass = Some(pass);
             return false;
         }
+        self.meter.served(&pass.header, 0);
         pass.header.faults |= self.slots[slot].faults;
         self.pool.put(pass.handle, pass.span);
         self.forward(pass.header, pass.extent, pass.handle);

@@ -174,7 +174,8 @@ impl Ingest {
             stream.end_segment(&header, end, EndCause::LengthLimit, &mut self.ports.output, &self.meter);
             stream.position = end;
         }
-        self.meter.computed(&mut header, self.meter.clock.now().nanos_since(begun));
+        self.meter.computed(&mut header, begun);
+        self.meter.served(&header, 0);
     }
 
     /// Does what the client's last frame asked for beside taking its samples.

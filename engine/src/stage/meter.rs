@@ -31,12 +31,17 @@ impl Meter {
         now
     }
 
-    /// Accounts `nanos` of computing to a frame.
+    /// Accounts the time since `begun` to a frame.
     #[inline]
-    pub(crate) fn computed(&mut self, header: &mut Header, nanos: u64) {
-        header.add_compute(nanos);
+    pub(crate) fn computed(&mut self, header: &mut Header, begun: Time) {
+        header.add_compute(self.clock.now().nanos_since(begun));
+    }
+
+    /// The stage is done with a frame that had taken `before` nanoseconds when it came in.
+    #[inline]
+    pub(crate) fn served(&mut self, header: &Header, before: u64) {
         if !header.flags.has(Flags::WARM) {
-            self.recorder.record(Measure::Service, nanos);
+            self.recorder.record(Measure::Service, header.compute_nanos() - before);
         }
     }
 
