@@ -6,6 +6,7 @@ use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
+use voxlane_models::team::Team;
 
 /// Samples that are pushed at once: one frame of the engine.
 const FRAME_SAMPLES: usize = 320;
@@ -58,7 +59,7 @@ impl<M: Model> Passes<M> {
     pub fn new(model: &M) -> Self {
         Passes {
             front_end: model.front_end(1),
-            encoder: model.encoder(1),
+            encoder: model.encoder(1, Team::alone()),
             decoder: model.decoder(1),
             span: model.span(),
             unit: Budget::one_unit(),
