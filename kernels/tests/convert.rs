@@ -16,9 +16,14 @@ fn f16_value(bits: u16) -> f64 {
     sign * match exponent {
         31 if fraction == 0.0 => f64::INFINITY,
         31 => f64::NAN,
-        0 => fraction * 2f64.powi(-14),
-        _ => (1.0 + fraction) * 2f64.powi(exponent - 15),
+        0 => fraction * power_of_two(-14),
+        _ => (1.0 + fraction) * power_of_two(exponent - 15),
     }
+}
+
+/// Exact, which `powi` need not be (and is not under miri).
+fn power_of_two(exponent: i32) -> f64 {
+    f64::from_bits(((1023 + exponent) as u64) << 52)
 }
 
 /// The pattern of the nearest of `candidates` around `guess`, ties to the even one.
