@@ -35,7 +35,8 @@ mod models {
     use std::sync::Arc;
     use voxlane_models::decode::AttentionGreedy;
     use voxlane_models::manager::{Manager, ModelFiles, Options};
-    use voxlane_models::moonshine::{self, Moonshine};
+    use voxlane_models::moonshine::Moonshine;
+    use voxlane_models::moonshine::prepare::prepare;
     use voxlane_models::tokenizer::Tokenizer;
 
     /// Starts an engine with a model that has been loaded.
@@ -74,10 +75,9 @@ mod models {
         files: &ModelFiles,
         config: &Config,
     ) -> Result<(Moonshine<S>, Tokenizer), EngineError> {
-        let (encoder, decoder) = (files.path("encoder_model.onnx"), files.path("decoder_model_merged.onnx"));
-        let weights = moonshine::import::import(encoder, decoder).map_err(model_error)?;
-        let tokenizer = Tokenizer::from_json_file(files.path("tokenizer.json")).map_err(model_error)?;
-        Ok((Moonshine::new(&weights, config.precision), tokenizer))
+        // A warning, so that it is seen by default: the first start takes longer.
+        let mut note = |note: &str| tracing::warn!("{note}");
+        prepare(files, config.precision, &mut note).map_err(model_error)
     }
 
     fn model_error(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {

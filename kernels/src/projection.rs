@@ -218,12 +218,34 @@ pub fn argmax_shortlist_with(
     w: &ShortList<'_>,
     scores: &mut [f32],
 ) -> Listed {
+    gemm_i8::gemm_with(table, coarse, &w.coarse, &Epilogue::default(), RowsMut::one(scores));
+    rescore_with(table, hidden, coarse, w, scores)
+}
+
+/// The second half of [`argmax_shortlist`], where the scores are there already: `scores` is the product of
+/// `coarse` with the 8-bit weights. Allocates nothing.
+///
+/// # Panics
+/// As [`argmax_shortlist`].
+pub fn rescore(hidden: &[f32], coarse: &QuantizedRows<'_>, w: &ShortList<'_>, scores: &[f32]) -> Listed {
+    rescore_with(Table::active(), hidden, coarse, w, scores)
+}
+
+/// [`rescore`] on the instruction set of `table`.
+///
+/// # Panics
+/// As [`argmax_shortlist`].
+pub fn rescore_with(
+    table: &Table,
+    hidden: &[f32],
+    coarse: &QuantizedRows<'_>,
+    w: &ShortList<'_>,
+    scores: &[f32],
+) -> Listed {
     let (outputs, inputs) = (w.exact.outputs(), w.exact.inputs());
     assert_eq!(hidden.len(), inputs, "a hidden row of {inputs} values");
     assert_eq!(coarse.count(), 1, "one quantized row");
-    assert_eq!(scores.len(), outputs, "scratch for {outputs} scores");
-    gemm_i8::gemm_with(table, coarse, &w.coarse, &Epilogue::default(), RowsMut::one(scores));
-
+    assert_eq!(scores.len(), outputs, "scores of {outputs} outputs");
     let slack = Slack::new(hidden, coarse);
     // The lower bound that the best output certainly reaches.
     let mut reached = f32::NEG_INFINITY;

@@ -1,6 +1,6 @@
 //! Scratch memory of one pass: handed out piece by piece, taken back all at once.
 
-use crate::buffer::{Line, floats_mut};
+use crate::buffer::{Line, numbers_mut};
 use bumpalo::Bump;
 
 /// A bump allocator of fixed size for the intermediate results of a unit of work.
@@ -14,7 +14,7 @@ pub struct Arena {
 impl Arena {
     /// An arena that can hand out slices of the given lengths, in floats, between two resets.
     pub fn for_lengths(lengths: &[usize]) -> Self {
-        let lines: usize = lengths.iter().map(|len| len.div_ceil(Line::FLOATS)).sum();
+        let lines: usize = lengths.iter().map(|len| len.div_ceil(const { Line::holds::<f32>() })).sum();
         // One line more, for the distance from the chunk's start to the first line boundary.
         let bump = Bump::with_capacity((lines + 1) * size_of::<Line>());
         bump.set_allocation_limit(Some(bump.allocated_bytes()));
@@ -26,8 +26,19 @@ impl Arena {
     /// # Panics
     /// If more is asked for than the arena was made for.
     pub fn zeros(&self, len: usize) -> &mut [f32] {
-        let lines = self.bump.alloc_slice_fill_copy(len.div_ceil(Line::FLOATS), Line::default());
-        &mut floats_mut(lines)[..len]
+        &mut numbers_mut(self.lines(len.div_ceil(const { Line::holds::<f32>() })))[..len]
+    }
+
+    /// `len` zero bytes, aligned to 64 bytes; they take the room of a quarter as many floats.
+    ///
+    /// # Panics
+    /// If more is asked for than the arena was made for.
+    pub fn bytes(&self, len: usize) -> &mut [u8] {
+        &mut numbers_mut(self.lines(len.div_ceil(const { Line::holds::<u8>() })))[..len]
+    }
+
+    fn lines(&self, count: usize) -> &mut [Line] {
+        self.bump.alloc_slice_fill_copy(count, Line::default())
     }
 
     /// Takes everything back.

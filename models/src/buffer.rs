@@ -1,65 +1,89 @@
 //! Storage whose start lies on a cache-line boundary.
 
 use std::ops::{Deref, DerefMut};
+use voxlane_kernels::projection::PanelBound;
 
-/// Sixteen floats: one cache line and one AVX-512 register.
+/// Numbers of which every bit pattern is one, and zero is all bits zero: what a buffer or a packed file can
+/// hold.
+///
+/// # Safety
+/// The type has no padding and no invalid bit pattern, and its size divides a cache line.
+pub unsafe trait Plain: Copy + Default + Send + Sync + 'static {}
+
+macro_rules! plain {
+    ($($number:ty),+) => {
+        // SAFETY: a number of 1, 2 or 4 bytes, or two `f32` side by side in a `repr(C)` struct: no padding,
+        // and every bit pattern is valid.
+        $(unsafe impl Plain for $number {})+
+    };
+}
+plain!(u8, i8, u16, i32, f32, PanelBound);
+
+/// One cache line and one AVX-512 register.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
-pub(crate) struct Line([f32; Line::FLOATS]);
+pub(crate) struct Line([[u8; 32]; 2]);
 
 impl Line {
-    /// Floats in a line.
-    pub(crate) const FLOATS: usize = 16;
-}
-
-/// The floats of `lines`, in order.
-pub(crate) fn floats(lines: &[Line]) -> &[f32] {
-    // SAFETY: a line is exactly `FLOATS` floats (size 64, alignment 64 > 4), so that a slice of lines is as
-    // many times `FLOATS` initialized floats without gaps; the lifetime is that of `lines`.
-    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * Line::FLOATS) }
-}
-
-/// Like [`floats`], writable.
-pub(crate) fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
-    // SAFETY: as in `floats`; every bit pattern is a valid `f32`, and the borrow is exclusive.
-    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * Line::FLOATS) }
-}
-
-/// Floats on the heap, made once, of fixed length, aligned to 64 bytes.
-#[derive(Clone, Debug)]
-pub struct Buffer {
-    lines: Box<[Line]>,
-    len: usize,
-}
-
-impl Buffer {
-    /// `len` zeros.
-    pub fn zeros(len: usize) -> Self {
-        Buffer { lines: vec![Line::default(); len.div_ceil(Line::FLOATS)].into_boxed_slice(), len }
+    /// How many `T` a line holds.
+    pub(crate) const fn holds<T: Plain>() -> usize {
+        assert!(size_of::<Line>().is_multiple_of(size_of::<T>()) && align_of::<T>() <= align_of::<Line>());
+        size_of::<Line>() / size_of::<T>()
     }
 }
 
-impl From<&[f32]> for Buffer {
-    fn from(values: &[f32]) -> Self {
+/// The numbers in `lines`, in order.
+pub(crate) fn numbers<T: Plain>(lines: &[Line]) -> &[T] {
+    let len = lines.len() * const { Line::holds::<T>() };
+    // SAFETY: a line holds a whole number of `T`, aligned and without gaps, and its bytes are initialized;
+    // every bit pattern is a valid `T`. The lifetime is that of `lines`.
+    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), len) }
+}
+
+/// Like [`numbers`], writable.
+pub(crate) fn numbers_mut<T: Plain>(lines: &mut [Line]) -> &mut [T] {
+    let len = lines.len() * const { Line::holds::<T>() };
+    // SAFETY: as in `numbers`; no `T` is an invalid line, and the borrow is exclusive.
+    unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) }
+}
+
+/// Numbers on the heap, made once, of fixed length, aligned to 64 bytes.
+#[derive(Clone, Debug)]
+pub struct Buffer<T = f32> {
+    lines: Box<[Line]>,
+    len: usize,
+    numbers: std::marker::PhantomData<T>,
+}
+
+impl<T: Plain> Buffer<T> {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        let lines = vec![Line::default(); len.div_ceil(const { Line::holds::<T>() })];
+        Buffer { lines: lines.into_boxed_slice(), len, numbers: std::marker::PhantomData }
+    }
+}
+
+impl<T: Plain> From<&[T]> for Buffer<T> {
+    fn from(values: &[T]) -> Self {
         let mut buffer = Buffer::zeros(values.len());
         buffer.copy_from_slice(values);
         buffer
     }
 }
 
-impl Deref for Buffer {
-    type Target = [f32];
+impl<T: Plain> Deref for Buffer<T> {
+    type Target = [T];
 
     #[inline]
-    fn deref(&self) -> &[f32] {
-        &floats(&self.lines)[..self.len]
+    fn deref(&self) -> &[T] {
+        &numbers(&self.lines)[..self.len]
     }
 }
 
-impl DerefMut for Buffer {
+impl<T: Plain> DerefMut for Buffer<T> {
     #[inline]
-    fn deref_mut(&mut self) -> &mut [f32] {
-        &mut floats_mut(&mut self.lines)[..self.len]
+    fn deref_mut(&mut self) -> &mut [T] {
+        &mut numbers_mut(&mut self.lines)[..self.len]
     }
 }
 
@@ -70,11 +94,12 @@ mod tests {
     #[test]
     fn a_buffer_is_aligned_and_as_long_as_asked() {
         for len in [0, 1, 16, 17, 1000] {
-            let mut buffer = Buffer::zeros(len);
+            let mut buffer = Buffer::<f32>::zeros(len);
             assert_eq!(buffer.len(), len);
             assert_eq!(buffer.as_ptr() as usize % 64, 0);
             buffer.fill(3.0);
             assert!(buffer.iter().all(|&x| x == 3.0));
+            assert_eq!(Buffer::<i8>::zeros(len).len(), len);
         }
         assert_eq!(&*Buffer::from(&[1.0, 2.0][..]), &[1.0, 2.0]);
     }

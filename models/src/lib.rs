@@ -13,9 +13,11 @@ pub mod hypothesis;
 pub mod linear;
 #[cfg(feature = "fetch")]
 pub mod manager;
+mod matrix;
 pub mod model;
 pub mod moonshine;
 pub mod onnx;
+pub mod packed;
 pub mod team;
 pub mod tokenizer;
 pub mod vocabulary;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use voxlane::EngineError;
 use voxlane::config::ConfigError;
 use voxlane_models::manager::ManagerError;
+use voxlane_models::moonshine::prepare::PrepareError;
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum Failure {
     /// The model is not at hand.
     #[error(transparent)]
     Model(#[from] ManagerError),
+    /// The model cannot be packed, or is damaged in its packed form.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -54,6 +58,8 @@ impl Failure {
             Failure::Files { is_engine_fault: false, .. } => 1,
             Failure::Usage { .. } | Failure::Config(_) => 2,
             Failure::Model(error) => model_exit_code(error),
+            Failure::Prepare(PrepareError::NotPackable { .. }) => 2,
+            Failure::Prepare(_) => 3,
             Failure::Engine(EngineError::Config(_) | EngineError::UnknownModel { .. }) => 2,
             Failure::Engine(EngineError::Model(error)) => manager_error(&**error).map_or(3, model_exit_code),
             Failure::Engine(_) | Failure::Files { .. } | Failure::Output(_) => 4,
@@ -66,6 +72,10 @@ impl Failure {
             Failure::Usage { hint, .. } => Some(hint.clone()),
             Failure::Config(error) | Failure::Engine(EngineError::Config(error)) => Some(config_hint(error)),
             Failure::Model(error) => model_hint(error),
+            Failure::Prepare(PrepareError::NotPackable { .. }) => None,
+            Failure::Prepare(_) => {
+                Some("`voxlane models pack NAME --precision FORMAT` writes the packed file anew".into())
+            }
             Failure::Engine(EngineError::Model(error)) => match manager_error(&**error) {
                 Some(error) => model_hint(error),
                 None => Some("`voxlane models verify NAME` tells whether the files are whole".into()),

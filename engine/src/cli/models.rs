@@ -1,11 +1,14 @@
-//! `voxlane models list | fetch NAME | path NAME | verify NAME`.
+//! `voxlane models list | fetch NAME | path NAME | verify NAME | pack NAME`.
 
 use super::failure::Failure;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
+use voxlane::Config;
+use voxlane_models::linear::Precision;
 use voxlane_models::manager::{Manager, ModelFiles, Options, Progress};
+use voxlane_models::moonshine::prepare;
 
 /// What to do with models.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,10 +37,18 @@ enum Command {
         /// As `list` shows it
         name: String,
     },
-    /// Hash every file of a model that is in the cache
+    /// Hash every file of a model that is in the cache, packed ones too
     Verify {
         /// As `list` shows it
         name: String,
+    },
+    /// Write a model into one file that is mapped at start, and print its path; `transcribe` does so on first use
+    Pack {
+        /// As `list` shows it
+        name: String,
+        /// Number format of the weights: f32, bf16 or int8
+        #[arg(long, value_name = "FORMAT", default_value_t = Config::default().precision)]
+        precision: Precision,
     },
 }
 
@@ -61,7 +72,15 @@ fn run_with(
         Command::List => list(manager, output)?,
         Command::Fetch { name } => writeln!(output, "{}", manager.fetch(name, progress)?.dir().display())?,
         Command::Path { name } => writeln!(output, "{}", manager.path(name)?.dir().display())?,
-        Command::Verify { name } => verified(&manager.verify(name)?, output)?,
+        Command::Verify { name } => {
+            let files = manager.verify(name)?;
+            let packed = prepare::verify(&files)?;
+            verified(&files, &packed, output)?;
+        }
+        Command::Pack { name, precision } => {
+            let file = prepare::pack(&manager.fetch(name, progress)?, *precision)?;
+            writeln!(output, "{}", file.display())?;
+        }
     }
     Ok(())
 }
@@ -78,8 +97,9 @@ fn list(manager: &Manager, output: &mut dyn Write) -> io::Result<()> {
     writeln!(output, "cache: {}", manager.cache_dir().display())
 }
 
-fn verified(files: &ModelFiles, output: &mut dyn Write) -> io::Result<()> {
-    for (_, path) in files.iter() {
+fn verified(files: &ModelFiles, packed: &[PathBuf], output: &mut dyn Write) -> io::Result<()> {
+    let packed = packed.iter().map(PathBuf::as_path);
+    for path in files.iter().map(|(_, path)| path).chain(packed) {
         writeln!(output, "ok  {}", path.display())?;
     }
     Ok(())

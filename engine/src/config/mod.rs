@@ -19,7 +19,7 @@ pub use voxlane_models::linear::Precision;
 pub struct Config {
     /// Name of the model in the model manager's manifest. Default `moonshine-tiny`. Read by the model loader.
     pub model: String,
-    /// Number format of the weights. Default `f32`. Read by the model loader.
+    /// Number format of the weights: `f32`, `bf16` or `int8`. Default `int8`. Read by the model loader.
     pub precision: Precision,
     /// The lanes. Default: one, placed by the process's affinity mask. Read at start.
     #[serde(rename = "lane")]
@@ -39,7 +39,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             model: "moonshine-tiny".into(),
-            precision: Precision::default(),
+            precision: Precision::Int8,
             lanes: vec![LaneConfig::default()],
             warm: WarmConfig::default(),
             segment: SegmentConfig::default(),

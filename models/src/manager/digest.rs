@@ -38,6 +38,15 @@ pub fn corrupt(path: &Path, expected: &FileEntry, found: Content) -> ManagerErro
     }
 }
 
+/// The SHA-256 of `bytes` in hexadecimal digits.
+pub fn of(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Length and SHA-256 of what `reader` gives.
 fn content_of(mut reader: impl Read) -> io::Result<Content> {
     let mut hasher = Sha256::new();
@@ -54,8 +63,7 @@ fn content_of(mut reader: impl Read) -> io::Result<Content> {
             Err(error) => return Err(error),
         }
     }
-    let sha256 = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Content { bytes, sha256: Some(sha256) })
+    Ok(Content { bytes, sha256: Some(hex(&hasher.finalize())) })
 }
 
 #[cfg(test)]

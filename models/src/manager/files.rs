@@ -1,5 +1,6 @@
 //! The files of one model, by name.
 
+use super::digest;
 use super::manifest::ModelEntry;
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,28 @@ pub struct ModelFiles {
     dir: PathBuf,
     files: Vec<(String, PathBuf)>,
     sample: Option<String>,
+    model: String,
+    /// SHA-256 of each file, in the order of the manifest.
+    hashes: Vec<String>,
 }
 
 impl ModelFiles {
     pub(super) fn new(entry: &ModelEntry, dir: &Path) -> Self {
         let files = entry.files.iter().map(|file| (file.name.clone(), dir.join(&file.name))).collect();
-        ModelFiles { dir: dir.to_path_buf(), files, sample: entry.sample.clone() }
+        let hashes = entry.files.iter().map(|file| file.sha256.clone()).collect();
+        let (sample, model) = (entry.sample.clone(), entry.name.clone());
+        ModelFiles { dir: dir.to_path_buf(), files, sample, model, hashes }
+    }
+
+    /// The model's name.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// One SHA-256, in hexadecimal digits, of the SHA-256 of all files: says whether something was made from
+    /// exactly these.
+    pub fn digest(&self) -> String {
+        digest::of(self.hashes.concat().as_bytes())
     }
 
     /// The folder that holds them all.

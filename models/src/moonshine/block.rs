@@ -1,16 +1,18 @@
 //! Sub-blocks that encoder and decoder layers are made of.
 
 use super::weights::{AttentionWeights, LinearWeights};
-use crate::buffer::Buffer;
 use crate::linear::{Linear, Precision};
+use crate::packed::{Stored, packed_fields};
 use voxlane_kernels::norm;
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// A layer norm with a factor for each channel and no offset.
 pub(super) struct Norm {
-    weight: Buffer,
+    weight: Stored<f32>,
     epsilon: f32,
 }
+
+packed_fields!(Norm { weight, epsilon });
 
 impl Norm {
     pub(super) fn new(weight: &[f32], epsilon: f32) -> Self {

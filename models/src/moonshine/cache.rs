@@ -1,39 +1,71 @@
 //! Keys and values of one attention.
 
 use super::weights::MoonshineSizes;
-use crate::buffer::Buffer;
-use voxlane_kernels::attention::{self, KeyValue, KeyValueMut};
-use voxlane_kernels::rows::Rows;
+use crate::buffer::{Buffer, Plain};
+use crate::linear::Precision;
+use voxlane_kernels::attention::{
+    KeyValue, KeyValueMut, Visible, attention, attention_f16, store, store_f16,
+};
+use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// Storage for the keys and values of all heads, for up to a fixed number of positions.
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
-    keys: Buffer,
-    values: Buffer,
+    numbers: Numbers,
     heads: usize,
     head_dim: usize,
     capacity: usize,
 }
 
-/// Floats in a page. Rows of keys that lie whole pages apart would all fall into the same cache sets.
-const PAGE_FLOATS: usize = 1024;
-/// Floats in a cache line.
-const LINE_FLOATS: usize = 16;
+#[derive(Clone, Debug)]
+enum Numbers {
+    F32(Pair<f32>),
+    /// As bits.
+    F16(Pair<u16>),
+}
 
-/// The distance between rows of keys for `positions` positions: whole cache lines, never whole pages.
-fn spacing(positions: usize) -> usize {
-    let capacity = positions.next_multiple_of(LINE_FLOATS);
-    if capacity.is_multiple_of(PAGE_FLOATS) { capacity + LINE_FLOATS } else { capacity }
+#[derive(Clone, Debug)]
+struct Pair<T> {
+    keys: Buffer<T>,
+    values: Buffer<T>,
+}
+
+/// Bytes in a page. Rows of keys that lie whole pages apart would all fall into the same cache sets.
+const PAGE_BYTES: usize = 4096;
+/// Positions by which the distance of rows of keys grows: at least half a cache line.
+const SPACING_UNIT: usize = 16;
+
+/// The distance between rows of keys for `positions` positions: never whole pages.
+fn spacing<T: Plain>(positions: usize) -> usize {
+    let capacity = positions.next_multiple_of(SPACING_UNIT);
+    if (capacity * size_of::<T>()).is_multiple_of(PAGE_BYTES) { capacity + SPACING_UNIT } else { capacity }
+}
+
+impl<T: Plain> Pair<T> {
+    fn new(len: usize) -> Self {
+        Pair { keys: Buffer::zeros(len), values: Buffer::zeros(len) }
+    }
 }
 
 impl Cache {
-    /// A cache with room for `positions` positions.
-    pub(super) fn new(sizes: &MoonshineSizes, positions: usize) -> Self {
+    /// A cache with room for `positions` positions, in f32 where `precision` is, else in f16: for the decoder,
+    /// which reads it for every token.
+    pub(super) fn new(sizes: &MoonshineSizes, positions: usize, precision: Precision) -> Self {
         let (heads, head_dim) = (sizes.heads, sizes.head_dim);
-        // Room for one line more: a smaller number of positions may need the spacing's extra line.
-        let capacity = spacing(positions) + LINE_FLOATS;
-        let len = heads * head_dim * capacity;
-        Cache { keys: Buffer::zeros(len), values: Buffer::zeros(len), heads, head_dim, capacity }
+        // Room for one unit more: a smaller number of positions may need the spacing's extra one.
+        let room = |spacing: usize| spacing + SPACING_UNIT;
+        let len = |capacity: usize| heads * head_dim * capacity;
+        let (numbers, capacity) = match precision {
+            Precision::F32 => {
+                let capacity = room(spacing::<f32>(positions));
+                (Numbers::F32(Pair::new(len(capacity))), capacity)
+            }
+            Precision::Bf16 | Precision::Int8 => {
+                let capacity = room(spacing::<u16>(positions));
+                (Numbers::F16(Pair::new(len(capacity))), capacity)
+            }
+        };
+        Cache { numbers, heads, head_dim, capacity }
     }
 
     /// Lays the cache out anew for `positions` positions, so that few positions lie close together. What it
@@ -42,35 +74,46 @@ impl Cache {
     /// # Panics
     /// If there are more positions than it was made for.
     pub(super) fn restart(&mut self, positions: usize) {
-        self.capacity = spacing(positions);
-        assert!(
-            self.heads * self.head_dim * self.capacity <= self.keys.len(),
-            "a cache holds the longest segment"
-        );
+        let room;
+        (self.capacity, room) = match &self.numbers {
+            Numbers::F32(pair) => (spacing::<f32>(positions), pair.keys.len()),
+            Numbers::F16(pair) => (spacing::<u16>(positions), pair.keys.len()),
+        };
+        assert!(self.heads * self.head_dim * self.capacity <= room, "a cache holds the longest segment");
     }
 
     /// Stores keys and values of consecutive positions from `position` on, one row for each.
     pub(super) fn store(&mut self, keys: Rows<'_>, values: Rows<'_>, position: usize) {
-        let len = self.heads * self.head_dim * self.capacity;
-        let into = KeyValueMut {
-            keys: &mut self.keys[..len],
-            values: &mut self.values[..len],
-            heads: self.heads,
-            head_dim: self.head_dim,
-            capacity: self.capacity,
-        };
-        attention::store(keys, values, position, into);
+        let Cache { ref mut numbers, heads, head_dim, capacity } = *self;
+        match numbers {
+            Numbers::F32(pair) => store(keys, values, position, pair.view_mut(heads, head_dim, capacity)),
+            Numbers::F16(pair) => store_f16(keys, values, position, pair.view_mut(heads, head_dim, capacity)),
+        }
     }
 
-    /// What the attention kernel reads.
-    pub(super) fn view(&self) -> KeyValue<'_> {
-        let len = self.heads * self.head_dim * self.capacity;
-        KeyValue {
-            keys: &self.keys[..len],
-            values: &self.values[..len],
-            heads: self.heads,
-            head_dim: self.head_dim,
-            capacity: self.capacity,
+    /// What the queries, one row for each, find among the visible positions.
+    pub(super) fn attend(&self, queries: Rows<'_>, visible: Visible, scale: f32, out: RowsMut<'_>) {
+        let Cache { ref numbers, heads, head_dim, capacity } = *self;
+        match numbers {
+            Numbers::F32(pair) => {
+                attention(queries, &pair.view(heads, head_dim, capacity), visible, scale, out)
+            }
+            Numbers::F16(pair) => {
+                attention_f16(queries, &pair.view(heads, head_dim, capacity), visible, scale, out);
+            }
         }
+    }
+}
+
+impl<T: Plain> Pair<T> {
+    fn view(&self, heads: usize, head_dim: usize, capacity: usize) -> KeyValue<'_, T> {
+        let len = heads * head_dim * capacity;
+        KeyValue { keys: &self.keys[..len], values: &self.values[..len], heads, head_dim, capacity }
+    }
+
+    fn view_mut(&mut self, heads: usize, head_dim: usize, capacity: usize) -> KeyValueMut<'_, T> {
+        let len = heads * head_dim * capacity;
+        let (keys, values) = (&mut self.keys[..len], &mut self.values[..len]);
+        KeyValueMut { keys, values, heads, head_dim, capacity }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::weights::{ConvWeights, MoonshineSizes, MoonshineWeights};
 use crate::model::Limits;
+use crate::packed::packed_fields;
 
 /// Samples per second of the audio that Moonshine was trained on.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
@@ -15,13 +16,15 @@ pub const END_TOKEN: u32 = 2;
 const TOKENS_PER_S: (usize, usize) = (13, 2);
 
 /// A convolution's geometry: no padding, no dilation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// Input frames that one output frame sees.
     pub kernel: usize,
     /// Input frames from one output frame to the next.
     pub stride: usize,
 }
+
+packed_fields!(Window { kernel, stride });
 
 impl Window {
     /// How many output frames `inputs` input frames give.
@@ -55,6 +58,8 @@ pub struct Config {
     /// The three convolutions of the stem, in order: samples → frames → frames → hidden frames.
     pub stem: [Window; 3],
 }
+
+packed_fields!(Config { sizes, encoder_layers, decoder_layers, layer_norm_epsilon, stem });
 
 impl Config {
     /// Reads the sizes off `weights`.

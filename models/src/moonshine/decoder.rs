@@ -16,8 +16,9 @@ use crate::buffer::Buffer;
 use crate::decode::{DecodeStrategy, Next, Prediction, Vocabulary};
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
-use crate::linear::Precision;
+use crate::linear::{Linear, Precision};
 use crate::model::{Goal, Slot};
+use crate::packed::packed_fields;
 use std::sync::Arc;
 
 /// Frames whose cross-attention keys and values are made in one unit: about 100 µs in f32.
@@ -25,11 +26,12 @@ const FRAME_ROWS: usize = 48;
 
 /// The prepared weights of the decoder.
 pub(super) struct Decoder {
-    embedding: Arc<[f32]>,
     layers: Vec<Layer>,
     output: Output,
     rotary: Arc<Rotary>,
 }
+
+packed_fields!(Decoder { layers, output, rotary });
 
 impl Decoder {
     pub(super) fn new(
@@ -39,7 +41,6 @@ impl Decoder {
         precision: Precision,
     ) -> Self {
         Decoder {
-            embedding: weights.embedding.as_slice().into(),
             layers: weights.decoder_layers.iter().map(|layer| Layer::new(layer, config, precision)).collect(),
             output: Output::new(weights, config, precision),
             rotary,
@@ -76,13 +77,15 @@ pub struct MoonshineDecoder<S> {
     cross_caches: Vec<Cache>,
     /// The residual stream of the block.
     hidden: Buffer,
+    /// After each of the block's tokens.
+    logits: Buffer,
     choices: Vec<Choice>,
     predictions: Vec<Prediction>,
     arena: Arena,
 }
 
 impl<S: DecodeStrategy> MoonshineDecoder<S> {
-    pub(super) fn new(decoder: Arc<Decoder>, config: Config, slots: usize) -> Self {
+    pub(super) fn new(decoder: Arc<Decoder>, config: Config, precision: Precision, slots: usize) -> Self {
         let (sizes, layers) = (&config.sizes, config.decoder_layers);
         let max_tokens = config.limits().max_segment_tokens;
         // A rejected draft may reach past the last token by a block.
@@ -92,14 +95,16 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
             Layer::scratch_lengths(&config, S::MAX_BLOCK),
             decoder.output.scratch_lengths(S::MAX_BLOCK),
             vec![FRAME_ROWS * 2 * sizes.hidden],
+            Linear::scratch_lengths(sizes.hidden, FRAME_ROWS).to_vec(),
         ];
         MoonshineDecoder {
             strategy: S::new(vocabulary, slots),
             stage: Stage::Done,
             position: 0,
-            self_caches: (0..layers).map(|_| Cache::new(sizes, positions)).collect(),
-            cross_caches: (0..layers).map(|_| Cache::new(sizes, config.max_frames())).collect(),
+            self_caches: (0..layers).map(|_| Cache::new(sizes, positions, precision)).collect(),
+            cross_caches: (0..layers).map(|_| Cache::new(sizes, config.max_frames(), precision)).collect(),
             hidden: Buffer::zeros(S::MAX_BLOCK * sizes.hidden),
+            logits: decoder.output.logits(S::MAX_BLOCK),
             choices: Vec::with_capacity(S::MAX_BLOCK),
             predictions: Vec::with_capacity(S::MAX_BLOCK),
             arena: Arena::for_lengths(&unit.concat()),
@@ -137,7 +142,7 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
     fn embed(&mut self) -> Stage {
         let width = self.config.sizes.hidden;
         for (row, &token) in self.hidden.chunks_exact_mut(width).zip(self.strategy.block()) {
-            row.copy_from_slice(&self.decoder.embedding[token as usize * width..][..width]);
+            self.decoder.output.embed(token, row);
         }
         Stage::Layer { layer: 0, operation: Operation::FIRST }
     }
@@ -174,7 +179,7 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
         if part == 0 {
             output.norm(hidden, &self.arena);
         }
-        output.part(part, hidden, &mut self.choices, &self.arena);
+        output.part(part, hidden, &mut self.choices, &mut self.logits, &self.arena);
         if part + 1 < output.parts() { Stage::Output { part: part + 1 } } else { Stage::Choose }
     }
 

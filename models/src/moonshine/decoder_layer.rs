@@ -7,8 +7,9 @@ use super::rotary::Rotary;
 use super::weights::DecoderLayerWeights;
 use crate::arena::Arena;
 use crate::linear::{Linear, Precision, Then};
+use crate::packed::packed_fields;
 use voxlane_kernels::activation::silu_gate;
-use voxlane_kernels::attention::{Visible, attention};
+use voxlane_kernels::attention::Visible;
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// The prepared weights of a layer.
@@ -26,6 +27,20 @@ pub(super) struct Layer {
     /// The factor of attention scores.
     scale: f32,
 }
+
+packed_fields!(Layer {
+    self_norm,
+    self_query_key_value,
+    self_output,
+    cross_norm,
+    cross_query,
+    cross_key_value,
+    cross_output,
+    mlp_norm,
+    mlp_up,
+    mlp_down,
+    scale,
+});
 
 /// The sub-blocks of a layer, in order; each adds its result to the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +103,10 @@ impl Layer {
         let (hidden, mlp) = (config.sizes.hidden, config.sizes.decoder_mlp);
         let attention = [hidden, 3 * hidden, hidden];
         let gated_mlp = [hidden, 2 * mlp, mlp];
-        attention.iter().zip(gated_mlp).map(|(&a, b)| rows * a.max(b)).collect()
+        let products =
+            [Linear::scratch_lengths(hidden, rows), Linear::scratch_lengths(hidden.max(mlp), rows)];
+        let own = attention.iter().zip(gated_mlp).map(|(&a, b)| rows * a.max(b));
+        own.chain(products.concat()).collect()
     }
 
     /// Stores the cross-attention keys and values of `frames`, the first of which is frame `row`.
@@ -124,7 +142,7 @@ impl Layer {
         self_cache.store(part(1), part(2), position);
         let attended = arena.zeros(hidden.len());
         let visible = Visible::Causal { first: position + 1 };
-        attention(part(0), &self_cache.view(), visible, self.scale, RowsMut::dense(attended, width));
+        self_cache.attend(part(0), visible, self.scale, RowsMut::dense(attended, width));
         let hidden = RowsMut::dense(hidden, width);
         self.self_output.apply(Rows::dense(attended, width), Then::Add, hidden, arena);
     }
@@ -143,7 +161,7 @@ impl Layer {
         );
         let attended = arena.zeros(hidden.len());
         let out = RowsMut::dense(attended, width);
-        attention(Rows::dense(queries, width), &cross_cache.view(), Visible::All(frames), self.scale, out);
+        cross_cache.attend(Rows::dense(queries, width), Visible::All(frames), self.scale, out);
         let hidden = RowsMut::dense(hidden, width);
         self.cross_output.apply(Rows::dense(attended, width), Then::Add, hidden, arena);
     }

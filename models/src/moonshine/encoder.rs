@@ -16,8 +16,9 @@ use crate::buffer::Buffer;
 use crate::fault::Faults;
 use crate::linear::{Linear, Precision, Then};
 use crate::model::Slot;
+use crate::packed::packed_fields;
 use std::sync::Arc;
-use voxlane_kernels::attention::{Visible, attention};
+use voxlane_kernels::attention::Visible;
 use voxlane_kernels::gemm::Activation;
 use voxlane_kernels::rows::{Rows, RowsMut};
 
@@ -35,6 +36,8 @@ pub(super) struct Encoder {
     scale: f32,
 }
 
+packed_fields!(Encoder { layers, norm, rotary, scale });
+
 struct Layer {
     attention_norm: Norm,
     query_key_value: Linear,
@@ -44,10 +47,14 @@ struct Layer {
     mlp: Vec<MlpSlice>,
 }
 
+packed_fields!(Layer { attention_norm, query_key_value, attention_output, mlp_norm, mlp });
+
 struct MlpSlice {
     up: Linear,
     down: Linear,
 }
+
+packed_fields!(MlpSlice { up, down });
 
 impl Layer {
     fn new(weights: &EncoderLayerWeights, epsilon: f32, precision: Precision) -> Self {
@@ -152,9 +159,17 @@ impl MoonshineEncoder {
             width,
             cursor: Cursor::default(),
             queries: Buffer::zeros(frames * width),
-            cache: Cache::new(sizes, frames),
+            cache: Cache::new(sizes, frames, Precision::F32),
             normed: Buffer::zeros(BLOCK_ROWS * width),
-            arena: Arena::for_lengths(&[BLOCK_ROWS * 3 * width, BLOCK_ROWS * width]),
+            arena: Arena::for_lengths(
+                &[
+                    vec![BLOCK_ROWS * 3 * width, BLOCK_ROWS * width],
+                    // An MLP's slice applies two layers, nothing more.
+                    Linear::scratch_lengths(width, BLOCK_ROWS).to_vec(),
+                    Linear::scratch_lengths(width, BLOCK_ROWS).to_vec(),
+                ]
+                .concat(),
+            ),
         }
     }
 
@@ -214,7 +229,7 @@ impl MoonshineEncoder {
         let queries = Rows::dense(&self.queries[row * width..(row + rows) * width], width);
         let attended = self.arena.zeros(rows * width);
         let visible = Visible::All(span.frames());
-        attention(queries, &self.cache.view(), visible, encoder.scale, RowsMut::dense(attended, width));
+        self.cache.attend(queries, visible, encoder.scale, RowsMut::dense(attended, width));
         let attended = Rows::dense(attended, width);
         layer.attention_output.apply(attended, Then::Add, span.rows_mut(row, rows), &self.arena);
     }

@@ -10,6 +10,7 @@ use super::weights::MoonshineWeights;
 use crate::decode::{AttentionGreedy, DecodeStrategy};
 use crate::linear::Precision;
 use crate::model::{Limits, Model};
+use crate::packed::{Packed, PackedError, Reader, Writer};
 use crate::team::Team;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 /// - After construction its parts allocate nothing.
 pub struct Moonshine<S = AttentionGreedy> {
     config: Config,
+    precision: Precision,
     stem: Arc<Stem>,
     encoder: Arc<Encoder>,
     decoder: Arc<Decoder>,
@@ -43,6 +45,7 @@ impl<S: DecodeStrategy> Moonshine<S> {
             encoder: Arc::new(Encoder::new(weights, &config, Arc::clone(&rotary), precision)),
             decoder: Arc::new(Decoder::new(weights, &config, rotary, precision)),
             config,
+            precision,
             strategy: PhantomData,
         }
     }
@@ -50,6 +53,27 @@ impl<S: DecodeStrategy> Moonshine<S> {
     /// The network's sizes.
     pub fn config(&self) -> &Config {
         &self.config
+    }
+}
+
+impl<S: DecodeStrategy> Packed for Moonshine<S> {
+    fn save(&self, writer: &mut Writer) {
+        self.config.save(writer);
+        self.precision.save(writer);
+        self.stem.save(writer);
+        self.encoder.save(writer);
+        self.decoder.save(writer);
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
+        Ok(Moonshine {
+            config: Packed::load(reader)?,
+            precision: Packed::load(reader)?,
+            stem: Packed::load(reader)?,
+            encoder: Packed::load(reader)?,
+            decoder: Packed::load(reader)?,
+            strategy: PhantomData,
+        })
     }
 }
 
@@ -76,6 +100,6 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
     }
 
     fn decoder(&self, slots: usize) -> MoonshineDecoder<S> {
-        MoonshineDecoder::new(Arc::clone(&self.decoder), self.config.clone(), slots)
+        MoonshineDecoder::new(Arc::clone(&self.decoder), self.config.clone(), self.precision, slots)
     }
 }

@@ -4,22 +4,37 @@ use super::block::Norm;
 use super::config::Config;
 use super::weights::MoonshineWeights;
 use crate::arena::Arena;
+use crate::buffer::Buffer;
 use crate::decode::Prediction;
-use crate::linear::{Linear, Precision, Then};
+use crate::linear::Precision;
+use crate::matrix::{Matrix, quantize};
+use crate::packed::{Packed, PackedError, Reader, Stored, Writer, packed_fields};
 use voxlane_kernels::argmax::argmax;
+use voxlane_kernels::gemm::{Epilogue, PANEL};
+use voxlane_kernels::projection::{self, PanelBound, ShortList};
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::softmax::log_sum_exp;
 
-/// Tokens in a part. Its logits stay in the L1 cache between the product, the search for the largest and
-/// the sum of exponentials; in f32 its weights take 1.2 MB, about 100 µs from memory.
-const PART_TOKENS: usize = 1024;
+/// Bytes of weights in a part of the vocabulary: about 100 µs from memory. Its logits stay in the L1 cache
+/// between the product, the search for the largest and the sum of exponentials.
+const PART_BYTES: usize = 1 << 20;
 
-/// The embedding, transposed into logits, in parts along the vocabulary.
+/// The embedding, and its transpose as the output projection; stored once.
 pub(super) struct Output {
     norm: Norm,
-    parts: Vec<Linear>,
-    width: usize,
+    /// The embedding, exact.
+    embedding: Matrix,
+    /// The embedding in 8 bits, for a first look at all logits.
+    coarse: Option<Coarse>,
 }
+
+/// What a short list is made with.
+struct Coarse {
+    matrix: Matrix,
+    bounds: Stored<PanelBound>,
+}
+
+packed_fields!(Output { norm, embedding, coarse });
 
 /// The most likely token among the parts seen so far.
 #[derive(Clone, Copy, Debug)]
@@ -51,47 +66,128 @@ impl Choice {
 
     /// The token and its log-probability; not finite if a logit was not.
     pub(super) fn prediction(&self) -> Prediction {
-        Prediction { token: self.token, log_prob: self.logit - self.log_sum_exp }
+        let log_prob = self.logit - self.log_sum_exp;
+        // Where an exact logit meets a sum over 8-bit ones, a probability may come out just above one.
+        Prediction { token: self.token, log_prob: if log_prob > 0.0 { 0.0 } else { log_prob } }
     }
 }
 
 impl Output {
     pub(super) fn new(weights: &MoonshineWeights, config: &Config, precision: Precision) -> Self {
-        let width = config.sizes.hidden;
-        let parts = weights.embedding.chunks(PART_TOKENS * width);
-        Output {
-            norm: Norm::new(&weights.decoder_norm, config.layer_norm_epsilon),
-            parts: parts.map(|part| Linear::new(part, None, part.len() / width, precision)).collect(),
-            width,
-        }
+        let (embedding, vocabulary) = (&weights.embedding, config.sizes.vocabulary);
+        let (exact, coarse) = match precision {
+            Precision::F32 | Precision::Bf16 => (Matrix::new(embedding, vocabulary, precision), None),
+            Precision::Int8 => {
+                let exact = Matrix::new(embedding, vocabulary, Precision::F32);
+                let coarse = Coarse::new(embedding, &exact);
+                (exact, Some(coarse))
+            }
+        };
+        Output { norm: Norm::new(&weights.decoder_norm, config.layer_norm_epsilon), embedding: exact, coarse }
+    }
+
+    /// The matrix whose products are all computed.
+    fn scanned(&self) -> &Matrix {
+        self.coarse.as_ref().map_or(&self.embedding, |coarse| &coarse.matrix)
+    }
+
+    /// Tokens in a part.
+    fn part_tokens(&self) -> usize {
+        let matrix = self.scanned();
+        (PART_BYTES / (matrix.inputs() * matrix.weight_bytes())).next_multiple_of(PANEL)
     }
 
     /// How many parts there are.
     pub(super) fn parts(&self) -> usize {
-        self.parts.len()
+        self.embedding.outputs().div_ceil(self.part_tokens())
+    }
+
+    /// Writes the embedding of `token`.
+    pub(super) fn embed(&self, token: u32, row: &mut [f32]) {
+        self.embedding.row(token as usize, row);
+    }
+
+    /// Room for the logits after each of `rows` tokens.
+    pub(super) fn logits(&self, rows: usize) -> Buffer {
+        Buffer::zeros(rows * self.embedding.outputs())
     }
 
     /// The lengths of scratch memory that one call with `rows` rows takes at most.
     pub(super) fn scratch_lengths(&self, rows: usize) -> Vec<usize> {
-        vec![rows * self.width, rows * PART_TOKENS]
+        let width = self.embedding.inputs();
+        let scratch = Matrix::scratch_lengths(width, rows);
+        [vec![rows * width], scratch.to_vec(), scratch.to_vec()].concat()
     }
 
     /// Norms the rows of `hidden`, before the first part.
     pub(super) fn norm(&self, hidden: &mut [f32], arena: &Arena) {
-        let normed = arena.zeros(hidden.len());
-        self.norm.apply(Rows::dense(hidden, self.width), RowsMut::dense(normed, self.width));
+        let (width, normed) = (self.embedding.inputs(), arena.zeros(hidden.len()));
+        self.norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
         hidden.copy_from_slice(normed);
     }
 
-    /// Takes the logits of part `index` into account: one row of the normed `hidden` for each choice.
-    pub(super) fn part(&self, index: usize, hidden: &[f32], choices: &mut [Choice], arena: &Arena) {
-        let part = &self.parts[index];
-        let logits = arena.zeros(choices.len() * part.outputs());
-        let out = RowsMut::dense(logits, part.outputs());
-        part.apply(Rows::dense(hidden, self.width), Then::Store, out, arena);
-        for (choice, logits) in choices.iter_mut().zip(logits.chunks_exact(part.outputs())) {
-            choice.add(index * PART_TOKENS, logits);
+    /// Takes the logits of part `index` into account: one row of the normed `hidden` for each choice. The last
+    /// part makes the choices final. `logits` is kept from part to part.
+    pub(super) fn part(
+        &self,
+        index: usize,
+        hidden: &[f32],
+        choices: &mut [Choice],
+        logits: &mut [f32],
+        arena: &Arena,
+    ) {
+        let (width, vocabulary) = (self.embedding.inputs(), self.embedding.outputs());
+        let first = index * self.part_tokens();
+        let count = self.part_tokens().min(vocabulary - first);
+        let out = RowsMut::new(&mut logits[first..], vocabulary, choices.len());
+        let rows = Rows::dense(hidden, width);
+        self.scanned().apply_part(first, count, rows, &Epilogue::default(), out, arena);
+        for (choice, logits) in choices.iter_mut().zip(logits.chunks_exact(vocabulary)) {
+            choice.add(first, &logits[first..first + count]);
         }
+        if let Some(coarse) = &self.coarse
+            && first + count == vocabulary
+        {
+            let rows = hidden.chunks_exact(width).zip(logits.chunks_exact(vocabulary));
+            for (choice, (hidden, logits)) in choices.iter_mut().zip(rows) {
+                coarse.choose(&self.embedding, hidden, logits, choice, arena);
+            }
+        }
+    }
+}
+
+impl Coarse {
+    fn new(embedding: &[f32], exact: &Matrix) -> Self {
+        let matrix = Matrix::new(embedding, exact.outputs(), Precision::Int8);
+        let mut bounds = Buffer::zeros(projection::bounds_len(exact.outputs()));
+        projection::bound(&exact.f32(), &matrix.i8(), &mut bounds);
+        Coarse { matrix, bounds: bounds.into() }
+    }
+
+    /// Puts the token that the exact logits say, and its exact logit, into `choice`.
+    fn choose(&self, exact: &Matrix, hidden: &[f32], logits: &[f32], choice: &mut Choice, arena: &Arena) {
+        let list = ShortList::new(exact.f32(), self.matrix.i8(), &self.bounds);
+        let row = quantize(Rows::one(hidden), hidden.len(), arena);
+        if let Some(best) = projection::rescore(hidden, &row, &list, logits).best {
+            (choice.token, choice.logit) = (best.token as u32, best.logit);
+        }
+    }
+}
+
+impl Packed for Coarse {
+    fn save(&self, writer: &mut Writer) {
+        self.matrix.save(writer);
+        self.bounds.save(writer);
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
+        let (matrix, bounds) = (Matrix::load(reader)?, Stored::load(reader)?);
+        if bounds.len() != projection::bounds_len(matrix.outputs()) {
+            return Err(PackedError::Fields(
+                "the bounds of the output projection are not as many as its panels",
+            ));
+        }
+        Ok(Coarse { matrix, bounds })
     }
 }
 

@@ -3,16 +3,19 @@
 use super::config::Config;
 use super::weights::MoonshineWeights;
 use crate::buffer::Buffer;
+use crate::packed::{Stored, packed_fields};
 use voxlane_kernels::rope::{Rotation, apply_interleaved};
 use voxlane_kernels::rows::RowsMut;
 
 /// Cosines and sines for every position that a segment can have, in encoder or decoder.
 pub(super) struct Rotary {
-    cos: Buffer,
-    sin: Buffer,
+    cos: Stored<f32>,
+    sin: Stored<f32>,
     rotary_dim: usize,
     head_dim: usize,
 }
+
+packed_fields!(Rotary { cos, sin, rotary_dim, head_dim });
 
 impl Rotary {
     pub(super) fn new(weights: &MoonshineWeights, config: &Config, positions: usize) -> Self {
@@ -26,7 +29,7 @@ impl Rotary {
             (*cos, *sin) = (angle.cos() as f32, angle.sin() as f32);
         }
         let sizes = &config.sizes;
-        Rotary { cos, sin, rotary_dim: sizes.rotary_dim, head_dim: sizes.head_dim }
+        Rotary { cos: cos.into(), sin: sin.into(), rotary_dim: sizes.rotary_dim, head_dim: sizes.head_dim }
     }
 
     /// Turns each head of the rows, whose first `width` channels hold whole heads. The first row is at

@@ -21,6 +21,7 @@ use crate::buffer::Buffer;
 use crate::fault::Faults;
 use crate::linear::{Linear, Precision, Then};
 use crate::model::{FrontEnd, Goal, Slot};
+use crate::packed::packed_fields;
 use std::sync::Arc;
 use voxlane_kernels::activation::gelu_affine;
 use voxlane_kernels::convert::i16_to_f32;
@@ -51,6 +52,8 @@ pub(super) struct Stem {
     conv3: Linear,
 }
 
+packed_fields!(Stem { windows, channels, norm_epsilon, conv1, conv2, conv2_gain, conv2_offset, conv3 });
+
 impl Stem {
     pub(super) fn new(weights: &StemWeights, config: &Config, precision: Precision) -> Self {
         let conv1 = &weights.conv1.linear;
@@ -67,7 +70,8 @@ impl Stem {
             windows: config.stem,
             channels: [conv1.outputs, conv2.outputs, conv3.outputs],
             norm_epsilon: f64::from(weights.norm_epsilon),
-            conv1: Linear::new(&conv1.weight, conv1.bias.as_deref(), conv1.outputs, precision),
+            // Few weights, and the samples' range is large: always exact.
+            conv1: Linear::new(&conv1.weight, conv1.bias.as_deref(), conv1.outputs, Precision::F32),
             conv2: Linear::new(&folded, None, conv2.outputs, precision),
             conv2_gain: folded.chunks_exact(conv2.inputs).map(|row| sum(row, &|_| 1.0)).collect(),
             conv2_offset: (conv2.weight.chunks_exact(conv2.inputs).enumerate())
@@ -223,7 +227,13 @@ struct Pass {
 impl MoonshineStem {
     pub(super) fn new(stem: Arc<Stem>, config: Config, slots: usize) -> Self {
         let per_output = Buffer::zeros(stem.channels[1]);
-        let arena = Arena::for_lengths(&[stem.windows[2].inputs(CONV3_ROWS) * stem.channels[1]]);
+        let [_, conv2, conv3] = stem.windows;
+        let lengths = [
+            Linear::scratch_lengths(conv2.kernel * stem.channels[0], CONV2_ROWS),
+            Linear::scratch_lengths(conv3.kernel * stem.channels[1], CONV3_ROWS),
+        ];
+        let activated = conv3.inputs(CONV3_ROWS) * stem.channels[1];
+        let arena = Arena::for_lengths(&[lengths.concat(), vec![activated]].concat());
         MoonshineStem {
             slots: (0..slots).map(|_| OpenSegment::new(&stem, &config)).collect(),
             pass: Pass {
@@ -269,6 +279,7 @@ impl FrontEnd for MoonshineStem {
         }
         for chunk in samples[..samples.len().min(room)].chunks(PUSH_SAMPLES) {
             segment.push(&self.stem, chunk, &self.arena);
+            self.arena.reset();
         }
     }
 
@@ -294,6 +305,7 @@ impl FrontEnd for MoonshineStem {
             let needed = self.stem.windows[2].inputs(self.pass.frames);
             if segment.conv2_frames < needed {
                 segment.advance_conv2(&self.stem, needed - segment.conv2_frames, &self.arena);
+                self.arena.reset();
             } else {
                 self.block(span);
             }

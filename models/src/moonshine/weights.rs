@@ -4,6 +4,8 @@
 //! as matrices over channel-last input: the row of an output channel holds `kernel` frames of input
 //! channels one after the other, as they lie in memory.
 
+use crate::packed::packed_fields;
+
 /// A matrix with an optional bias.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearWeights {
@@ -112,6 +114,8 @@ pub struct MoonshineSizes {
     /// Entries of the vocabulary (tiny: 32768).
     pub vocabulary: usize,
 }
+
+packed_fields!(MoonshineSizes { hidden, heads, head_dim, rotary_dim, encoder_mlp, decoder_mlp, vocabulary });
 
 /// All weights of a Moonshine network.
 #[derive(Clone, Debug, PartialEq)]

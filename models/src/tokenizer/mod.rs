@@ -17,6 +17,8 @@ mod json;
 #[cfg(feature = "tokenizer-json")]
 pub use json::TokenizerError;
 
+use crate::packed::{Packed, PackedError, Reader, Writer};
+
 /// What a piece stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PieceKind {
@@ -103,6 +105,39 @@ impl Tokenizer {
         }
         // Texts are UTF-8, and so are closed runs: nothing is replaced here.
         String::from_utf8(text).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+impl Packed for Tokenizer {
+    fn save(&self, writer: &mut Writer) {
+        self.len().save(writer);
+        for (kind, bytes) in self.pieces() {
+            let kind = match kind {
+                PieceKind::Text => 0u8,
+                PieceKind::Byte => 1,
+                PieceKind::Special => 2,
+            };
+            kind.save(writer);
+            bytes.len().save(writer);
+            writer.field(bytes);
+        }
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
+        let piece = |reader: &mut Reader<'_>| {
+            let kind = match u8::load(reader)? {
+                0 => PieceKind::Text,
+                1 => PieceKind::Byte,
+                2 => PieceKind::Special,
+                _ => return Err(PackedError::Fields("a piece is of no known kind")),
+            };
+            let len = usize::load(reader)?;
+            Ok((kind, reader.bytes(len)?.to_vec()))
+        };
+        let pieces: Vec<_> =
+            (0..usize::load(reader)?).map(|_| piece(reader)).collect::<Result<_, PackedError>>()?;
+        let pieces = pieces.iter().map(|(kind, bytes)| (*kind, &bytes[..]));
+        Tokenizer::from_pieces(pieces).ok_or(PackedError::Fields("the pieces are not sound"))
     }
 }
 

@@ -1,0 +1,231 @@
+//! The weights of a matrix, packed for the kernels in one of the precisions.
+
+use crate::arena::Arena;
+use crate::buffer::Buffer;
+use crate::linear::Precision;
+use crate::packed::{Packed, PackedError, Reader, Stored, Writer};
+use voxlane_kernels::gemm::{self, Epilogue, PANEL};
+use voxlane_kernels::rows::{Rows, RowsMut};
+
+/// `outputs × inputs` weights. A row's product does not depend on the other rows of a call.
+#[derive(Debug)]
+pub(crate) struct Matrix {
+    form: Form,
+    outputs: usize,
+    inputs: usize,
+}
+
+#[derive(Debug)]
+enum Form {
+    F32(Stored<f32>),
+    Bf16(Stored<u16>),
+    Int8 { panels: Stored<i8>, scales: Stored<f32>, corrections: Stored<i32> },
+}
+
+impl Matrix {
+    /// Packs `weight` (`outputs × inputs`, row-major).
+    ///
+    /// # Panics
+    /// If `weight` is not a whole number of rows long.
+    pub(crate) fn new(weight: &[f32], outputs: usize, precision: Precision) -> Self {
+        let inputs = weight.len() / outputs;
+        assert_eq!(weight.len(), outputs * inputs, "a weight matrix has {outputs} rows");
+        let form = match precision {
+            Precision::F32 => {
+                let mut packed = Buffer::zeros(gemm::f32::packed_len(outputs, inputs));
+                gemm::f32::pack(weight, outputs, inputs, &mut packed);
+                Form::F32(packed.into())
+            }
+            Precision::Bf16 => {
+                let mut packed = Buffer::zeros(gemm::bf16::packed_len(outputs, inputs));
+                gemm::bf16::pack(weight, outputs, inputs, &mut packed);
+                Form::Bf16(packed.into())
+            }
+            Precision::Int8 => {
+                let mut panels = Buffer::zeros(gemm::i8::packed_len(outputs, inputs));
+                let mut scales = Buffer::zeros(gemm::i8::scales_len(outputs));
+                let mut corrections = Buffer::zeros(gemm::i8::scales_len(outputs));
+                let mut packed = gemm::i8::PackedMut {
+                    panels: &mut panels,
+                    scales: &mut scales,
+                    corrections: &mut corrections,
+                };
+                gemm::i8::pack(weight, outputs, inputs, &mut packed);
+                Form::Int8 { panels: panels.into(), scales: scales.into(), corrections: corrections.into() }
+            }
+        };
+        Matrix { form, outputs, inputs }
+    }
+
+    /// Rows of the matrix.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Columns of the matrix.
+    pub(crate) fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Bytes of one weight.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        match self.form {
+            Form::F32(_) => 4,
+            Form::Bf16(_) => 2,
+            Form::Int8 { .. } => 1,
+        }
+    }
+
+    /// The lengths of scratch memory, in floats, that a product of `rows` rows of `inputs` values takes at most
+    /// in any precision.
+    pub(crate) fn scratch_lengths(inputs: usize, rows: usize) -> [usize; 2] {
+        [(rows * gemm::i8::row_len(inputs)).div_ceil(size_of::<f32>()), rows]
+    }
+
+    /// The products of all outputs, one row for each row of `input`.
+    #[inline]
+    pub(crate) fn apply(&self, input: Rows<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>, arena: &Arena) {
+        self.apply_part(0, self.outputs, input, epilogue, out, arena);
+    }
+
+    /// The products of `count` outputs from `first` on, which begins a panel of [`PANEL`] outputs; fewer where
+    /// there are no more. `out` has one row of that many values for each row of `input`.
+    #[inline]
+    pub(crate) fn apply_part(
+        &self,
+        first: usize,
+        count: usize,
+        input: Rows<'_>,
+        epilogue: &Epilogue<'_>,
+        out: RowsMut<'_>,
+        arena: &Arena,
+    ) {
+        let (first, panels) = (first / PANEL, count.div_ceil(PANEL));
+        match &self.form {
+            Form::F32(_) => gemm::f32::gemm(input, &self.f32().part(first, panels), epilogue, out),
+            Form::Bf16(packed) => {
+                let weights = gemm::bf16::Packed::new(packed, self.outputs, self.inputs);
+                gemm::bf16::gemm(input, &weights.part(first, panels), epilogue, out);
+            }
+            Form::Int8 { .. } => {
+                let input = quantize(input, self.inputs, arena);
+                gemm::i8::gemm(&input, &self.i8().part(first, panels), epilogue, out);
+            }
+        }
+    }
+
+    /// Writes the weights of one output.
+    ///
+    /// # Panics
+    /// If there is no such output.
+    pub(crate) fn row(&self, output: usize, row: &mut [f32]) {
+        let each = |weight: &dyn Fn(usize) -> f32, row: &mut [f32]| {
+            row.iter_mut().enumerate().for_each(|(input, value)| *value = weight(input));
+        };
+        match &self.form {
+            Form::F32(_) => {
+                let weights = self.f32();
+                each(&|input| weights.weight(output, input), row);
+            }
+            Form::Bf16(packed) => {
+                let weights = gemm::bf16::Packed::new(packed, self.outputs, self.inputs);
+                each(&|input| weights.weight(output, input), row);
+            }
+            Form::Int8 { .. } => {
+                let weights = self.i8();
+                each(&|input| weights.weight(output, input), row);
+            }
+        }
+    }
+
+    /// The matrix as the f32 kernels take it.
+    ///
+    /// # Panics
+    /// If it was made in another precision.
+    pub(crate) fn f32(&self) -> gemm::f32::Packed<'_> {
+        match &self.form {
+            Form::F32(packed) => gemm::f32::Packed::new(packed, self.outputs, self.inputs),
+            _ => panic!("a matrix in f32"),
+        }
+    }
+
+    /// The matrix as the 8-bit kernels take it.
+    ///
+    /// # Panics
+    /// If it was made in another precision.
+    pub(crate) fn i8(&self) -> gemm::i8::Packed<'_> {
+        match &self.form {
+            Form::Int8 { panels, scales, corrections } => {
+                gemm::i8::Packed::new(panels, scales, corrections, self.outputs, self.inputs)
+            }
+            _ => panic!("a matrix of 8-bit weights"),
+        }
+    }
+
+    /// Whether the stored arrays have the lengths that the shape needs.
+    fn is_sound(&self) -> bool {
+        let (outputs, inputs) = (self.outputs, self.inputs);
+        // Both far from overflowing any length that is computed of them.
+        if outputs.max(inputs) > 1 << 24 {
+            return false;
+        }
+        match &self.form {
+            Form::F32(packed) => packed.len() == gemm::f32::packed_len(outputs, inputs),
+            Form::Bf16(packed) => packed.len() == gemm::bf16::packed_len(outputs, inputs),
+            Form::Int8 { panels, scales, corrections } => {
+                inputs <= gemm::i8::MAX_INPUTS
+                    && panels.len() == gemm::i8::packed_len(outputs, inputs)
+                    && [scales.len(), corrections.len()] == [gemm::i8::scales_len(outputs); 2]
+            }
+        }
+    }
+}
+
+/// `input` as rows of 8-bit values in memory of `arena`.
+#[inline]
+pub(crate) fn quantize<'a>(input: Rows<'_>, inputs: usize, arena: &'a Arena) -> gemm::i8::QuantizedRows<'a> {
+    let bytes = arena.bytes(input.count * gemm::i8::row_len(inputs));
+    gemm::i8::quantize_rows(input, inputs, bytes, arena.zeros(input.count))
+}
+
+impl Packed for Matrix {
+    fn save(&self, writer: &mut Writer) {
+        [self.outputs, self.inputs].save(writer);
+        match &self.form {
+            Form::F32(packed) => {
+                0u8.save(writer);
+                packed.save(writer);
+            }
+            Form::Bf16(packed) => {
+                1u8.save(writer);
+                packed.save(writer);
+            }
+            Form::Int8 { panels, scales, corrections } => {
+                2u8.save(writer);
+                panels.save(writer);
+                scales.save(writer);
+                corrections.save(writer);
+            }
+        }
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
+        let [outputs, inputs] = Packed::load(reader)?;
+        let form = match u8::load(reader)? {
+            0 => Form::F32(Packed::load(reader)?),
+            1 => Form::Bf16(Packed::load(reader)?),
+            2 => Form::Int8 {
+                panels: Packed::load(reader)?,
+                scales: Packed::load(reader)?,
+                corrections: Packed::load(reader)?,
+            },
+            _ => return Err(PackedError::Fields("a matrix has no known form")),
+        };
+        let matrix = Matrix { form, outputs, inputs };
+        if matrix.is_sound() {
+            Ok(matrix)
+        } else {
+            Err(PackedError::Fields("a matrix has not its shape's size"))
+        }
+    }
+}

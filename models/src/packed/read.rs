@@ -1,0 +1,49 @@
+//! Taking the fields of a packed file one by one.
+
+use super::{PackedError, Stored};
+use crate::buffer::Plain;
+use memmap2::Mmap;
+use std::sync::Arc;
+
+/// The fields of a file that were not taken yet.
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
+    pub(super) map: &'a Arc<Mmap>,
+    pub(super) fields: &'a [u8],
+    /// Where the sections begin, in bytes from the start of the file.
+    pub(super) sections: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// The next `len` bytes.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub(crate) fn bytes(&mut self, len: usize) -> Result<&'a [u8], PackedError> {
+        let (bytes, rest) =
+            self.fields.split_at_checked(len).ok_or(PackedError::Fields("the fields end too early"))?;
+        self.fields = rest;
+        Ok(bytes)
+    }
+
+    /// The next `N` bytes.
+    ///
+    /// # Errors
+    /// If there are fewer.
+    pub(crate) fn field<const N: usize>(&mut self) -> Result<[u8; N], PackedError> {
+        let mut field = [0; N];
+        field.copy_from_slice(self.bytes(N)?);
+        Ok(field)
+    }
+
+    /// The section of `len` numbers at `start`.
+    ///
+    /// # Errors
+    /// If it does not lie inside the file or is not aligned.
+    pub(crate) fn section<T: Plain>(&self, start: usize, len: usize) -> Result<Stored<T>, PackedError> {
+        let start = self.sections.checked_add(start);
+        start
+            .and_then(|start| Stored::mapped(self.map, start, len))
+            .ok_or(PackedError::Fields("a section lies outside the file"))
+    }
+}
