@@ -6,8 +6,8 @@
 PROGRAM is `voxlane-bench` built with --release. In every round each recording goes through all systems in one
 order and then in the reverse order (A B … B A), so that what the machine does to one it does to all. The first
 round is thrown away. Reading files and starting up are not timed. Printed are the median, the 10th and 90th
-percentile and the sample count of every system, and the ratio of its median to ours: over all recordings, with the
-smallest and largest ratio of a single recording beside it.
+percentile and the sample count of every system, and the ratio of its median to ours: that of the medians of the
+recordings, added up, with the smallest and largest ratio of a single recording beside it.
 """
 
 import argparse
@@ -73,12 +73,10 @@ def print_table(title, per_system, ours):
         row = f"{name:28} {percentile(pooled, 0.1):8.2f} {statistics.median(pooled):8.2f}"
         row += f" {percentile(pooled, 0.9):8.2f} {len(pooled):5}"
         if ours in per_system and name != ours:
-            ratios = [
-                statistics.median(values) / statistics.median(per_system[ours][clip])
-                for clip, values in per_clip.items()
-            ]
-            base = [value for values in per_system[ours].values() for value in values]
-            ratio = statistics.median(pooled) / statistics.median(base)
+            medians = {clip: statistics.median(values) for clip, values in per_clip.items()}
+            base = {clip: statistics.median(values) for clip, values in per_system[ours].items()}
+            ratios = [medians[clip] / base[clip] for clip in medians]
+            ratio = sum(medians.values()) / sum(base[clip] for clip in medians)
             row += f"  {ratio:.2f} ({min(ratios):.2f} … {max(ratios):.2f})"
         print(row)
 
