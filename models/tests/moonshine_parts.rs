@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use support::{Noise, network};
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::decode::{AttentionGreedy, DecodeStrategy, Next, Prediction, Vocabulary};
@@ -13,7 +14,7 @@ use voxlane_models::moonshine::config::Window;
 use voxlane_models::moonshine::span::Span;
 use voxlane_models::moonshine::weights::{ConvWeights, StemWeights};
 use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
-use voxlane_models::team::Team;
+use voxlane_models::team::{Assistant, Team};
 
 /// The features of the first `samples` samples that were pushed to `slot`.
 fn features<F: FrontEnd<Span = Span>>(stem: &mut F, slot: Slot, samples: usize, span: &mut Span) -> Vec<f32> {
@@ -194,6 +195,32 @@ fn stopping_after_every_unit_changes_nothing() {
             run(&model, &mut parts, 0, &samples, &Budget::one_unit());
         assert!(steps > 20, "a pass has many units");
         assert_eq!((stepped_hidden, stepped_tokens), (hidden, tokens));
+    }
+}
+
+/// Does the other half on a thread of its own.
+struct Scoped;
+
+impl Assistant for Scoped {
+    fn both(&self, theirs: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
+        std::thread::scope(|scope| {
+            scope.spawn(theirs);
+            mine();
+        });
+    }
+}
+
+#[test]
+fn a_team_of_two_gives_the_same_bits_as_one() {
+    let model = network();
+    let mut alone = Parts::new(&model, 1);
+    let mut pair = Parts { encoder: model.encoder(1, Team::with(Arc::new(Scoped))), ..Parts::new(&model, 1) };
+    // One frame, one row more than a unit, and several units with a rest.
+    for length in [895, 895 + 384 * 32, 60_001] {
+        let samples = Noise::new(10).samples(length);
+        let budget = Budget::unlimited();
+        let expected = run(&model, &mut alone, 0, &samples, &budget);
+        assert_eq!(run(&model, &mut pair, 0, &samples, &budget), expected);
     }
 }
 

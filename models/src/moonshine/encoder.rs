@@ -2,7 +2,7 @@
 //!
 //! Frames influence each other only in the attention, so that everything else runs on blocks of rows that
 //! stay in the L2 cache. The order of work is one screen: `LAYER` and
-//! `MoonshineEncoder::unit`.
+//! `MoonshineEncoder::unit`. With a team of two, each takes half of a unit's rows.
 
 use super::block::{Norm, linear, query_key_value};
 use super::cache::Cache;
@@ -17,6 +17,7 @@ use crate::fault::Faults;
 use crate::linear::{Linear, Precision, Then};
 use crate::model::Slot;
 use crate::packed::packed_fields;
+use crate::team::Team;
 use std::sync::Arc;
 use voxlane_kernels::attention::Visible;
 use voxlane_kernels::gemm::Activation;
@@ -120,6 +121,16 @@ pub struct MoonshineEncoder {
     /// The rotated queries of the layer, one row for each frame.
     queries: Buffer,
     cache: Cache,
+    /// One for each thread of the team.
+    workers: Vec<Worker>,
+    team: Team,
+}
+
+/// What a thread needs of its own to work on a block of rows.
+struct Worker {
+    width: usize,
+    /// Queries, keys and values of its rows.
+    projected: Buffer,
     /// The normed rows that the slices of an MLP share.
     normed: Buffer,
     arena: Arena,
@@ -151,25 +162,18 @@ struct Cursor {
 }
 
 impl MoonshineEncoder {
-    pub(super) fn new(encoder: Arc<Encoder>, config: &Config) -> Self {
+    pub(super) fn new(encoder: Arc<Encoder>, config: &Config, team: Team) -> Self {
         let sizes = &config.sizes;
         let (width, frames) = (sizes.hidden, config.max_frames());
+        let workers = if team.is_pair() { 2 } else { 1 };
         MoonshineEncoder {
             encoder,
             width,
             cursor: Cursor::default(),
             queries: Buffer::zeros(frames * width),
             cache: Cache::new(sizes, frames, Precision::F32),
-            normed: Buffer::zeros(BLOCK_ROWS * width),
-            arena: Arena::for_lengths(
-                &[
-                    vec![BLOCK_ROWS * 3 * width, BLOCK_ROWS * width],
-                    // An MLP's slice applies two layers, nothing more.
-                    Linear::scratch_lengths(width, BLOCK_ROWS).to_vec(),
-                    Linear::scratch_lengths(width, BLOCK_ROWS).to_vec(),
-                ]
-                .concat(),
-            ),
+            workers: (0..workers).map(|_| Worker::new(width)).collect(),
+            team,
         }
     }
 
@@ -178,24 +182,49 @@ impl MoonshineEncoder {
         self.cursor.phase > self.encoder.layers.len() * LAYER.len()
     }
 
-    /// One unit of work.
+    /// One unit of work: a block of rows for each thread of the team.
     fn unit(&mut self, span: &mut Span) {
-        let (frames, Cursor { phase, row, slice }) = (span.frames(), self.cursor);
+        let (width, frames, Cursor { phase, row, slice }) = (self.width, span.frames(), self.cursor);
         let (layer, operation) = (phase / LAYER.len(), LAYER[phase % LAYER.len()]);
-        let (rows, slices) = match self.encoder.layers.get(layer) {
+        let encoder = Arc::clone(&self.encoder);
+        let layer = encoder.layers.get(layer);
+        let (block, slices) = match layer {
             Some(_) if operation == Operation::Attend => (attention_rows(frames), 1),
             Some(layer) if operation == Operation::Mlp => (BLOCK_ROWS, layer.mlp.len()),
             _ => (BLOCK_ROWS, 1),
         };
-        let rows = rows.min(frames - row);
-        let encoder = Arc::clone(&self.encoder);
-        match (encoder.layers.get(layer), operation) {
-            (Some(layer), Operation::Project) => self.project(&encoder, layer, span, row, rows),
-            (Some(layer), Operation::Attend) => self.attend(&encoder, layer, span, row, rows),
-            (Some(layer), Operation::Mlp) => self.mlp(layer, span, row, rows, slice),
-            (None, _) => self.norm(&encoder.norm, span, row, rows),
+        let rows = (block * self.workers.len()).min(frames - row);
+        let share = rows.div_ceil(self.workers.len());
+        let queries = Rows::dense(&self.queries[row * width..(row + rows) * width], width);
+        let cache = &self.cache;
+        let work = |worker: &mut Worker, from: usize, span_rows: &mut [f32]| {
+            let count = span_rows.len() / width;
+            match (layer, operation) {
+                (Some(layer), Operation::Project) => worker.project(&encoder, layer, span_rows, row + from),
+                (Some(layer), Operation::Attend) => {
+                    let visible = Visible::All(frames);
+                    let attended = worker.arena.zeros(span_rows.len());
+                    let out = RowsMut::dense(attended, width);
+                    cache.attend(queries.range(from, count), visible, encoder.scale, out);
+                    let (attended, out) = (Rows::dense(attended, width), RowsMut::dense(span_rows, width));
+                    layer.attention_output.apply(attended, Then::Add, out, &worker.arena);
+                }
+                (Some(layer), Operation::Mlp) => worker.mlp(layer, span_rows, slice),
+                (None, _) => worker.norm(&encoder.norm, span_rows),
+            }
+            worker.arena.reset();
+        };
+        let (mine, theirs) = span.rows_mut(row, rows).data.split_at_mut(share * width);
+        match &mut self.workers[..] {
+            [one, two] if !theirs.is_empty() => {
+                self.team.both(|| work(two, share, theirs), || work(one, 0, mine));
+            }
+            [one, ..] => work(one, 0, mine),
+            [] => {}
         }
-        self.arena.reset();
+        if operation == Operation::Project && layer.is_some() {
+            self.keep_projected(row, rows, share);
+        }
         self.cursor.slice += 1;
         if self.cursor.slice == slices {
             self.cursor = Cursor { phase, row: row + rows, slice: 0 };
@@ -205,55 +234,75 @@ impl MoonshineEncoder {
         }
     }
 
-    /// Queries, keys and values of the rows, at their positions.
-    fn project(&mut self, encoder: &Encoder, layer: &Layer, span: &Span, row: usize, rows: usize) {
+    /// Puts what the workers have projected, `share` rows each, where attention finds it.
+    fn keep_projected(&mut self, row: usize, rows: usize, share: usize) {
         let width = self.width;
-        let normed = self.arena.zeros(rows * width);
-        layer.attention_norm.apply(span.rows(row, rows), RowsMut::dense(normed, width));
-        let projected = self.arena.zeros(rows * 3 * width);
+        for (index, worker) in self.workers.iter().enumerate() {
+            let from = (index * share).min(rows);
+            let count = share.min(rows - from);
+            let projected = &worker.projected[..count * 3 * width];
+            let queries = self.queries[(row + from) * width..].chunks_exact_mut(width);
+            for (query, projected) in queries.zip(projected.chunks_exact(3 * width)) {
+                query.copy_from_slice(&projected[..width]);
+            }
+            if count > 0 {
+                let part = |index: usize| Rows::new(&projected[index * width..], 3 * width, count);
+                self.cache.store(part(1), part(2), row + from);
+            }
+        }
+    }
+}
+
+impl Worker {
+    fn new(width: usize) -> Self {
+        Worker {
+            width,
+            projected: Buffer::zeros(BLOCK_ROWS * 3 * width),
+            normed: Buffer::zeros(BLOCK_ROWS * width),
+            arena: Arena::for_lengths(
+                &[
+                    vec![BLOCK_ROWS * width],
+                    // An MLP's slice applies two layers, nothing more.
+                    Linear::scratch_lengths(width, BLOCK_ROWS).to_vec(),
+                    Linear::scratch_lengths(width, BLOCK_ROWS).to_vec(),
+                ]
+                .concat(),
+            ),
+        }
+    }
+
+    /// Queries, keys and values of the rows, which begin at position `first`.
+    fn project(&mut self, encoder: &Encoder, layer: &Layer, span_rows: &[f32], first: usize) {
+        let (width, rows) = (self.width, span_rows.len() / self.width);
+        let normed = self.arena.zeros(span_rows.len());
+        layer.attention_norm.apply(Rows::dense(span_rows, width), RowsMut::dense(normed, width));
+        let projected = &mut self.projected[..rows * 3 * width];
         let out = RowsMut::dense(projected, 3 * width);
         layer.query_key_value.apply(Rows::dense(normed, width), Then::Store, out, &self.arena);
         // Queries and keys lie side by side: twice the heads for the rotation.
-        encoder.rotary.apply(RowsMut::new(projected, 3 * width, rows), 2 * width, row);
-        let queries = self.queries[row * width..].chunks_exact_mut(width);
-        for (query, projected) in queries.zip(projected.chunks_exact(3 * width)) {
-            query.copy_from_slice(&projected[..width]);
-        }
-        let part = |index: usize| Rows::new(&projected[index * width..], 3 * width, rows);
-        self.cache.store(part(1), part(2), row);
+        encoder.rotary.apply(RowsMut::new(projected, 3 * width, rows), 2 * width, first);
     }
 
-    /// Attention of the rows over all frames, added to the span.
-    fn attend(&mut self, encoder: &Encoder, layer: &Layer, span: &mut Span, row: usize, rows: usize) {
+    /// One slice of the MLP, added to the rows.
+    fn mlp(&mut self, layer: &Layer, span_rows: &mut [f32], slice: usize) {
         let width = self.width;
-        let queries = Rows::dense(&self.queries[row * width..(row + rows) * width], width);
-        let attended = self.arena.zeros(rows * width);
-        let visible = Visible::All(span.frames());
-        self.cache.attend(queries, visible, encoder.scale, RowsMut::dense(attended, width));
-        let attended = Rows::dense(attended, width);
-        layer.attention_output.apply(attended, Then::Add, span.rows_mut(row, rows), &self.arena);
-    }
-
-    /// One slice of the MLP, added to the span.
-    fn mlp(&mut self, layer: &Layer, span: &mut Span, row: usize, rows: usize, slice: usize) {
-        let width = self.width;
-        let normed = &mut self.normed[..rows * width];
+        let normed = &mut self.normed[..span_rows.len()];
         if slice == 0 {
-            layer.mlp_norm.apply(span.rows(row, rows), RowsMut::dense(normed, width));
+            layer.mlp_norm.apply(Rows::dense(span_rows, width), RowsMut::dense(normed, width));
         }
         let MlpSlice { up, down } = &layer.mlp[slice];
-        let hidden = self.arena.zeros(rows * up.outputs());
+        let hidden = self.arena.zeros(span_rows.len() / width * up.outputs());
         let out = RowsMut::dense(hidden, up.outputs());
         up.apply(Rows::dense(normed, width), Then::Activate(Activation::Gelu), out, &self.arena);
         let hidden = Rows::dense(hidden, up.outputs());
-        down.apply(hidden, Then::Add, span.rows_mut(row, rows), &self.arena);
+        down.apply(hidden, Then::Add, RowsMut::dense(span_rows, width), &self.arena);
     }
 
     /// The norm after the last layer.
-    fn norm(&mut self, norm: &Norm, span: &mut Span, row: usize, rows: usize) {
-        let normed = self.arena.zeros(rows * self.width);
-        norm.apply(span.rows(row, rows), RowsMut::dense(normed, self.width));
-        span.rows_mut(row, rows).data.copy_from_slice(normed);
+    fn norm(&mut self, norm: &Norm, span_rows: &mut [f32]) {
+        let normed = self.arena.zeros(span_rows.len());
+        norm.apply(Rows::dense(span_rows, self.width), RowsMut::dense(normed, self.width));
+        span_rows.copy_from_slice(normed);
     }
 }
 

@@ -95,8 +95,8 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
         MoonshineStem::new(Arc::clone(&self.stem), self.config.clone(), slots)
     }
 
-    fn encoder(&self, _slots: usize, _team: Team) -> MoonshineEncoder {
-        MoonshineEncoder::new(Arc::clone(&self.encoder), &self.config)
+    fn encoder(&self, _slots: usize, team: Team) -> MoonshineEncoder {
+        MoonshineEncoder::new(Arc::clone(&self.encoder), &self.config, team)
     }
 
     fn decoder(&self, slots: usize) -> MoonshineDecoder<S> {
