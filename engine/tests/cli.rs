@@ -110,6 +110,20 @@ fn bad_files_are_told_in_order_and_the_others_finish() {
 }
 
 #[test]
+fn a_stage_that_fails_costs_its_file_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fault.toml");
+    fs::write(&file, "[[lane]]\nslots = 1\n[fault]\nstage = \"decoder\"\nkind = \"panic\"\n").unwrap();
+    let sample = path(&sample());
+    let said = run(&["transcribe", "--format", "json", "--config", &path(&file), &sample, &sample]);
+    let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((said.code, lines.len()), (4, 2), "{}", said.err);
+    assert!(lines[0]["error"].as_str().unwrap().contains("restarted"), "{}", lines[0]);
+    assert_eq!(lines[1]["text"], SAMPLE_TEXT);
+    assert!(said.err.contains("error: 1 of 2 files could not be transcribed\n"), "{}", said.err);
+}
+
+#[test]
 fn subtitles_carry_the_times() {
     let said = run(&["transcribe", "--format", "srt"]);
     assert_eq!(said.out, format!("1\n00:00:00,000 --> 00:00:09,963\n{SAMPLE_TEXT}\n\n"));

@@ -82,7 +82,7 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads a file. Its placement is checked when an engine starts or by [`Config::placement`].
+    /// Reads a file. Its placement is checked when an engine starts or by [`Source::placement`].
     ///
     /// # Errors
     /// [`ConfigError`] naming the file, the line and the field.

@@ -1,6 +1,6 @@
 //! A lane: one chain of five stages on its threads.
 //!
-//! Every thread of a lane runs [`run`]: whatever stages it has, in order. One core, two or five: the same code.
+//! Every thread of a lane runs `run`: whatever stages it has, in order. One core, two or five: the same code.
 
 mod pin;
 mod start;
