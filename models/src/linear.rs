@@ -128,6 +128,15 @@ impl Linear {
         self.weight.outputs()
     }
 
+    /// Writes the weights of one output, as they were rounded.
+    ///
+    /// # Panics
+    /// If there is no such output, or `row` is not as long as a row of inputs.
+    pub fn weights(&self, output: usize, row: &mut [f32]) {
+        assert_eq!(row.len(), self.weight.inputs(), "a row of weights");
+        self.weight.row(output, row);
+    }
+
     /// The lengths of scratch memory, in floats, that [`Linear::apply`] takes at most for `rows` rows of
     /// `inputs` values.
     pub fn scratch_lengths(inputs: usize, rows: usize) -> [usize; 2] {

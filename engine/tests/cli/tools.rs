@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use voxlane::Config;
 use voxlane::audio::file::{Samples, read};
+use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::manager::{self, ModelFiles};
+use voxlane_models::moonshine::prepare::prepare;
 
 /// What is said in the sample recording.
 pub const SAMPLE_TEXT: &str = "Ever tried ever failed, no matter try again, fail again, fail better.";
@@ -16,10 +19,14 @@ pub struct Said {
     pub err: String,
 }
 
-/// The default model; fetched if it is not in the cache, so that no test sees the progress of that.
+/// The default model; fetched and packed if it is not in the cache, so that no test sees the progress of that.
 pub fn model() -> &'static ModelFiles {
     static MODEL: OnceLock<ModelFiles> = OnceLock::new();
-    MODEL.get_or_init(|| manager::fetch("moonshine-tiny").unwrap())
+    MODEL.get_or_init(|| {
+        let files = manager::fetch("moonshine-tiny").unwrap();
+        prepare::<AttentionGreedy>(&files, Config::default().precision, &mut |_| {}).unwrap();
+        files
+    })
 }
 
 /// The command with what the environment may have set left out, apart from the cache.

@@ -1,6 +1,6 @@
 //! Sub-blocks that encoder and decoder layers are made of.
 
-use super::weights::{AttentionWeights, LinearWeights};
+use super::weights::LinearWeights;
 use crate::linear::{Linear, Precision};
 use crate::packed::{Stored, packed_fields};
 use voxlane_kernels::norm;
@@ -31,12 +31,7 @@ pub(super) fn linear(weights: &LinearWeights, precision: Precision) -> Linear {
 }
 
 /// One layer whose outputs are those of `parts`, one after the other. The parts have no bias.
-pub(super) fn stacked(parts: &[&LinearWeights], precision: Precision) -> Linear {
+pub(super) fn stacked(parts: &[LinearWeights], precision: Precision) -> Linear {
     let weight: Vec<f32> = parts.iter().flat_map(|part| &part.weight).copied().collect();
     Linear::new(&weight, None, parts.iter().map(|part| part.outputs).sum(), precision)
-}
-
-/// Queries, keys and values of the same input, in this order, in one product.
-pub(super) fn query_key_value(weights: &AttentionWeights, precision: Precision) -> Linear {
-    stacked(&[&weights.query, &weights.key, &weights.value], precision)
 }

@@ -1,6 +1,7 @@
 //! One layer of the decoder, over the tokens of a block.
 
-use super::block::{Norm, linear, query_key_value, stacked};
+use super::balance::{norm_and_layers, values_and_output};
+use super::block::{Norm, linear, stacked};
 use super::cache::Cache;
 use super::config::Config;
 use super::rotary::Rotary;
@@ -82,17 +83,23 @@ pub(super) struct Context<'a> {
 impl Layer {
     pub(super) fn new(weights: &DecoderLayerWeights, config: &Config, precision: Precision) -> Self {
         let epsilon = config.layer_norm_epsilon;
-        let cross = &weights.cross_attention;
+        let (own, cross) = (&weights.self_attention, &weights.cross_attention);
+        let (self_value, self_output) = values_and_output(&own.value, &own.output, precision);
+        let (cross_value, cross_output) = values_and_output(&cross.value, &cross.output, precision);
+        let readers = [&own.query, &own.key, &self_value];
+        let (self_norm, self_query_key_value) = norm_and_layers(&weights.self_norm, &readers, precision);
+        let (cross_norm, cross_query) = norm_and_layers(&weights.cross_norm, &[&cross.query], precision);
+        let (mlp_norm, up) = norm_and_layers(&weights.mlp_norm, &[&weights.up], precision);
         Layer {
-            self_norm: Norm::new(&weights.self_norm, epsilon),
-            self_query_key_value: query_key_value(&weights.self_attention, precision),
-            self_output: linear(&weights.self_attention.output, precision),
-            cross_norm: Norm::new(&weights.cross_norm, epsilon),
-            cross_query: linear(&cross.query, precision),
-            cross_key_value: stacked(&[&cross.key, &cross.value], precision),
-            cross_output: linear(&cross.output, precision),
-            mlp_norm: Norm::new(&weights.mlp_norm, epsilon),
-            mlp_up: linear(&weights.up, precision),
+            self_norm: Norm::new(&self_norm, epsilon),
+            self_query_key_value: stacked(&self_query_key_value, precision),
+            self_output: linear(&self_output, precision),
+            cross_norm: Norm::new(&cross_norm, epsilon),
+            cross_query: linear(&cross_query[0], precision),
+            cross_key_value: stacked(&[cross.key.clone(), cross_value], precision),
+            cross_output: linear(&cross_output, precision),
+            mlp_norm: Norm::new(&mlp_norm, epsilon),
+            mlp_up: linear(&up[0], precision),
             mlp_down: linear(&weights.down, precision),
             scale: config.attention_scale(),
         }

@@ -4,7 +4,8 @@
 //! stay in the L2 cache. The order of work is one screen: `LAYER` and
 //! `MoonshineEncoder::unit`. With a team of two, each takes half of a unit's rows.
 
-use super::block::{Norm, linear, query_key_value};
+use super::balance::{norm_and_layers, values_and_output};
+use super::block::{Norm, linear, stacked};
 use super::cache::Cache;
 use super::config::Config;
 use super::rotary::Rotary;
@@ -59,12 +60,17 @@ packed_fields!(MlpSlice { up, down });
 
 impl Layer {
     fn new(weights: &EncoderLayerWeights, epsilon: f32, precision: Precision) -> Self {
+        let attention = &weights.attention;
+        let (value, output) = values_and_output(&attention.value, &attention.output, precision);
+        let readers = [&attention.query, &attention.key, &value];
+        let (attention_norm, query_key_value) = norm_and_layers(&weights.attention_norm, &readers, precision);
+        let (mlp_norm, up) = norm_and_layers(&weights.mlp_norm, &[&weights.up], precision);
         Layer {
-            attention_norm: Norm::new(&weights.attention_norm, epsilon),
-            query_key_value: query_key_value(&weights.attention, precision),
-            attention_output: linear(&weights.attention.output, precision),
-            mlp_norm: Norm::new(&weights.mlp_norm, epsilon),
-            mlp: slices(&weights.up, &weights.down, precision),
+            attention_norm: Norm::new(&attention_norm, epsilon),
+            query_key_value: stacked(&query_key_value, precision),
+            attention_output: linear(&output, precision),
+            mlp_norm: Norm::new(&mlp_norm, epsilon),
+            mlp: slices(&up[0], &weights.down, precision),
         }
     }
 }

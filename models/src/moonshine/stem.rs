@@ -65,6 +65,13 @@ impl Stem {
         let sum = |row: &[f32], by: &dyn Fn(usize) -> f64| -> f64 {
             row.iter().enumerate().map(|(i, &w)| f64::from(w) * by(i % channels)).sum()
         };
+        let linear2 = Linear::new(&folded, None, conv2.outputs, precision);
+        // Of the weights as they were rounded: the mean that their products contain is taken away exactly.
+        let mut row = vec![0.0; conv2.inputs];
+        let gain2 = |output| {
+            linear2.weights(output, &mut row);
+            sum(&row, &|_| 1.0)
+        };
         let bias = |output: usize| conv2.bias.as_ref().map_or(0.0, |bias| f64::from(bias[output]));
         Stem {
             windows: config.stem,
@@ -72,8 +79,8 @@ impl Stem {
             norm_epsilon: f64::from(weights.norm_epsilon),
             // Few weights, and the samples' range is large: always exact.
             conv1: Linear::new(&conv1.weight, conv1.bias.as_deref(), conv1.outputs, Precision::F32),
-            conv2: Linear::new(&folded, None, conv2.outputs, precision),
-            conv2_gain: folded.chunks_exact(conv2.inputs).map(|row| sum(row, &|_| 1.0)).collect(),
+            conv2_gain: (0..conv2.outputs).map(gain2).collect(),
+            conv2: linear2,
             conv2_offset: (conv2.weight.chunks_exact(conv2.inputs).enumerate())
                 .map(|(output, row)| bias(output) + sum(row, &|i| f64::from(offset[i])))
                 .collect(),

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"VOXLANE\0";
-/// Changes whenever the layout of a kernel's weights or the order of fields does.
-const VERSION: u32 = 1;
+/// Changes whenever the layout of a kernel's weights, the order of fields or the way weights are rounded does.
+const VERSION: u32 = 2;
 /// Reads differently on a machine of the other byte order.
 const BYTE_ORDER: u32 = 0x0102_0304;
 const HEADER_BYTES: usize = 64;
@@ -69,7 +69,9 @@ pub(crate) fn write(file: &Path, origin: &Origin, save: impl FnOnce(&mut Writer)
         fs::create_dir_all(folder).map_err(failed("make a folder for"))?;
     }
     let mut temporary = file.as_os_str().to_owned();
-    temporary.push(format!(".{}.part", std::process::id()));
+    // Any number of processes and threads may pack at once: the last one's file stays, and all are alike.
+    let thread = std::thread::current().id();
+    temporary.push(format!(".{}-{thread:?}.part", std::process::id()));
     let temporary = PathBuf::from(temporary);
     let written = (|| -> io::Result<()> {
         let mut output = File::create(&temporary)?;
