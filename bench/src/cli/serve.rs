@@ -11,9 +11,9 @@ use voxlane_bench::passes::Passes;
 use voxlane_bench::recognizer::Recognizer;
 use voxlane_bench::recordings::read_samples;
 use voxlane_bench::stopwatch::Stopwatch;
+use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::linear::Precision;
-use voxlane_models::moonshine::{self, Moonshine};
-use voxlane_models::tokenizer::Tokenizer;
+use voxlane_models::moonshine::prepare::prepare;
 
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]
@@ -69,9 +69,11 @@ pub fn run(args: &Args) -> Result<()> {
             Ok(Answer { file, text, tokens, total_ms: milliseconds(recognition.time), parts: None })
         });
     }
-    let (encoder, decoder) = (files.path("encoder_model.onnx"), files.path("decoder_model_merged.onnx"));
-    let model: Moonshine = Moonshine::new(&moonshine::import::import(encoder, decoder)?, args.precision);
-    let tokenizer = Tokenizer::from_json_file(files.path("tokenizer.json"))?;
+    let mut note = |note: &str| {
+        // Nothing is left to tell if standard error is gone too.
+        let _ = writeln!(io::stderr(), "voxlane-bench: {note}");
+    };
+    let (model, tokenizer) = prepare::<AttentionGreedy>(&files, args.precision, &mut note)?;
     let mut passes = Passes::new(&model);
     answer_all(|file| {
         let pass = passes.run(&read_samples(Path::new(file))?, args.clock);
