@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// 2.4 s of read speech, 16 kHz, 16-bit little-endian: see `assets/README.md` for its origin.
+/// 2.6 s of read speech, 16 kHz, 16-bit little-endian: see `assets/README.md` for its origin.
 static SPEECH: &[u8] = include_bytes!("../assets/warm-speech.s16le");
 
 /// How many dummy frames may wait in front of features: real audio waits for these at most.
