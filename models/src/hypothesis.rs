@@ -21,6 +21,7 @@ pub struct Token {
 pub struct Hypothesis {
     tokens: Vec<Token>,
     stable: usize,
+    revised: bool,
 }
 
 impl Clone for Hypothesis {
@@ -28,7 +29,7 @@ impl Clone for Hypothesis {
     fn clone(&self) -> Self {
         let mut copy = Hypothesis::with_capacity(self.tokens.capacity());
         copy.tokens.extend_from_slice(&self.tokens);
-        copy.stable = self.stable;
+        (copy.stable, copy.revised) = (self.stable, self.revised);
         copy
     }
 }
@@ -36,7 +37,7 @@ impl Clone for Hypothesis {
 impl Hypothesis {
     /// An empty one with room for `capacity` tokens.
     pub fn with_capacity(capacity: usize) -> Self {
-        Hypothesis { tokens: Vec::with_capacity(capacity), stable: 0 }
+        Hypothesis { tokens: Vec::with_capacity(capacity), stable: 0, revised: false }
     }
 
     /// The tokens so far.
@@ -47,6 +48,16 @@ impl Hypothesis {
     /// How many of the first tokens will not change unless the final revises them.
     pub fn stable(&self) -> usize {
         self.stable
+    }
+
+    /// Whether it contradicts tokens that an earlier hypothesis of the segment declared stable.
+    pub fn is_revised(&self) -> bool {
+        self.revised
+    }
+
+    /// Says whether it contradicts tokens that were declared stable.
+    pub fn set_revised(&mut self, revised: bool) {
+        self.revised = revised;
     }
 
     /// Declares the first `count` tokens stable; never fewer than before.
@@ -72,5 +83,6 @@ impl Hypothesis {
     /// Empties it for the next segment.
     pub fn clear(&mut self) {
         self.truncate(0);
+        self.revised = false;
     }
 }

@@ -5,7 +5,9 @@ mod support;
 use std::sync::Arc;
 use support::{Noise, network};
 use voxlane_models::budget::{Budget, Progress};
-use voxlane_models::decode::{AttentionGreedy, DecodeStrategy, Next, Prediction, Vocabulary};
+use voxlane_models::decode::{
+    AttentionGreedy, AttentionVerified, DecodeStrategy, Next, Prediction, Vocabulary,
+};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::{Hypothesis, Token};
 use voxlane_models::linear::Precision;
@@ -362,4 +364,47 @@ fn a_block_of_tokens_gives_the_same_bits_as_one_token_at_a_time() {
     assert_eq!(predictions::<Replay<8>>(), expected);
     assert_eq!(predictions::<Replay<24>>(), expected);
     assert_ne!(predictions::<AttentionGreedy>(), expected);
+}
+
+#[test]
+fn a_final_is_the_greedy_one_whatever_was_drafted_and_stable_tokens_only_grow() {
+    let weights = Noise::new(1).weights();
+    let greedy: Moonshine<AttentionGreedy> = Moonshine::new(&weights, Precision::Int8);
+    let verified: Moonshine<AttentionVerified> = Moonshine::new(&weights, Precision::Int8);
+    let mut noise = Noise::new(14);
+    for _ in 0..6 {
+        let count = 12_000 + noise.below(30_000);
+        let samples = noise.samples(count);
+        let expected = transcribe_tokens(&greedy, &samples).0;
+        let (mut stem, mut encoder) = (verified.front_end(1), verified.encoder(1, Team::alone()));
+        let (mut decoder, mut span) = (verified.decoder(1), verified.span());
+        let (budget, mut faults) = (Budget::unlimited(), Faults::NONE);
+        push(&mut stem, 0, &samples);
+        let mut pass = |count: usize, goal: Goal| {
+            stem.begin(0, count, goal);
+            while stem.step(&mut span, &budget, &mut faults) == Progress::More {}
+            encoder.begin(0, &mut span);
+            while encoder.step(&mut span, &budget, &mut faults) == Progress::More {}
+            decoder.begin(0, &mut span, goal);
+            while decoder.step(&mut span, &budget, &mut faults) == Progress::More {}
+            decoder.hypothesis(0).clone()
+        };
+        let mut stable: Vec<u32> = Vec::new();
+        for part in 1..=8 {
+            let count = samples.len() * part / 8;
+            // Asked twice, so that the two hypotheses agree.
+            for _ in 0..2 {
+                let partial = pass(count, Goal::Partial);
+                let ids: Vec<u32> = partial.tokens().iter().map(|token| token.id).collect();
+                assert!(partial.stable() >= stable.len() && ids.starts_with(&stable), "part {part}");
+                assert!(!partial.is_revised());
+                stable = ids[..partial.stable()].to_vec();
+            }
+            let speculative = pass(count, Goal::Final);
+            assert_eq!(speculative.tokens(), transcribe_tokens(&greedy, &samples[..count]).0);
+            let ids: Vec<u32> = speculative.tokens().iter().map(|token| token.id).collect();
+            assert_eq!(speculative.is_revised(), !ids.starts_with(&stable));
+        }
+        assert_eq!(pass(samples.len(), Goal::Final).tokens(), expected);
+    }
 }

@@ -1,8 +1,10 @@
 //! Decode strategies: how the predictions of a network become tokens. Each is a type, chosen once.
 
 mod greedy;
+mod verified;
 
 pub use greedy::AttentionGreedy;
+pub use verified::AttentionVerified;
 
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
