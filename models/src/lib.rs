@@ -21,4 +21,5 @@ pub mod packed;
 pub mod team;
 pub mod tokenizer;
 pub mod vocabulary;
+pub mod voice;
 pub mod weights;

@@ -8,7 +8,10 @@ use support::{Noise, network};
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
+use voxlane_models::moonshine::weights::{ConvWeights, LinearWeights};
 use voxlane_models::team::Team;
+use voxlane_models::voice::weights::SileroWeights;
+use voxlane_models::voice::{EnergyDetector, Silero, VOICE_FRAME_SAMPLES, VoiceDetector};
 
 struct Counting;
 
@@ -64,4 +67,44 @@ fn nothing_is_allocated_or_freed_after_construction() {
     assert_eq!(after, before);
     assert!(before > 0, "the counter counts");
     assert!(!decoder.hypothesis(1).tokens().is_empty());
+}
+
+/// A detector of Silero's shape with few channels.
+fn silero() -> Silero {
+    let linear = |outputs, inputs, has_bias: bool| LinearWeights {
+        weight: (0..outputs * inputs).map(|i| (i as f32).sin() * 0.2).collect(),
+        bias: has_bias.then(|| vec![0.1; outputs]),
+        outputs,
+        inputs,
+    };
+    let conv = |outputs, channels, stride| ConvWeights {
+        linear: linear(outputs, 3 * channels, true),
+        kernel: 3,
+        stride,
+    };
+    let spectrum = ConvWeights { linear: linear(18, 256, false), kernel: 256, stride: 128 };
+    let weights = SileroWeights {
+        spectrum,
+        convs: [conv(12, 9, 1), conv(10, 12, 2), conv(8, 10, 2), conv(5, 8, 1)],
+        gates: linear(20, 10, true),
+        output: linear(1, 5, true),
+    };
+    Silero::new(&weights).unwrap()
+}
+
+#[test]
+fn finding_speech_allocates_nothing_after_construction() {
+    let mut noise = Noise::new(2);
+    let detectors: [Box<dyn VoiceDetector>; 2] =
+        [Box::new(silero().detector(2)), Box::new(EnergyDetector::new(2))];
+    for mut detector in detectors {
+        let samples = noise.samples(100 * VOICE_FRAME_SAMPLES);
+        let before = CALLS.get();
+        for (index, frame) in samples.as_chunks().0.iter().enumerate() {
+            let probability = detector.step(index % 2, frame);
+            assert!((0.0..=1.0).contains(&probability));
+        }
+        detector.reset(1);
+        assert_eq!(CALLS.get(), before);
+    }
 }

@@ -4,8 +4,11 @@
 #![cfg(feature = "fetch")]
 #![expect(clippy::print_stdout, reason = "the reference's near ties and absent clips are to be seen")]
 
+mod recordings;
+
+use recordings::{golden, recording, wav};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
@@ -37,22 +40,6 @@ fn model() -> &'static Moonshine {
         let weights = import(encoder, files().path("decoder_model_merged.onnx")).unwrap();
         Moonshine::new(&weights, Precision::F32)
     })
-}
-
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
-}
-
-/// The samples of a 16-bit mono file whose chunks before the samples are all of even length.
-fn wav(path: &Path) -> Vec<i16> {
-    let bytes = fs::read(path).unwrap();
-    let (mut chunk, length) =
-        (12, |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize);
-    while &bytes[chunk..chunk + 4] != b"data" {
-        chunk += 8 + length(chunk + 4);
-    }
-    let data = &bytes[chunk + 8..][..length(chunk + 4)];
-    data.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
 /// The values of a NumPy file of little-endian f32.
@@ -142,24 +129,6 @@ fn references() -> Vec<Reference> {
         }
     });
     rows.collect()
-}
-
-/// Where a clip of the reference is, if it is there at all.
-fn recording(clip: &str) -> Option<Vec<i16>> {
-    let in_tree = golden(&format!("{clip}.wav"));
-    let dev = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/speech/dev/audio")
-        .join(format!("{clip}.flac"));
-    if clip == "beckett" {
-        Some(wav(files().sample().unwrap()))
-    } else if in_tree.exists() {
-        Some(wav(&in_tree))
-    } else if dev.exists() {
-        let mut reader = claxon::FlacReader::open(dev).unwrap();
-        Some(reader.samples().map(|sample| i16::try_from(sample.unwrap()).unwrap()).collect())
-    } else {
-        None
-    }
 }
 
 #[test]

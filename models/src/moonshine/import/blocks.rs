@@ -178,7 +178,7 @@ pub(super) fn residual<'g>(graph: &'g Graph, trunk: &'g str, branch: &'g str) ->
 }
 
 /// A constant of `length` elements, whatever its shape.
-pub(super) fn vector(graph: &Graph, name: &str, length: usize) -> Result<Vec<f32>, OnnxError> {
+pub(crate) fn vector(graph: &Graph, name: &str, length: usize) -> Result<Vec<f32>, OnnxError> {
     let tensor = graph.weight(name)?;
     if tensor.data().len() != length {
         return Err(unexpected_shape(graph, name, &format!("[{length}]"), tensor));
@@ -186,13 +186,13 @@ pub(super) fn vector(graph: &Graph, name: &str, length: usize) -> Result<Vec<f32
     Ok(tensor.data().to_vec())
 }
 
-pub(super) fn unexpected_shape(graph: &Graph, name: &str, expected: &str, tensor: &Tensor) -> OnnxError {
+pub(crate) fn unexpected_shape(graph: &Graph, name: &str, expected: &str, tensor: &Tensor) -> OnnxError {
     let found = tensor.shape().to_vec();
     graph.tensor_error(name, TensorProblem::UnexpectedShape { expected: expected.to_owned(), found })
 }
 
 /// Checks that the constant `name` is filled with `expected`.
-pub(super) fn expect_constant(graph: &Graph, name: &str, expected: f32) -> Result<(), OnnxError> {
+pub(crate) fn expect_constant(graph: &Graph, name: &str, expected: f32) -> Result<(), OnnxError> {
     let differs = |&&found: &&f32| (found - expected).abs() > CONSTANT_TOLERANCE * expected.abs();
     match graph.weight(name)?.data().iter().find(differs) {
         None => Ok(()),

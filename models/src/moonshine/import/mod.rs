@@ -6,10 +6,10 @@
 //! exported again or quantized either gives the same places or an error that says where it parts.
 
 mod attention;
-mod blocks;
+pub(crate) mod blocks;
 mod decoder;
 mod encoder;
-mod stem;
+pub(crate) mod stem;
 #[cfg(all(test, feature = "fetch"))]
 mod tests;
 

@@ -11,7 +11,7 @@ pub(super) fn import<'g>(graph: &'g Graph, samples: &'g str) -> Result<(StemWeig
     let [first] = first[..] else {
         return Err(graph.structure_error(samples, "one Conv", &graph.describe_consumers(samples)));
     };
-    let conv1 = convolution(graph, first)?;
+    let conv1 = convolution(graph, first, 0)?;
     let activated = graph.output(graph.consumer(graph.output(first)?, "Tanh")?)?;
     let (norm_epsilon, normalized) = group_norm(graph, activated)?;
     let scaled = graph.consumer(normalized, "Mul")?;
@@ -19,9 +19,9 @@ pub(super) fn import<'g>(graph: &'g Graph, samples: &'g str) -> Result<(StemWeig
     let shifted = graph.consumer(graph.output(scaled)?, "Add")?;
     let norm_bias = vector(graph, graph.other_input(shifted, graph.output(scaled)?)?, conv1.linear.outputs)?;
     let second = graph.consumer(graph.output(shifted)?, "Conv")?;
-    let conv2 = convolution(graph, second)?;
+    let conv2 = convolution(graph, second, 0)?;
     let third = graph.consumer(gelu(graph, graph.output(second)?)?, "Conv")?;
-    let conv3 = convolution(graph, third)?;
+    let conv3 = convolution(graph, third, 0)?;
     let frames = graph.consumer(gelu(graph, graph.output(third)?)?, "Transpose")?;
     if frames.ints("perm") != Some(&[0, 2, 1]) {
         return Err(graph.node_error(frames, NodeProblem::Attribute("perm")));
@@ -54,11 +54,13 @@ fn group_norm<'g>(graph: &'g Graph, value: &'g str) -> Result<(f32, &'g str), On
     Ok((epsilon, graph.output(restored)?))
 }
 
-/// A convolution over time without padding, dilation or groups, its weights laid out for channel-last input.
-fn convolution(graph: &Graph, node: &Node) -> Result<ConvWeights, OnnxError> {
+/// A convolution over time with `padding` zeros on either side, without dilation or groups; its weights are laid
+/// out for channel-last input.
+pub(crate) fn convolution(graph: &Graph, node: &Node, padding: i64) -> Result<ConvWeights, OnnxError> {
     let all =
         |name, wanted| node.ints(name).is_some_and(|values| values.iter().all(|&value| value == wanted));
-    let is_plain = all("pads", 0) && all("dilations", 1) && node.int("group", 1) == Some(1);
+    let is_padded = all("pads", padding) && (padding == 0 || node.attributes.contains_key("pads"));
+    let is_plain = is_padded && all("dilations", 1) && node.int("group", 1) == Some(1);
     if !is_plain || node.attributes.contains_key("auto_pad") {
         return Err(graph.node_error(node, unsupported("padding, dilation or groups")));
     }
