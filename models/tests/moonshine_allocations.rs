@@ -71,13 +71,13 @@ fn nothing_is_allocated_or_freed_after_construction() {
 
 /// A detector of Silero's shape with few channels.
 fn silero() -> Silero {
-    let linear = |outputs, inputs, has_bias: bool| LinearWeights {
+    let linear = |outputs: usize, inputs: usize, has_bias: bool| LinearWeights {
         weight: (0..outputs * inputs).map(|i| (i as f32).sin() * 0.2).collect(),
         bias: has_bias.then(|| vec![0.1; outputs]),
         outputs,
         inputs,
     };
-    let conv = |outputs, channels, stride| ConvWeights {
+    let conv = |outputs: usize, channels: usize, stride: usize| ConvWeights {
         linear: linear(outputs, 3 * channels, true),
         kernel: 3,
         stride,
