@@ -1,17 +1,19 @@
 """Times ours and other systems on one core, interleaved, on the same recordings and the same weights.
 
     compare.py PROGRAM [--precision WORD]... [--rounds N] [--clips ID,ID…] [--clock wall|cpu]
-               [--core N] [--dir FOLDER]
+               [--core N] [--dir FOLDER] [--json FILE]
 
 PROGRAM is `voxlane-bench` built with --release. In every round each recording goes through all systems in one
 order and then in the reverse order (A B … B A), so that what the machine does to one it does to all. The first
 round is thrown away. Reading files and starting up are not timed. Printed are the median, the 10th and 90th
 percentile and the sample count of every system, and the ratio of its median to ours: that of the medians of the
-recordings, added up, with the smallest and largest ratio of a single recording beside it.
+recordings, added up, with the smallest and largest ratio of a single recording beside it. Systems whose packages
+are not installed are named and left out; --json writes every sample.
 """
 
 import argparse
 import csv
+import json
 import os
 import platform
 import statistics
@@ -19,7 +21,7 @@ import subprocess
 from collections import defaultdict
 from pathlib import Path
 
-from rivals import CLOCKS, OnnxRuntime, SherpaOnnx, Voxlane
+from rivals import CLOCKS, FasterWhisper, MoonshineVoice, OnnxRuntime, SherpaOnnx, Voxlane
 
 # The recordings of the development set between 9.6 and 10.4 seconds.
 TEN_SECONDS = "6181-216552-0000,1081-125237-0000,1088-129236-0000,8063-274112-0000,LJ001-0001,LJ001-0003,LJ001-0014"
@@ -90,6 +92,7 @@ def main():
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: for a machine that others use too")
     parser.add_argument("--core", type=int, default=1)
     parser.add_argument("--dir", type=Path, default=Path("../shared/speech/dev"))
+    parser.add_argument("--json", type=Path, help="write the samples to this file as well")
     arguments = parser.parse_args()
     os.sched_setaffinity(0, {arguments.core})
 
@@ -107,10 +110,21 @@ def main():
         options = ["--precision", precision, "--clock", arguments.clock]
         systems[f"voxlane {precision}, engine"] = Voxlane(arguments.program, *options)
         systems[f"voxlane {precision}, parts"] = Voxlane(arguments.program, *options, "--parts")
-    systems["onnxruntime f32"] = OnnxRuntime(plain, arguments.clock)
-    systems["onnxruntime int8 file"] = OnnxRuntime(quantized, arguments.clock)
-    systems["sherpa-onnx f32"] = SherpaOnnx(plain, arguments.clock)
-    systems["sherpa-onnx int8 file"] = SherpaOnnx(quantized, arguments.clock)
+    rivals = {
+        "onnxruntime f32": lambda: OnnxRuntime(plain, arguments.clock),
+        "onnxruntime int8 file": lambda: OnnxRuntime(quantized, arguments.clock),
+        "sherpa-onnx f32": lambda: SherpaOnnx(plain, arguments.clock),
+        "sherpa-onnx int8 file": lambda: SherpaOnnx(quantized, arguments.clock),
+        "moonshine-voice": lambda: MoonshineVoice(plain, arguments.clock),
+        "faster-whisper tiny.en int8": lambda: FasterWhisper(arguments.clock),
+    }
+    missing = {}
+    for name, start in rivals.items():
+        try:
+            systems[name] = start()
+        except ImportError as error:
+            missing[name] = str(error)
+            print(f"left out: {name}: {error}")
 
     samples, texts = measure(systems, clips, arguments.rounds)
 
@@ -122,6 +136,11 @@ def main():
             if name in samples[key]:
                 rivals = {n: s for n, s in samples[key].items() if n == name or n not in ours}
                 print_table(title, rivals, name)
+    if arguments.json:
+        by_title = {title: samples[key] for key, title in MEASURES.items()}
+        arguments.json.write_text(json.dumps({"samples": by_title, "missing": missing, "texts": texts}))
+    if "onnxruntime f32" not in systems:
+        return
     reference = texts["onnxruntime f32"]
     print()
     for name in systems:

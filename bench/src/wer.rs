@@ -5,6 +5,8 @@
 //! clip hang together (Bisani and Ney, Bootstrap estimates for confidence intervals in ASR performance
 //! evaluation, ICASSP 2004).
 
+use crate::bootstrap::{Interval, bootstrap};
+
 /// The errors of one clip.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Score {
@@ -61,27 +63,6 @@ pub fn edit_distance<T: PartialEq>(from: &[T], to: &[T]) -> usize {
     row[to.len()]
 }
 
-/// How many times the clips are drawn again for an interval.
-pub const BOOTSTRAP_ROUNDS: usize = 10_000;
-
-/// A figure and the interval that holds 95 % of its bootstrap estimates.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Interval {
-    /// The figure over all clips.
-    pub estimate: f64,
-    /// The 2.5th percentile of the estimates.
-    pub low: f64,
-    /// The 97.5th percentile of the estimates.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Whether `value` lies in the interval.
-    pub fn contains(&self, value: f64) -> bool {
-        (self.low..=self.high).contains(&value)
-    }
-}
-
 /// The word error rate over `scores`, 0 to 1, with its interval. The same scores and seed give the same interval.
 ///
 /// # Panics
@@ -104,40 +85,6 @@ pub fn difference_interval(reference: &[Score], ours: &[Score], seed: u64) -> In
         });
         ours.rate() - theirs.rate()
     })
-}
-
-/// Percentile bootstrap of `statistic` over indices below `count`. Draws without any word are drawn again.
-fn bootstrap(
-    count: usize,
-    seed: u64,
-    statistic: impl Fn(&mut dyn Iterator<Item = usize>) -> f64,
-) -> Interval {
-    assert!(count > 0, "nothing to draw from");
-    let estimate = statistic(&mut (0..count));
-    let mut random = SplitMix(seed);
-    let mut estimates: Vec<f64> =
-        (0..BOOTSTRAP_ROUNDS).map(|_| statistic(&mut (0..count).map(|_| random.below(count)))).collect();
-    // No clip with words at all makes every figure NaN; total order keeps that visible.
-    estimates.sort_by(f64::total_cmp);
-    let at = |share: f64| estimates[((estimates.len() - 1) as f64 * share).round() as usize];
-    Interval { estimate, low: at(0.025), high: at(0.975) }
-}
-
-/// SplitMix64 (Steele, Lea and Flood, Fast splittable pseudorandom number generators, OOPSLA 2014).
-struct SplitMix(u64);
-
-impl SplitMix {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// Below `end`, by multiplication; the bias of 2⁻⁶⁴·end is of no account here.
-    fn below(&mut self, end: usize) -> usize {
-        ((u128::from(self.next()) * end as u128) >> 64) as usize
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The subcommands, one file each.
 
 pub mod fetch;
-pub mod rings;
+pub mod lab;
 pub mod serve;
 pub mod wer;
 

@@ -1,24 +1,25 @@
-//! Ways to hand a message from one thread to another, all as a pair of closures: one sends the message of a
-//! number, one waits for the next message and gives its number.
+//! Ways to hand a message from one thread to another, all as a pair of closures that never wait: one sends the
+//! message of a number and says whether there was room, one gives the number of the next message, if there is one.
 //!
-//! Whoever waits spins. A link that only moves values fills a message of its own and copies it in and out, as
-//! its users must; our ring is written and read in place.
+//! A link that only moves values fills a message of its own and copies it in and out, as its users must; our ring
+//! and the disruptor are written and read in place.
 
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
+use disruptor::{BusySpin, Producer, build_single_producer};
+use std::collections::VecDeque;
 use std::hint::{black_box, spin_loop};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use voxlane::bell::Sleeper;
-use voxlane::frame::AudioFrame;
+use voxlane::frame::{AudioFrame, SpanFrame};
 use voxlane::ring;
 
 /// Messages that a bounded link holds.
-const CAPACITY: usize = 64;
+pub const CAPACITY: usize = 64;
 
 /// What is sent: a number, and whatever else makes up the size.
-pub trait Message: Copy + Default + Send + 'static {
+pub trait Message: Copy + Default + Send + Sync + 'static {
     /// Writes the whole message.
     fn fill(&mut self, number: u64);
     /// Reads the whole message and gives the number.
@@ -34,6 +35,21 @@ impl Message for u64 {
     #[inline]
     fn read(&self) -> u64 {
         *self
+    }
+}
+
+/// The frame that carries the number of a pooled buffer.
+impl Message for SpanFrame {
+    #[inline]
+    fn fill(&mut self, number: u64) {
+        self.header.sequence = number;
+        self.payload.handle = number as u32;
+    }
+
+    #[inline]
+    fn read(&self) -> u64 {
+        black_box(self.payload.handle);
+        self.header.sequence
     }
 }
 
@@ -55,7 +71,7 @@ impl Message for AudioFrame {
 
 /// Spins until `look` gives something.
 #[inline]
-fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
     loop {
         match look() {
             Some(value) => return value,
@@ -66,111 +82,159 @@ fn wait<T>(mut look: impl FnMut() -> Option<T>) -> T {
 
 /// The floor: one cache line that holds the number of the newest message. Sends without looking whether the one
 /// before was taken, so that it serves only where every message is answered.
-pub fn bare_line() -> (impl FnMut(u64) + Send, impl FnMut() -> u64 + Send) {
+pub fn bare_line() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
     const NOTHING: u64 = u64::MAX;
     let line = Arc::new(CachePadded::new(AtomicU64::new(NOTHING)));
     let written = Arc::clone(&line);
     let mut seen = NOTHING;
-    let receive = move || {
-        seen = wait(|| Some(line.load(Ordering::Acquire)).filter(|number| *number != seen));
-        seen
+    let send = move |number| {
+        written.store(number, Ordering::Release);
+        true
     };
-    (move |number| written.store(number, Ordering::Release), receive)
+    let receive = move || {
+        let number = line.load(Ordering::Acquire);
+        let is_new = number != seen;
+        seen = number;
+        is_new.then_some(number)
+    };
+    (send, receive)
 }
 
 /// Our ring, in place.
-pub fn voxlane_ring<M: Message>() -> (impl FnMut(u64) + Send, impl FnMut() -> u64 + Send) {
+pub fn voxlane_ring<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
     let (mut sender, mut receiver) = ring::ring::<M>(CAPACITY, Sleeper::new().bell());
     let send = move |number| {
-        while sender.slot().is_none() {
-            spin_loop();
-        }
-        if let Some(place) = sender.slot() {
-            place.fill(number);
-            sender.publish();
-        }
+        let Some(place) = sender.slot() else { return false };
+        place.fill(number);
+        sender.publish();
+        true
     };
     let receive = move || {
-        let number = wait(|| receiver.peek().map(M::read));
-        receiver.release();
+        let number = receiver.peek().map(M::read);
+        if number.is_some() {
+            receiver.release();
+        }
         number
     };
     (send, receive)
 }
 
+/// The `disruptor` crate: one producer, one polling consumer, in place.
+pub fn disruptor<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
+    let (mut poller, builder) = build_single_producer(CAPACITY, M::default, BusySpin).new_event_poller();
+    let mut producer = builder.build();
+    let send = move |number| producer.try_publish(|place| place.fill(number)).is_ok();
+    let receive = move || {
+        let mut events = poller.take(1).ok()?;
+        (&mut events).next().map(M::read)
+    };
+    (send, receive)
+}
+
 /// `rtrb`, by value.
-pub fn rtrb<M: Message>() -> (impl FnMut(u64) + Send, impl FnMut() -> u64 + Send) {
+pub fn rtrb<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
     let (mut sender, mut receiver) = rtrb::RingBuffer::<M>::new(CAPACITY);
     let mut message = M::default();
     let send = move |number| {
         message.fill(number);
-        wait(|| sender.push(message).ok());
+        sender.push(message).is_ok()
     };
-    (send, move || wait(|| receiver.pop().ok()).read())
+    (send, move || receiver.pop().ok().map(|message| message.read()))
 }
 
 /// `crossbeam-channel`, bounded, by value.
-pub fn crossbeam_channel<M: Message>() -> (impl FnMut(u64) + Send, impl FnMut() -> u64 + Send) {
+pub fn crossbeam_channel<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send)
+{
     let (sender, receiver) = crossbeam_channel::bounded::<M>(CAPACITY);
     let mut message = M::default();
     let send = move |number| {
         message.fill(number);
-        wait(|| sender.try_send(message).ok());
+        sender.try_send(message).is_ok()
     };
-    (send, move || wait(|| receiver.try_recv().ok()).read())
+    (send, move || receiver.try_recv().ok().map(|message| message.read()))
 }
 
 /// `crossbeam-queue`'s `ArrayQueue`, by value.
-pub fn crossbeam_queue<M: Message>() -> (impl FnMut(u64) + Send, impl FnMut() -> u64 + Send) {
+pub fn crossbeam_queue<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
     let queue = Arc::new(ArrayQueue::<M>::new(CAPACITY));
     let other = Arc::clone(&queue);
     let mut message = M::default();
     let send = move |number| {
         message.fill(number);
-        wait(|| queue.push(message).ok());
+        queue.push(message).is_ok()
     };
-    (send, move || wait(|| other.pop()).read())
+    (send, move || other.pop().map(|message| message.read()))
 }
 
 /// The standard library's `sync_channel`, by value.
-pub fn std_mpsc<M: Message>() -> (impl FnMut(u64) + Send, impl FnMut() -> u64 + Send) {
+pub fn std_mpsc<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
     let (sender, receiver) = mpsc::sync_channel::<M>(CAPACITY);
     let mut message = M::default();
     let send = move |number| {
         message.fill(number);
-        wait(|| sender.try_send(message).ok());
+        sender.try_send(message).is_ok()
     };
-    (send, move || wait(|| receiver.try_recv().ok()).read())
+    (send, move || receiver.try_recv().ok().map(|message| message.read()))
+}
+
+/// A `VecDeque` in a `Mutex`, by value.
+pub fn mutex_queue<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
+    let queue = Arc::new(Mutex::new(VecDeque::<M>::with_capacity(CAPACITY)));
+    let other = Arc::clone(&queue);
+    let mut message = M::default();
+    let send = move |number| {
+        message.fill(number);
+        let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_room = queue.len() < CAPACITY;
+        if has_room {
+            queue.push_back(message);
+        }
+        has_room
+    };
+    let receive = move || {
+        let message = other.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        message.map(|message| message.read())
+    };
+    (send, receive)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn carries_everything_in_order(link: (impl FnMut(u64) + Send, impl FnMut() -> u64 + Send)) {
+    fn carries_everything_in_order(
+        link: (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send),
+    ) {
         let (mut send, mut receive) = link;
+        assert_eq!(receive(), None);
         for start in [0, 10, 20] {
-            (start..start + 10).for_each(&mut send);
-            assert!((start..start + 10).all(|number| receive() == number));
+            assert!((start..start + 10).all(&mut send));
+            assert!((start..start + 10).all(|number| receive() == Some(number)));
         }
+        let sent = (0..1_000).take_while(|number| send(*number)).count();
+        assert_eq!(sent, CAPACITY);
+        assert!((0..sent as u64).all(|number| receive() == Some(number)));
+        assert_eq!(receive(), None);
     }
 
     #[test]
-    fn links_carry_everything_in_order() {
+    fn links_carry_everything_in_order_and_say_when_they_are_full() {
         carries_everything_in_order(voxlane_ring::<u64>());
         carries_everything_in_order(voxlane_ring::<AudioFrame>());
+        carries_everything_in_order(disruptor::<SpanFrame>());
         carries_everything_in_order(rtrb::<AudioFrame>());
-        carries_everything_in_order(crossbeam_channel::<AudioFrame>());
+        carries_everything_in_order(crossbeam_channel::<SpanFrame>());
         carries_everything_in_order(crossbeam_queue::<AudioFrame>());
         carries_everything_in_order(std_mpsc::<AudioFrame>());
+        carries_everything_in_order(mutex_queue::<AudioFrame>());
     }
 
     #[test]
     fn the_bare_line_shows_the_newest() {
         let (mut send, mut receive) = bare_line();
-        send(0);
-        assert_eq!(receive(), 0);
-        send(1);
-        assert_eq!(receive(), 1);
+        assert!(send(0));
+        assert_eq!((receive(), receive()), (Some(0), None));
+        assert!(send(1));
+        assert_eq!(receive(), Some(1));
     }
 }

@@ -1,0 +1,341 @@
+//! What five stages cost when they do nothing.
+
+use super::context::Context;
+use super::distribution::{Distribution, histogram, record};
+use super::experiment::Experiment;
+use super::links::{self, Message};
+use super::open_loop::{Lag, OpenLoop};
+use super::outcome::{Cell, Outcome, Role, Unit};
+use super::pin::{on_core, pin};
+use crate::bootstrap::median;
+use anyhow::{Context as _, Result};
+use hdrhistogram::Histogram;
+use std::time::Duration;
+use voxlane::Clock;
+use voxlane::frame::AudioFrame;
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "pipeline",
+    title: "Five stages that do nothing",
+    method: "Frames of 768 bytes pass five stages, each of which copies a frame from the link before it to the link \
+             behind it; the last one records the time since the frame was due. The stages run in one, two or five pinned \
+             threads, with the generator in the first of them; all threads spin, and where there are more of them than \
+             cores they yield after every look that found nothing (labelled oversubscribed). Only the links differ, \
+             except for tokio: there every stage is a task that awaits its channel, the runtime has as many workers as \
+             the other pipelines have threads, and the generator has a thread of its own. Lone frames come one every \
+             200 µs, open loop; the flood sends as fast as frames are taken, and what counts is the time a frame. The kinds take turns.",
+    needs_model: false,
+    run,
+};
+
+const STAGES: usize = 5;
+const HOP: Duration = Duration::from_micros(200);
+
+/// What to send through a pipeline.
+#[derive(Clone, Copy)]
+struct Load<'a> {
+    frames: u64,
+    /// Zero floods.
+    hop: Duration,
+    threads: usize,
+    cores: &'a [usize],
+}
+
+/// What came out.
+struct Passage {
+    latency: Histogram<u64>,
+    lag: Option<Lag>,
+    nanos_per_frame: f64,
+}
+
+struct Kind {
+    link: &'static str,
+    pass: fn(Load<'_>) -> Result<Passage>,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind { link: "voxlane", pass: |load| pass(load, links::voxlane_ring::<AudioFrame>) },
+    Kind { link: "crossbeam-channel", pass: |load| pass(load, links::crossbeam_channel::<AudioFrame>) },
+    Kind { link: "Mutex<VecDeque>", pass: |load| pass(load, links::mutex_queue::<AudioFrame>) },
+    Kind { link: "tokio", pass: pass_tokio },
+];
+
+fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
+    let rounds = context.pick(1, 3, 7, 15);
+    let (lone, flood) = (context.pick(50, 400, 2_000, 20_000), context.pick(500, 10_000, 200_000, 1_000_000));
+    let mut rows = Vec::new();
+    for threads in [1, 2, 5] {
+        let oversubscribed = context.is_oversubscribed(threads);
+        let load = |frames, hop| Load { frames, hop, threads, cores: &context.cores };
+        // With threads waiting for their turn a frame takes milliseconds.
+        let [lone, flood] =
+            [lone, flood].map(|frames| if oversubscribed { (frames / 10).max(10) } else { frames });
+        let mut latencies: Vec<Histogram<u64>> = KINDS.iter().map(|_| histogram()).collect();
+        let mut lags = latencies.clone();
+        let mut costs = vec![Vec::new(); KINDS.len()];
+        for _ in 0..rounds {
+            for (number, kind) in KINDS.iter().enumerate() {
+                let passage = (kind.pass)(load(lone, HOP))?;
+                latencies[number].add(passage.latency)?;
+                if let Some(lag) = passage.lag {
+                    lags[number].add(lag.lag)?;
+                }
+                costs[number].push((kind.pass)(load(flood, Duration::ZERO))?.nanos_per_frame);
+            }
+        }
+        let mut members = Vec::new();
+        for (number, kind) in KINDS.iter().enumerate() {
+            let name = format!("{}, {threads} threads", kind.link);
+            let lag = Lag { hop: HOP, lag: lags[number].clone() };
+            lag.report(&name, outcome)?;
+            let latency = Distribution::of(name, &latencies[number])?.oversubscribed(oversubscribed);
+            let cost = median(&mut costs[number]);
+            if kind.link == "voxlane" && !oversubscribed {
+                let role = if threads == 1 { Role::Component } else { Role::Hop };
+                outcome.figure(&format!("pipeline/lone frame, {threads} threads"), latency.p50(), role);
+            }
+            rows.push(vec![
+                Cell::from(kind.link),
+                threads.into(),
+                if oversubscribed { "yes".into() } else { "no".into() },
+                cost.into(),
+                (100.0 * lag.share()).into(),
+                (rounds as u64).into(),
+            ]);
+            members.push(latency);
+        }
+        outcome.group(
+            &format!("Lone frames through five stages in {threads} threads"),
+            Unit::Microseconds,
+            members,
+        );
+    }
+    let columns = [
+        "link",
+        "threads",
+        "oversubscribed",
+        "flood: ns a frame",
+        "lone frames: generator's lag, % of hop",
+        "rounds",
+    ];
+    outcome.table("The cost of a frame in a flood, and the generator's lag", &columns, rows);
+    Ok(())
+}
+
+/// One stage: a frame that it could not pass on yet waits in `held`.
+struct Forward<S, R> {
+    receive: R,
+    send: S,
+    held: Option<u64>,
+    passed: u64,
+}
+
+impl<S: FnMut(u64) -> bool, R: FnMut() -> Option<u64>> Forward<S, R> {
+    /// Whether a frame moved.
+    #[inline]
+    fn step(&mut self) -> bool {
+        let Some(number) = self.held.take().or_else(&mut self.receive) else { return false };
+        if (self.send)(number) {
+            self.passed += 1;
+            true
+        } else {
+            self.held = Some(number);
+            false
+        }
+    }
+}
+
+/// The last stage.
+struct Sink<R> {
+    receive: R,
+    latency: Histogram<u64>,
+    clock: Clock,
+}
+
+impl<R: FnMut() -> Option<u64>> Sink<R> {
+    #[inline]
+    fn step(&mut self) -> bool {
+        let Some(intended) = (self.receive)() else { return false };
+        record(&mut self.latency, self.clock.now().nanos().saturating_sub(intended));
+        true
+    }
+}
+
+/// Sends frames through stages that are joined by the links that `make` makes.
+fn pass<S, R>(load: Load<'_>, make: impl Fn() -> (S, R)) -> Result<Passage>
+where
+    S: FnMut(u64) -> bool + Send,
+    R: FnMut() -> Option<u64> + Send,
+{
+    let clock = Clock::new();
+    let yields = load.threads > load.cores.len();
+    let wait = move || if yields { std::thread::yield_now() } else { std::hint::spin_loop() };
+    let (first, mut receive) = make();
+    let mut stages = Vec::new();
+    for _ in 1..STAGES {
+        let (send, next) = make();
+        stages.push(Forward { receive, send, held: None, passed: 0 });
+        receive = next;
+    }
+    let mut sink = Some(Sink { receive, latency: histogram(), clock: clock.clone() });
+    let mut crews: Vec<Vec<Forward<S, R>>> = (0..load.threads).map(|_| Vec::new()).collect();
+    for (number, stage) in stages.into_iter().enumerate() {
+        crews[number * load.threads / STAGES].push(stage);
+    }
+    std::thread::scope(|scope| {
+        let mut threads = Vec::new();
+        let mut crews = crews.into_iter().enumerate();
+        let (_, own) = crews.next().context("at least one thread")?;
+        let own_sink = if load.threads == 1 { sink.take() } else { None };
+        for (number, mut crew) in crews {
+            let core = load.cores[number % load.cores.len()];
+            let mut last = if number + 1 == load.threads { sink.take() } else { None };
+            threads.push(scope.spawn(move || {
+                // Without its core it still works, so that nobody waits for ever; the run is void.
+                let pinned = pin(core);
+                while work(&mut crew, last.as_mut(), load.frames, &wait) {}
+                pinned.map(|()| last.map(|sink| sink.latency))
+            }));
+        }
+        let (latency, lag, nanos_per_frame) = generate(load, &clock, first, own, own_sink, &wait)?;
+        let mut latencies = latency.into_iter();
+        let mut found = latencies.next();
+        for thread in threads {
+            let latency = thread.join().map_err(|_| anyhow::anyhow!("a stage panicked"))??;
+            found = found.or(latency);
+        }
+        Ok(Passage { latency: found.context("the last stage has a histogram")?, lag, nanos_per_frame })
+    })
+}
+
+/// One look at all stages of a thread; whether there is still something to come.
+#[inline]
+fn work<S, R>(
+    crew: &mut [Forward<S, R>],
+    mut sink: Option<&mut Sink<R>>,
+    frames: u64,
+    wait: &impl Fn(),
+) -> bool
+where
+    S: FnMut(u64) -> bool,
+    R: FnMut() -> Option<u64>,
+{
+    let mut moved = false;
+    for stage in &mut *crew {
+        moved |= stage.step();
+    }
+    if let Some(sink) = &mut sink {
+        moved |= sink.step();
+    }
+    if !moved {
+        wait();
+    }
+    crew.last().is_some_and(|stage| stage.passed < frames)
+        || sink.is_some_and(|sink| sink.latency.len() < frames)
+}
+
+type Generated = (Option<Histogram<u64>>, Option<Lag>, f64);
+
+/// The first thread: the generator and its stages.
+fn generate<S, R>(
+    load: Load<'_>,
+    clock: &Clock,
+    mut first: S,
+    mut crew: Vec<Forward<S, R>>,
+    mut sink: Option<Sink<R>>,
+    wait: &(impl Fn() + Sync),
+) -> Result<Generated>
+where
+    S: FnMut(u64) -> bool + Send,
+    R: FnMut() -> Option<u64> + Send,
+{
+    on_core(load.cores[0], || {
+        let begun = clock.now();
+        let mut generator = OpenLoop::new(clock, load.hop);
+        let mut sent = 0;
+        loop {
+            if sent < load.frames {
+                if load.hop.is_zero() {
+                    sent += u64::from(first(clock.now().nanos()));
+                } else if clock.now() >= generator.due() {
+                    let due = generator.wait().nanos();
+                    // Lone frames never fill a link.
+                    while !first(due) {
+                        wait();
+                    }
+                    sent += 1;
+                }
+            }
+            let more = work(&mut crew, sink.as_mut(), load.frames, wait);
+            if !more && sent == load.frames {
+                break;
+            }
+        }
+        let nanos = clock.now().since(begun).as_nanos() as f64 / load.frames as f64;
+        Ok((sink.map(|sink| sink.latency), (!load.hop.is_zero()).then(|| generator.finish()), nanos))
+    })
+}
+
+/// The same as tasks of tokio.
+fn pass_tokio(load: Load<'_>) -> Result<Passage> {
+    use tokio::sync::mpsc;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(load.threads).build()?;
+    let clock = Clock::new();
+    let (first, mut receive) = mpsc::channel::<AudioFrame>(links::CAPACITY);
+    for _ in 1..STAGES {
+        let (send, next) = mpsc::channel::<AudioFrame>(links::CAPACITY);
+        runtime.spawn(async move {
+            let mut message = AudioFrame::default();
+            while let Some(frame) = receive.recv().await {
+                message.fill(frame.read());
+                if send.send(message).await.is_err() {
+                    break;
+                }
+            }
+        });
+        receive = next;
+    }
+    let last_clock = clock.clone();
+    let last = runtime.spawn(async move {
+        let mut latency = histogram();
+        while let Some(frame) = receive.recv().await {
+            record(&mut latency, last_clock.now().nanos().saturating_sub(frame.read()));
+        }
+        latency
+    });
+    let (lag, begun) = on_core(load.cores[0], || {
+        let begun = clock.now();
+        let mut generator = OpenLoop::new(&clock, load.hop);
+        let mut message = AudioFrame::default();
+        for _ in 0..load.frames {
+            let due = if load.hop.is_zero() { clock.now() } else { generator.wait() };
+            message.fill(due.nanos());
+            while first.try_send(message).is_err() {
+                // The workers may need this core.
+                std::thread::yield_now();
+            }
+        }
+        drop(first);
+        Ok(((!load.hop.is_zero()).then(|| generator.finish()), begun))
+    })?;
+    let latency = runtime.block_on(last)?;
+    let nanos_per_frame = clock.now().since(begun).as_nanos() as f64 / load.frames as f64;
+    Ok(Passage { latency, lag, nanos_per_frame })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pipeline_carries_every_frame() {
+        for kind in &KINDS {
+            for (threads, hop) in [(1, HOP), (1, Duration::ZERO), (3, Duration::ZERO)] {
+                let load = Load { frames: 200, hop, threads, cores: &[0] };
+                let passage = (kind.pass)(load).unwrap();
+                assert_eq!(passage.latency.len(), 200, "{} in {threads} threads", kind.link);
+                assert_eq!(passage.lag.is_some(), !hop.is_zero());
+            }
+        }
+    }
+}
