@@ -242,17 +242,21 @@ pub enum Role {
 }
 
 impl Outcome {
-    /// Adds a table.
+    /// Adds a table, if it has any row.
     pub fn table<R: IntoIterator<Item = Vec<Cell>>>(&mut self, title: &str, columns: &[&str], rows: R) {
         let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
         let rows: Vec<Vec<Cell>> = rows.into_iter().collect();
         debug_assert!(rows.iter().all(|row| row.len() == columns.len()), "{title}: a cell for each column");
-        self.tables.push(Table { title: title.to_owned(), columns, rows });
+        if !rows.is_empty() {
+            self.tables.push(Table { title: title.to_owned(), columns, rows });
+        }
     }
 
-    /// Adds a group of distributions.
+    /// Adds a group of distributions, if it has any.
     pub fn group(&mut self, title: &str, unit: Unit, members: Vec<Distribution>) {
-        self.groups.push(Group { title: title.to_owned(), unit, members });
+        if !members.is_empty() {
+            self.groups.push(Group { title: title.to_owned(), unit, members });
+        }
     }
 
     /// Adds a goal.
@@ -271,6 +275,16 @@ impl Outcome {
     /// Adds a note.
     pub fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// Says how many runs are void because their own generator was late, if any is; the tables say which.
+    pub fn void(&mut self, void: usize, of: usize) {
+        if void > 0 {
+            self.note(format!(
+                "VOID: in {void} of {of} runs the generator's own lag at p99.9 was more than 5 % of its hop. They say nothing about \
+                 what was measured, and are marked void in the table."
+            ));
+        }
     }
 
     /// Says what could not be measured.

@@ -166,6 +166,7 @@ fn bursts(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let clock = Clock::new();
     let kinds: [BurstKind; 7] = with_links!(burst_kinds!());
     let mut rows = Vec::new();
+    let mut void = 0;
     for pause in [0, 1, 10].map(Duration::from_millis) {
         for burst in [1u64, 10, 100] {
             let count = match pause.as_millis() {
@@ -179,8 +180,10 @@ fn bursts(context: &Context, outcome: &mut Outcome) -> Result<()> {
                 let name = format!("{link}, {burst} every {} ms", pause.as_millis());
                 let latency = Distribution::of(name.clone(), &done.latency)?;
                 let quantile = |name| Cell::from(latency.quantile(name).map(|nanos| nanos as f64));
+                let is_void = done.lag.as_ref().is_some_and(|lag| lag.is_void());
+                void += usize::from(is_void);
                 rows.push(vec![
-                    (*link).into(),
+                    format!("{link}{}", if is_void { " (void)" } else { "" }).into(),
                     burst.into(),
                     (pause.as_millis() as u64).into(),
                     quantile("p50"),
@@ -192,9 +195,6 @@ fn bursts(context: &Context, outcome: &mut Outcome) -> Result<()> {
                     if pause.is_zero() { Cell::from(done.rate / 1e6) } else { Cell::None },
                     done.lag.as_ref().map(|lag| 100.0 * lag.share()).into(),
                 ]);
-                if let Some(lag) = &done.lag {
-                    lag.report(&name, outcome)?;
-                }
                 members.push(latency);
             }
             if burst == 10 && !pause.is_zero() {
@@ -203,6 +203,7 @@ fn bursts(context: &Context, outcome: &mut Outcome) -> Result<()> {
             }
         }
     }
+    outcome.void(void, rows.len());
     let columns = [
         "link",
         "burst",

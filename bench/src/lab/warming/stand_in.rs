@@ -178,7 +178,8 @@ fn goals(measured: &[Measured], outcome: &mut Outcome) -> Result<()> {
         for eviction in [Eviction::None, Eviction::SameCore] {
             let (off, full) = (find(millis, eviction, Mode::Off)?, find(millis, eviction, Mode::Full)?);
             let ratio = off.zip(full).and_then(|(off, full)| Some((off.p50()? / full.p50()?, off.n)));
-            if let Some((ratio, n)) = ratio {
+            // A few samples say nothing.
+            if let Some((ratio, n)) = ratio.filter(|(_, n)| *n >= 8) {
                 let verdict = if ratio >= 1.3 {
                     "warming wins by 1.3 or more"
                 } else if ratio > 1.0 {
