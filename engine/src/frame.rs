@@ -6,6 +6,7 @@
 //! not fall into one cache set). Audio as i16 takes half the lines of f32.
 
 use crate::clock::Time;
+use crate::config::StreamRules;
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 
@@ -14,6 +15,9 @@ pub const FRAME_SAMPLES: usize = 320;
 
 /// The most tokens in a token frame; longer results take several frames.
 pub const FRAME_TOKENS: usize = 40;
+
+/// The handle of no buffer.
+pub const NO_BUFFER: u32 = u32::MAX;
 
 /// The unit of time stamps in a frame.
 pub const STAMP_NANOS: u64 = 16;
@@ -79,11 +83,33 @@ impl Flags {
     pub const PARTIAL: Flags = Flags(1 << 8);
     /// More frames of the same result follow.
     pub const CONTINUED: Flags = Flags(1 << 9);
+    /// A look at an open segment as if it ended here: its final, should the endpoint be confirmed.
+    pub const SPECULATIVE: Flags = Flags(1 << 10);
+    /// A partial that does not give way: others count on it.
+    pub const FIRM: Flags = Flags(1 << 11);
+    /// A partial that gave way on its way; its buffer still has to go home.
+    pub const DROPPED: Flags = Flags(1 << 12);
+    /// Nothing but digital silence arrives.
+    pub const NO_AUDIO: Flags = Flags(1 << 13);
+    /// The audio is clipped.
+    pub const CLIPPING: Flags = Flags(1 << 14);
 
     /// Whether every bit of `other` is set here.
     #[inline]
     pub const fn has(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any bit of `other` is set here.
+    #[inline]
+    pub const fn has_any(self, other: Flags) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether it is a partial that gives way to a final.
+    #[inline]
+    pub const fn gives_way(self) -> bool {
+        self.has(Flags::PARTIAL) && !self.has(Flags::FIRM)
     }
 
     /// Both sets together.
@@ -178,7 +204,7 @@ pub struct Extent {
     pub start: u64,
     /// How many samples it has.
     pub samples: u32,
-    /// How long after the segment's last sample its end was decided, in nanoseconds of audio capture.
+    /// How long after the segment's last speech its end was decided, in microseconds of audio capture.
     pub endpoint_wait_micros: u32,
     /// Why it ended.
     pub cause: EndCause,
@@ -188,15 +214,17 @@ pub struct Extent {
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
 pub struct Audio {
-    /// The segment, on frames with [`Flags::SPEECH_START`] or [`Flags::SPEECH_END`].
+    /// The segment, on frames with [`Flags::SPEECH_START`], [`Flags::SPEECH_END`] or [`Flags::SPECULATIVE`].
     pub extent: Extent,
+    /// How the stream is to be treated, on frames with [`Flags::FIRST`].
+    pub rules: StreamRules,
     /// 16 kHz samples; the first [`Header::count`] are valid.
     pub samples: [i16; FRAME_SAMPLES],
 }
 
 impl Default for Audio {
     fn default() -> Self {
-        Audio { extent: Extent::default(), samples: [0; FRAME_SAMPLES] }
+        Audio { extent: Extent::default(), rules: StreamRules::default(), samples: [0; FRAME_SAMPLES] }
     }
 }
 
@@ -206,8 +234,16 @@ impl Default for Audio {
 pub struct Span {
     /// The segment.
     pub extent: Extent,
-    /// The pooled buffer that holds the rows, on frames with [`Flags::FINAL`] or [`Flags::PARTIAL`].
+    /// The pooled buffer that holds the rows, on frames with [`Flags::FINAL`] or [`Flags::PARTIAL`];
+    /// [`NO_BUFFER`] on a final that its slot's speculative pass has made already.
     pub handle: u32,
+}
+
+impl SpanFrame {
+    /// Whether partials make way for it: a final, or what may become one.
+    pub fn is_urgent(&self) -> bool {
+        self.header.flags.has_any(Flags::FINAL.with(Flags::SPECULATIVE))
+    }
 }
 
 /// Decoder → emit → client.

@@ -22,6 +22,7 @@ pub mod bell;
 mod clock;
 pub mod config;
 mod cut;
+mod endpoint;
 mod fault_plan;
 pub mod frame;
 mod history;
@@ -31,15 +32,19 @@ pub mod pool;
 mod registry;
 pub mod ring;
 mod session;
+mod signal;
 mod slots;
 mod stage;
 mod supervise;
 pub mod telemetry;
+mod voice;
 pub mod wait;
 mod warm;
 
 pub use clock::{Clock, Time};
 pub use config::Config;
+#[cfg(feature = "futures")]
+pub use session::EventStream;
 pub use session::{
     Engine, EngineError, Event, Latency, MAX_MARKS, OpenError, Sample, ShutdownReport, Stream, StreamError,
     StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript, Word,

@@ -1,8 +1,10 @@
 //! The combinations of model, decode strategy and wait strategy that are compiled: named here and nowhere
 //! else. What a configuration says in words becomes types here, once, before a lane starts.
 
-use crate::config::WaitKind;
+use crate::EngineError;
+use crate::config::{DetectorKind, WaitKind};
 use crate::lane::{LaneFactory, LanePlan, LaneSpec};
+use crate::voice::Voice;
 use crate::wait::{Spin, SpinPark, SpinYield};
 use std::marker::PhantomData;
 use voxlane_models::model::Model;
@@ -25,6 +27,36 @@ waits! {
     WaitKind::Park => SpinPark,
 }
 
+/// The detector that a configuration names, with its weights from the model manager's cache.
+pub(crate) fn voice(kind: DetectorKind) -> Result<Voice, EngineError> {
+    match kind {
+        DetectorKind::Off => Ok(Voice::Off),
+        DetectorKind::Energy => Ok(Voice::Energy),
+        DetectorKind::Silero => silero(),
+    }
+}
+
+#[cfg(feature = "fetch")]
+fn silero() -> Result<Voice, EngineError> {
+    use voxlane_models::manager::{Manager, Options};
+    use voxlane_models::voice::Silero;
+    let detector = |error: Box<dyn std::error::Error + Send + Sync>| EngineError::Detector(error);
+    let files = Manager::new(Options::default())
+        .and_then(|manager| manager.path(DetectorKind::SILERO_MODEL))
+        .map_err(|error| detector(Box::new(error)))?;
+    let silero = Silero::load(files.path(SILERO_FILE)).map_err(|error| detector(Box::new(error)))?;
+    Ok(Voice::Silero(std::sync::Arc::new(silero)))
+}
+
+#[cfg(not(feature = "fetch"))]
+fn silero() -> Result<Voice, EngineError> {
+    Err(EngineError::Detector("this build has no model manager (feature `fetch`)".into()))
+}
+
+/// The network for 16 kHz in its package.
+#[cfg(feature = "fetch")]
+const SILERO_FILE: &str = "silero_vad_16k_op15.onnx";
+
 #[cfg(feature = "fetch")]
 pub(crate) use models::load;
 
@@ -33,7 +65,7 @@ mod models {
     use crate::config::{Config, Source};
     use crate::{Engine, EngineError};
     use std::sync::Arc;
-    use voxlane_models::decode::AttentionGreedy;
+    use voxlane_models::decode::AttentionVerified;
     use voxlane_models::manager::{Manager, ModelFiles, Options};
     use voxlane_models::moonshine::Moonshine;
     use voxlane_models::moonshine::prepare::prepare;
@@ -63,8 +95,8 @@ mod models {
     }
 
     models! {
-        "moonshine-tiny" => load_moonshine::<AttentionGreedy>,
-        "moonshine-tiny-quantized" => load_moonshine::<AttentionGreedy>,
+        "moonshine-tiny" => load_moonshine::<AttentionVerified>,
+        "moonshine-tiny-quantized" => load_moonshine::<AttentionVerified>,
     }
 
     fn files(name: &str) -> Result<ModelFiles, EngineError> {

@@ -172,6 +172,15 @@ impl<T: Copy> Receiver<T> {
         self.index.occupied() == 0
     }
 
+    /// Whether any waiting frame passes `test`.
+    pub fn any(&mut self, test: impl Fn(&T) -> bool) -> bool {
+        self.index.write = self.ring.write_index();
+        // SAFETY: this is the only consumer, and the places between its index and the producer's are occupied.
+        let (first, second) = unsafe { self.ring.unsafe_slices(self.index.read, self.index.write) };
+        // SAFETY: every place holds a value from the start.
+        first.iter().chain(second).any(|place| test(unsafe { place.assume_init_ref() }))
+    }
+
     /// How many frames are waiting.
     pub fn len(&mut self) -> usize {
         self.index.write = self.ring.write_index();
@@ -202,6 +211,8 @@ mod tests {
                     prop_assert_eq!(receiver.take(), model.pop_front());
                 }
                 prop_assert_eq!(receiver.len(), model.len());
+                prop_assert!(model.iter().all(|frame| receiver.any(|other| other == frame)));
+                prop_assert!(!receiver.any(|frame| !model.contains(frame)));
                 prop_assert_eq!(sender.vacant(), capacity - model.len());
             }
         }

@@ -161,9 +161,12 @@ fn bad_samples_are_named_and_nothing_is_taken() {
 fn a_rate_that_cannot_be_resampled_is_refused_and_costs_no_slot() {
     let engine = engine(support::config(1));
     for _ in 0..3 {
-        assert!(matches!(engine.open(StreamOptions { sample_rate: 100 }), Err(OpenError::Options(_))));
+        assert!(matches!(
+            engine.open(StreamOptions { sample_rate: 100, ..StreamOptions::default() }),
+            Err(OpenError::Options(_))
+        ));
     }
-    let mut stream = engine.open(StreamOptions { sample_rate: 48_000 }).unwrap();
+    let mut stream = engine.open(StreamOptions { sample_rate: 48_000, ..StreamOptions::default() }).unwrap();
     stream.push_wait(&noise(48_000, 6)).unwrap();
     stream.finish().unwrap();
     assert_eq!(finals(&drain(&mut stream))[0].len(), 10);

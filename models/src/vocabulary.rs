@@ -4,10 +4,17 @@
 pub trait Vocabulary: Send + Sync {
     /// The text of a sequence of tokens, start and end tokens left out. Unknown ids give nothing.
     fn text(&self, ids: &[u32]) -> String;
+
+    /// Whether a new word begins with this token.
+    fn begins_word(&self, id: u32) -> bool;
 }
 
 impl Vocabulary for crate::tokenizer::Tokenizer {
     fn text(&self, ids: &[u32]) -> String {
         self.decode(ids.iter().copied())
+    }
+
+    fn begins_word(&self, id: u32) -> bool {
+        crate::tokenizer::Tokenizer::begins_word(self, id)
     }
 }

@@ -1,8 +1,10 @@
 //! The command line, one file a subcommand.
 
+mod arguments;
 mod config;
 mod doctor;
 mod failure;
+mod live;
 mod models;
 mod transcribe;
 
@@ -36,6 +38,8 @@ struct Cli {
 enum Command {
     /// Turn recordings into text
     Transcribe(transcribe::Args),
+    /// Turn live audio into partial and final text
+    Live(live::Args),
     /// List, fetch and verify models
     Models(models::Args),
     /// Check or show a configuration
@@ -96,6 +100,7 @@ fn prepare() -> Result<(), Failure> {
 fn run(command: &Command, out: &mut impl Write) -> Result<(), Failure> {
     match command {
         Command::Transcribe(args) => transcribe::run(args, out),
+        Command::Live(args) => live::run(args, out),
         Command::Models(args) => models::run(args, out),
         Command::Config(args) => config::run(args, out),
         Command::Doctor { watch } => {

@@ -160,8 +160,8 @@ impl Source {
             if lane.audio_ms * 16 < 2 * FRAME_SAMPLES as u64 || lane.audio_ms > 600_000 {
                 return refuse(None, "audio_ms", lane.audio_ms.to_string(), "40 to 600000");
             }
-            if !(8..=65_536).contains(&lane.events) {
-                return refuse(None, "events", lane.events.to_string(), "8 to 65536");
+            if !(32..=65_536).contains(&lane.events) {
+                return refuse(None, "events", lane.events.to_string(), "32 to 65536");
             }
             if !(10..=1_000_000).contains(&lane.step_us) {
                 return refuse(None, "step_us", lane.step_us.to_string(), "10 to 1000000");
@@ -175,6 +175,9 @@ impl Source {
                 format!("{from} to {by} s"),
                 "0 <= cut_from_s <= cut_by_s - 0.5, cut_by_s 1 to 3600",
             );
+        }
+        if let Some((field, value, allowed)) = config.endpoint.fault() {
+            return refuse(None, field, value, allowed);
         }
         let duty = config.warm.duty;
         if !(duty > 0.0 && duty <= 1.0) {

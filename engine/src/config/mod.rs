@@ -1,8 +1,10 @@
 //! The configuration file: TOML, unknown keys are errors, every field has a default.
 
+mod endpoint;
 mod load;
 mod placement;
 
+pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, StreamRules};
 pub use load::{ConfigError, Located, Source};
 pub use placement::{Placement, ThreadPlacement, Topology};
 
@@ -28,6 +30,10 @@ pub struct Config {
     pub warm: WarmConfig,
     /// Where long speech is cut. Read by ingest.
     pub segment: SegmentConfig,
+    /// When a segment begins and ends by what is heard; a stream may have its own. Read by ingest.
+    pub endpoint: EndpointConfig,
+    /// Looks at open segments; a stream may have its own. Read by ingest.
+    pub partial: PartialConfig,
     /// What happens when a stage fails. Read by the supervisor.
     pub supervise: SuperviseConfig,
     /// A planned fault, for tests. Read by every stage.
@@ -43,10 +49,29 @@ impl Default for Config {
             lanes: vec![LaneConfig::default()],
             warm: WarmConfig::default(),
             segment: SegmentConfig::default(),
+            endpoint: EndpointConfig::default(),
+            partial: PartialConfig::default(),
             supervise: SuperviseConfig::default(),
             #[cfg(feature = "fault-injection")]
             fault: None,
         }
+    }
+}
+
+impl Config {
+    /// The default for conversations instead of recordings: voice activity by Silero, partials four times a
+    /// second.
+    pub fn live() -> Self {
+        Config {
+            endpoint: EndpointConfig { detector: DetectorKind::Silero, ..EndpointConfig::default() },
+            partial: PartialConfig { every_ms: 250 },
+            ..Config::default()
+        }
+    }
+
+    /// How streams are treated that do not ask for something else.
+    pub fn stream_rules(&self) -> StreamRules {
+        StreamRules { endpoint: self.endpoint, partial: self.partial }
     }
 }
 

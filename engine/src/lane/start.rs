@@ -9,6 +9,7 @@ use crate::fault_plan::FaultPlan;
 use crate::frame::StageKind;
 use crate::slots::Slots;
 use crate::telemetry::recorder::Reader;
+use crate::voice::Voice;
 use crate::wait::Wait;
 use crate::warm::WarmFeedback;
 use crossbeam_channel::{Sender, bounded};
@@ -113,6 +114,7 @@ pub(crate) struct LanePlan<M> {
     pub(crate) placement: Placement,
     pub(crate) clock: Clock,
     pub(crate) faults: Arc<FaultPlan>,
+    pub(crate) voice: Voice,
 }
 
 /// A plan together with the wait strategy `W`.

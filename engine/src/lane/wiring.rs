@@ -2,6 +2,7 @@
 
 use super::{LanePlan, Stages};
 use crate::assist::Desk;
+use crate::audio::ENGINE_RATE_HZ;
 use crate::bell::{Bell, Sleeper};
 use crate::config::LaneConfig;
 use crate::cut::Cutter;
@@ -22,6 +23,9 @@ use voxlane_models::team::Team;
 const AUDIO_FRAMES: usize = 64;
 /// Results and notices between the stages after that: more than the markers that one result may set free.
 const SPAN_FRAMES: usize = 2 * MAX_MARKS;
+
+/// Audio that a decision may reach back for: the longest lead and onset together.
+const LOOK_BACK_SAMPLES: u64 = 4 * ENGINE_RATE_HZ as u64;
 
 /// A client's ends of one slot.
 pub(crate) struct Endpoints {
@@ -74,7 +78,7 @@ pub(crate) struct Wiring<M: Model> {
 impl<M: Model> Wiring<M> {
     /// Connects everything anew: nothing of an earlier lane is reused.
     pub(crate) fn new(plan: &LanePlan<M>, lane: &LaneConfig) -> Self {
-        let LanePlan { model, config, placement, clock, faults, .. } = plan;
+        let LanePlan { model, config, placement, clock, faults, voice, .. } = plan;
         let streams = *lane.slots.get_ref();
         let states = streams + 1; // the last one is the dummy's
         let limits = model.limits();
@@ -120,11 +124,14 @@ impl<M: Model> Wiring<M> {
         let by = samples(config.segment.cut_by_s).min(limits.max_segment_samples as u64);
         let from = samples(config.segment.cut_from_s).min(by - by / 60);
         let cutter = Cutter::new(from, by);
-        let history = History::new((by - from) as usize + 2 * FRAME_SAMPLES);
-        let ports = IngestPorts { inputs, output: to_features, slots: Arc::clone(&slots), warmer };
+        let history = History::new((by - from).max(LOOK_BACK_SAMPLES) as usize + 2 * FRAME_SAMPLES);
+        let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
         let ingest_meter = meter(StageKind::Ingest);
-        threads[thread_of(StageKind::Ingest)].ingest =
-            Some(Box::new(move || Ingest::new(ports, &cutter, &history, ingest_meter)));
+        threads[thread_of(StageKind::Ingest)].ingest = Some(Box::new(move || {
+            let detector = voice.detector(streams);
+            let ports = IngestPorts { inputs, output: to_features, slots: its_slots, warmer, detector };
+            Ingest::new(ports, &cutter, &history, ingest_meter)
+        }));
 
         let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
         threads[thread_of(StageKind::Features)].features = Some(Box::new(move || {
@@ -145,7 +152,7 @@ impl<M: Model> Wiring<M> {
 
         let (part, its_meter) = (Arc::clone(model), meter(StageKind::Decoder));
         threads[thread_of(StageKind::Decoder)].decoder = Some(Box::new(move || {
-            Decoder::new(part.decoder(states), (from_encoder, to_emit, give_back), pool, its_meter)
+            Decoder::new(part.decoder(states), states, (from_encoder, to_emit, give_back), pool, its_meter)
         }));
 
         let ports = EmitPorts {

@@ -5,12 +5,13 @@ use super::{EngineError, LaneState, OpenError, Stream, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
 use crate::clock::{Clock, Time};
-use crate::config::{Config, Source, Topology};
+use crate::config::{Config, EndpointConfig, PartialConfig, Source, StreamRules, Topology};
 use crate::fault_plan::FaultPlan;
 use crate::lane::LanePlan;
 use crate::registry;
 use crate::supervise::{Command, Supervisor};
 use crate::telemetry::Report;
+use crate::voice::Voice;
 use crossbeam_channel::{Sender, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,16 +24,21 @@ use voxlane_models::vocabulary::Vocabulary;
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How a stream is to be treated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamOptions {
     /// Samples per second of what will be pushed, 4,000 to 192,000. Default 16,000; others are resampled on
     /// the caller's thread.
     pub sample_rate: u32,
+    /// When segments begin and end. Default: as the engine's configuration says. The detector is the
+    /// engine's, or off: then the client says where segments end.
+    pub endpoint: Option<EndpointConfig>,
+    /// How often open segments are looked at. Default: as the engine's configuration says.
+    pub partial: Option<PartialConfig>,
 }
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        StreamOptions { sample_rate: ENGINE_RATE_HZ }
+        StreamOptions { sample_rate: ENGINE_RATE_HZ, endpoint: None, partial: None }
     }
 }
 
@@ -50,6 +56,8 @@ pub struct Engine {
     clock: Clock,
     gates: Arc<[Gate]>,
     slots: usize,
+    rules: StreamRules,
+    voice: Voice,
     vocabulary: Arc<dyn Vocabulary>,
     commands: Sender<Command>,
     supervisor: Option<JoinHandle<()>>,
@@ -90,6 +98,7 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let source = config.into();
         let placements = source.placement(&Topology::of_host())?;
+        let voice = registry::voice(source.config.endpoint.detector)?;
         let config = Arc::new(source.config);
         let clock = Clock::new();
         let faults = Arc::new(fault_plan(&config));
@@ -104,6 +113,7 @@ impl Engine {
                     placement,
                     clock: clock.clone(),
                     faults: Arc::clone(&faults),
+                    voice: voice.clone(),
                 })
             })
             .collect();
@@ -118,6 +128,8 @@ impl Engine {
             clock,
             gates,
             slots: config.lanes.iter().map(|lane| *lane.slots.get_ref()).sum(),
+            rules: config.stream_rules(),
+            voice,
             vocabulary,
             commands,
             supervisor: Some(handle),
@@ -128,15 +140,27 @@ impl Engine {
     /// Opens a stream in the lane with the most free slots.
     ///
     /// # Errors
-    /// [`OpenError::Saturated`] if there is no free slot; never waits for one.
+    /// [`OpenError::Saturated`] if there is no free slot; never waits for one. Otherwise what is wrong with
+    /// the options.
     pub fn open(&self, options: StreamOptions) -> Result<Stream, OpenError> {
         let resampler = Resampler::new(options.sample_rate).map_err(StreamError::from)?;
+        let rules = StreamRules {
+            endpoint: options.endpoint.unwrap_or(self.rules.endpoint),
+            partial: options.partial.unwrap_or(self.rules.partial),
+        };
+        if let Some((field, value, allowed)) = rules.endpoint.fault() {
+            return Err(OpenError::Rules { field, value, allowed });
+        }
+        if !self.voice.serves(&rules.endpoint) {
+            let (wanted, has) = (rules.endpoint.detector, self.voice.kind());
+            return Err(OpenError::Detector { wanted, has });
+        }
         let gate = self.gates.iter().max_by_key(|gate| gate.vacancies());
         let admission = gate.and_then(|gate| gate.admit(ENGINE_RATE_HZ));
         let admission = admission.ok_or(OpenError::Saturated { slots: self.slots })?;
         let number = self.streams.fetch_add(1, Ordering::Relaxed);
         let vocabulary = Arc::clone(&self.vocabulary);
-        Ok(Stream::new(number, resampler, admission, self.clock.clone(), vocabulary))
+        Ok(Stream::new(number, resampler, rules, admission, self.clock.clone(), vocabulary))
     }
 
     /// The present by the engine's clock, for [`Stream::push_at`].

@@ -2,7 +2,7 @@
 
 use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, DetectorKind};
 use crate::lane::LaneError;
 use thiserror::Error;
 
@@ -24,6 +24,9 @@ pub enum EngineError {
     /// The model is not there or cannot be used.
     #[error("{0}")]
     Model(Box<dyn std::error::Error + Send + Sync>),
+    /// The voice activity detector is not there or cannot be used.
+    #[error("voice activity: {0}")]
+    Detector(Box<dyn std::error::Error + Send + Sync>),
     /// No model of this name is built in.
     #[error("no model is called {name:?}; there are {known}")]
     UnknownModel {
@@ -50,6 +53,24 @@ pub enum OpenError {
     /// The options are wrong.
     #[error(transparent)]
     Options(#[from] StreamError),
+    /// The endpoint rules are out of range.
+    #[error("{field} = {value}: {allowed}")]
+    Rules {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        allowed: &'static str,
+    },
+    /// The rules name a detector that the engine was not started with.
+    #[error("the stream wants the detector {wanted:?}, the engine was started with {has:?}")]
+    Detector {
+        /// What the stream wants.
+        wanted: DetectorKind,
+        /// What the engine has.
+        has: DetectorKind,
+    },
 }
 
 /// Why a stream does not take samples or a request.

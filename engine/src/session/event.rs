@@ -132,6 +132,13 @@ pub struct Latency {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StreamFault {
+    /// Two seconds of digital silence: the microphone is dead or muted. The stream goes on.
+    #[error("nothing but digital silence arrives; the stream goes on")]
+    NoAudio,
+    /// One sample in a hundred of a second is at full scale: the input is turned up too far. The stream goes
+    /// on.
+    #[error("the audio is clipped; the stream goes on")]
+    Clipping,
     /// A network's output was not finite: the segment has no text. The stream goes on.
     #[error("the model's output was not finite; the segment has no text")]
     NotFinite,
@@ -146,16 +153,25 @@ pub enum StreamFault {
     ShutDown,
 }
 
+impl StreamFault {
+    /// Whether it only tells of the signal: nothing has been lost.
+    pub fn is_notice(self) -> bool {
+        matches!(self, StreamFault::NoAudio | StreamFault::Clipping)
+    }
+}
+
 /// Puts events together from the frames of a stream's event ring.
 pub(super) struct Assembler {
     pub(super) stream: u64,
     sample_rate: f64,
     tokens: Vec<Token>,
+    /// The stable text of the open segment's latest partial.
+    stable: String,
 }
 
 impl Assembler {
     pub(super) fn new(stream: u64, sample_rate: u32) -> Self {
-        Assembler { stream, sample_rate: f64::from(sample_rate), tokens: Vec::new() }
+        Assembler { stream, sample_rate: f64::from(sample_rate), tokens: Vec::new(), stable: String::new() }
     }
 
     /// The event that a frame completes, if it does.
@@ -178,7 +194,14 @@ impl Assembler {
             let transcript = self.transcript(frame, tokens, (start, end), is_final, vocabulary);
             return Some(if is_final { Event::Final(transcript) } else { Event::Partial(transcript) });
         }
+        if flags.has(Flags::NO_AUDIO) {
+            return Some(Event::Error { stream, segment: None, error: StreamFault::NoAudio });
+        }
+        if flags.has(Flags::CLIPPING) {
+            return Some(Event::Error { stream, segment: None, error: StreamFault::Clipping });
+        }
         if flags.has(Flags::SPEECH_START) {
+            self.stable.clear();
             return Some(Event::SpeechStart { stream, segment, start });
         }
         if flags.has(Flags::SPEECH_END) {
@@ -192,7 +215,7 @@ impl Assembler {
     }
 
     fn transcript(
-        &self,
+        &mut self,
         frame: &TokensFrame,
         tokens: Vec<Token>,
         (start, end): (f64, f64),
@@ -201,14 +224,24 @@ impl Assembler {
     ) -> Transcript {
         let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
         let text = vocabulary.text(&ids);
-        let stable = (frame.payload.stable as usize).min(ids.len());
+        let revised = is_final && !text.starts_with(&self.stable);
         let (stable, tail) = if is_final {
             (None, None)
         } else {
+            // Whole words only: what is shown as stable must not look like another word.
+            let mut stable = (frame.payload.stable as usize).min(ids.len());
+            while stable > 0 && stable < ids.len() && !vocabulary.begins_word(ids[stable]) {
+                stable -= 1;
+            }
             let stable = vocabulary.text(&ids[..stable]);
-            let tail = text.strip_prefix(&stable).unwrap_or_default().to_owned();
-            (Some(stable), Some(tail))
+            // A partial keeps to what is stable; text of single bytes may still close differently.
+            if text.starts_with(&stable) && stable.len() >= self.stable.len() {
+                self.stable = stable;
+            }
+            let tail = text.strip_prefix(&self.stable).unwrap_or(&text).to_owned();
+            (Some(self.stable.clone()), Some(tail))
         };
+        let words = words(&tokens, frame.payload.extent.start, self.sample_rate, vocabulary);
         Transcript {
             stream: self.stream,
             segment: frame.header.segment,
@@ -217,13 +250,41 @@ impl Assembler {
             text,
             stable,
             tail,
-            words: Vec::new(),
-            revised: false,
+            words,
+            revised,
             latency_ms: latency(frame),
             tokens,
             token_limit: frame.header.faults.has(Faults::TOKEN_LIMIT),
         }
     }
+}
+
+/// The words of `tokens` with their times and the model's probability of each; none where the model gives no
+/// times. `segment_start` is in samples of the stream.
+fn words(tokens: &[Token], segment_start: u64, sample_rate: f64, vocabulary: &dyn Vocabulary) -> Vec<Word> {
+    if tokens.iter().all(|token| token.end == 0) {
+        return Vec::new();
+    }
+    let seconds = |samples: u32| (segment_start + u64::from(samples)) as f64 / sample_rate;
+    let mut words: Vec<Word> = Vec::new();
+    let mut from = 0;
+    while from < tokens.len() {
+        let next = tokens[from + 1..].iter().position(|token| vocabulary.begins_word(token.id));
+        let to = next.map_or(tokens.len(), |offset| from + 1 + offset);
+        let ids: Vec<u32> = tokens[from..to].iter().map(|token| token.id).collect();
+        let text = vocabulary.text(&ids).trim().to_owned();
+        let log_prob: f32 = tokens[from..to].iter().map(|token| token.log_prob).sum();
+        if !text.is_empty() {
+            words.push(Word {
+                text,
+                start: seconds(tokens[from].start),
+                end: seconds(tokens[to - 1].end),
+                confidence: log_prob.exp(),
+            });
+        }
+        from = to;
+    }
+    words
 }
 
 fn latency(frame: &TokensFrame) -> Latency {

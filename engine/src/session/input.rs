@@ -3,6 +3,7 @@
 use super::gate::{Returned, Shared};
 use crate::bell::Bell;
 use crate::clock::Time;
+use crate::config::StreamRules;
 use crate::frame::{AudioFrame, FRAME_SAMPLES, Flags, Header};
 use crate::ring::Sender;
 use crate::session::StreamError;
@@ -15,6 +16,7 @@ pub(super) struct AudioWriter {
     ring: Option<Sender<AudioFrame>>,
     shared: Arc<Shared>,
     bell: Arc<Bell>,
+    rules: StreamRules,
     sequence: u64,
     /// Samples that wait in the ring's next place for the frame to fill up.
     staged: usize,
@@ -22,8 +24,13 @@ pub(super) struct AudioWriter {
 }
 
 impl AudioWriter {
-    pub(super) fn new(ring: Sender<AudioFrame>, shared: Arc<Shared>, bell: Arc<Bell>) -> Self {
-        AudioWriter { ring: Some(ring), shared, bell, sequence: 0, staged: 0, is_finished: false }
+    pub(super) fn new(
+        ring: Sender<AudioFrame>,
+        shared: Arc<Shared>,
+        bell: Arc<Bell>,
+        rules: StreamRules,
+    ) -> Self {
+        AudioWriter { ring: Some(ring), shared, bell, rules, sequence: 0, staged: 0, is_finished: false }
     }
 
     /// How many samples fit now.
@@ -81,6 +88,7 @@ impl AudioWriter {
     fn publish(&mut self, flags: Flags, marker: u32) {
         let first = if self.sequence == 0 { Flags::FIRST } else { Flags::NONE };
         let Some(place) = self.ring.as_mut().and_then(Sender::slot) else { return };
+        place.payload.rules = self.rules;
         place.header = Header {
             slot: self.shared.slot as u16,
             flags: flags.with(first),

@@ -1,5 +1,7 @@
 //! The public face: an engine, its streams, and what they say.
 
+#[cfg(feature = "futures")]
+mod asynchronous;
 mod engine;
 mod error;
 mod event;
@@ -7,6 +9,8 @@ mod gate;
 mod input;
 mod stream;
 
+#[cfg(feature = "futures")]
+pub use asynchronous::EventStream;
 pub use engine::{Engine, ShutdownReport, StreamOptions};
 pub use error::{EngineError, OpenError, StreamError};
 pub use event::{Event, Latency, StreamFault, Transcript, Word};

@@ -9,6 +9,7 @@ use crate::audio::pcm::{self, I16_SCALE};
 use crate::audio::resample::Resampler;
 use crate::bell::Sleeper;
 use crate::clock::{Clock, Time};
+use crate::config::StreamRules;
 use crate::frame::{Flags, TokensFrame};
 use crate::ring::Receiver;
 use std::sync::Arc;
@@ -103,6 +104,7 @@ impl Stream {
     pub(super) fn new(
         number: u64,
         resampler: Resampler,
+        rules: StreamRules,
         admission: Admission,
         clock: Clock,
         vocabulary: Arc<dyn Vocabulary>,
@@ -115,7 +117,7 @@ impl Stream {
             vocabulary,
             closing: Closing::Open,
         };
-        let writer = AudioWriter::new(audio, Arc::clone(&shared), bell);
+        let writer = AudioWriter::new(audio, Arc::clone(&shared), bell, rules);
         let input = StreamInput {
             writer,
             shared,

@@ -1,12 +1,16 @@
 //! Decoder: hidden frames → tokens.
 
 use super::{Meter, Stage};
-use crate::frame::{FRAME_TOKENS, Flags, SpanFrame, StageKind, TokensFrame};
+use crate::frame::{FRAME_TOKENS, Flags, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender};
 use std::sync::Arc;
 use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::fault::Faults;
 use voxlane_models::model::{self, Goal};
+
+/// Frames that carry text.
+const RESULT: Flags = Flags::FINAL.with(Flags::PARTIAL);
 
 /// See the module.
 pub(crate) struct Decoder<D: model::Decoder> {
@@ -17,6 +21,8 @@ pub(crate) struct Decoder<D: model::Decoder> {
     returned: Sender<u32>,
     pool: Arc<Pool<D::Span>>,
     work: Work<D::Span>,
+    /// What went wrong in each slot's latest pass, for a final that a speculative pass has made.
+    faults: Vec<Faults>,
     /// What the frame in hand had taken when it came in, in nanoseconds.
     before: u64,
     meter: Meter,
@@ -34,46 +40,58 @@ enum Work<S> {
 impl<D: model::Decoder> Decoder<D> {
     pub(crate) fn new(
         decoder: D,
+        slots: usize,
         ports: (Receiver<SpanFrame>, Sender<TokensFrame>, Sender<u32>),
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
         let (input, output, returned) = ports;
-        Decoder { decoder, input, output, returned, pool, work: Work::Nothing, before: 0, meter }
+        let faults = vec![Faults::NONE; slots];
+        Decoder { decoder, input, output, returned, pool, work: Work::Nothing, faults, before: 0, meter }
     }
 
     fn read(&mut self) -> bool {
         let Some(frame) = self.input.take() else { return false };
         self.meter.received(&frame.header, frame.header.stamped(StageKind::Encoder));
         let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
-        let has_span = flags.has(Flags::FINAL) || flags.has(Flags::PARTIAL);
+        let handle = frame.payload.handle;
+        let has_span = flags.has_any(RESULT) && handle != NO_BUFFER;
         if flags.has(Flags::ABORT) {
             self.decoder.reset(slot);
-            if has_span {
-                self.give_back(frame.payload.handle);
-            }
         }
-        let span =
-            if has_span && !flags.has(Flags::ABORT) { self.pool.take(frame.payload.handle) } else { None };
+        let is_cut = flags.has_any(Flags::ABORT.with(Flags::DROPPED));
+        if has_span && is_cut {
+            self.give_back(handle);
+        }
+        let span = if has_span && !is_cut { self.pool.take(handle) } else { None };
         self.before = frame.header.compute_nanos();
         self.work = match span {
             Some(mut span) => {
-                let goal = if flags.has(Flags::FINAL) { Goal::Final } else { Goal::Partial };
+                let is_final = flags.has_any(Flags::FINAL.with(Flags::SPECULATIVE));
+                let goal = if is_final { Goal::Final } else { Goal::Partial };
                 self.decoder.begin(slot, &mut span, goal);
                 Work::Decoding(frame, span)
             }
+            None if flags.has(Flags::DROPPED) => Work::Nothing,
             None => Work::Publishing(frame, 0),
         };
+        if handle == NO_BUFFER && flags.has(Flags::FINAL) {
+            if let Work::Publishing(frame, _) = &mut self.work {
+                frame.header.faults |= self.faults[slot];
+            }
+            self.meter.served(&frame.header, 0);
+        }
         true
     }
 
     /// Goes on with a pass; `false` if the budget ran out.
     fn decode(&mut self, mut frame: SpanFrame, mut span: Box<D::Span>, budget: &Budget) -> bool {
-        let gives_way = frame.header.flags.has(Flags::WARM) && !self.input.is_empty();
-        if gives_way {
+        let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
+        let is_dropped = flags.gives_way() && self.input.any(SpanFrame::is_urgent);
+        if flags.has(Flags::WARM) && !self.input.is_empty() {
             frame.header.flags = frame.header.flags.with(Flags::ABORT);
-            self.decoder.reset(frame.header.slot as usize);
-        } else {
+            self.decoder.reset(slot);
+        } else if !is_dropped {
             let begun = self.meter.clock.now();
             let progress = self.decoder.step(&mut span, budget, &mut frame.header.faults);
             self.meter.computed(&mut frame.header, begun);
@@ -81,11 +99,16 @@ impl<D: model::Decoder> Decoder<D> {
                 self.work = Work::Decoding(frame, span);
                 return false;
             }
+            self.faults[slot] = frame.header.faults;
             self.meter.served(&frame.header, self.before);
         }
         self.pool.put(frame.payload.handle, span);
         self.give_back(frame.payload.handle);
-        self.work = Work::Publishing(frame, 0);
+        // A speculative pass that contradicts what is stable shows nothing: speech may go on.
+        let is_silent = flags.has(Flags::SPECULATIVE) && self.decoder.hypothesis(slot).is_revised();
+        if !is_dropped && !is_silent {
+            self.work = Work::Publishing(frame, 0);
+        }
         true
     }
 
@@ -102,7 +125,7 @@ impl<D: model::Decoder> Decoder<D> {
             return false;
         };
         let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
-        let has_result = (flags.has(Flags::FINAL) || flags.has(Flags::PARTIAL)) && !flags.has(Flags::ABORT);
+        let has_result = flags.has_any(RESULT) && !flags.has(Flags::ABORT);
         place.header = frame.header;
         place.payload.extent = frame.payload.extent;
         let mut rest = 0;

@@ -1,7 +1,7 @@
 //! Emit: tokens → the streams' event rings. The only stage that looks at error bits.
 
 use super::{Meter, Stage};
-use crate::frame::{Flags, STAMP_NANOS, StageKind, TokensFrame};
+use crate::frame::{Flags, Header, STAMP_NANOS, StageKind, TokensFrame};
 use crate::ring::{Receiver, Sender};
 use crate::slots::Slots;
 use crate::telemetry::Measure;
@@ -24,13 +24,16 @@ pub(crate) struct EmitPorts {
 /// See the module.
 pub(crate) struct Emit {
     ports: EmitPorts,
+    /// Slots whose partial is being left out, frame by frame.
+    skipping: Vec<bool>,
     meter: Meter,
     refused: u64,
 }
 
 impl Emit {
     pub(crate) fn new(ports: EmitPorts, meter: Meter) -> Self {
-        Emit { ports, meter, refused: 0 }
+        let skipping = vec![false; ports.outputs.len()];
+        Emit { ports, skipping, meter, refused: 0 }
     }
 
     fn emit(&mut self, frame: &TokensFrame) {
@@ -41,7 +44,10 @@ impl Emit {
             return;
         }
         let (slot, generation) = (header.slot as usize, header.generation);
-        if !header.flags.has(Flags::ABORT) && !self.ports.slots.is_overrun(slot, generation) {
+        let is_left_out = header.flags.has(Flags::ABORT)
+            || self.ports.slots.is_overrun(slot, generation)
+            || self.is_superseded(&header);
+        if !is_left_out {
             self.hand_over(frame);
         }
         if header.flags.has(Flags::LAST) || header.flags.has(Flags::ABORT) {
@@ -51,6 +57,19 @@ impl Emit {
         let before = header.compute_nanos();
         self.meter.computed(&mut header, received);
         self.meter.served(&header, before);
+    }
+
+    /// Whether a partial is left out because its client has fallen behind: a later partial or the final says
+    /// all that it says. Finals and notices have the other half of the ring.
+    fn is_superseded(&mut self, header: &Header) -> bool {
+        if !header.flags.has(Flags::PARTIAL) {
+            return false;
+        }
+        let slot = header.slot as usize;
+        let output = &mut self.ports.outputs[slot];
+        let skips = self.skipping[slot] || output.vacant() < output.capacity() / 2;
+        self.skipping[slot] = skips && header.flags.has(Flags::CONTINUED);
+        skips
     }
 
     /// Writes the event where its client reads it. A client that has let its ring fill up loses the stream,
@@ -67,7 +86,13 @@ impl Emit {
         let total = place.header.stamped(StageKind::Emit).nanos_since(header.capture);
         place.payload.total = (total / STAMP_NANOS) as u32;
         self.ports.outputs[header.slot as usize].publish();
-        if header.flags.has(Flags::FINAL) && !header.flags.has(Flags::CONTINUED) {
+        if header.flags.has(Flags::CONTINUED) {
+            return;
+        }
+        if header.flags.has(Flags::PARTIAL) {
+            self.meter.record(Measure::Partial, total);
+        }
+        if header.flags.has(Flags::FINAL) {
             let waited = u64::from(frame.payload.extent.endpoint_wait_micros) * 1000;
             self.meter.record(Measure::Final, total);
             self.meter.record(Measure::FinalAfterEndpoint, total.saturating_sub(waited));

@@ -1,7 +1,7 @@
 //! Encoder: features → hidden frames, in place in the pooled buffer.
 
 use super::{Meter, Stage};
-use crate::frame::{Flags, SpanFrame, StageKind};
+use crate::frame::{Flags, NO_BUFFER, SpanFrame, StageKind};
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender};
 use std::sync::Arc;
@@ -37,7 +37,8 @@ impl<E: model::Encoder> Encoder<E> {
         self.meter.received(&frame.header, frame.header.stamped(StageKind::Features));
         let slot = frame.header.slot as usize;
         let flags = frame.header.flags;
-        if flags.has(Flags::ABORT) {
+        let is_made = flags.has(Flags::FINAL) && frame.payload.handle == NO_BUFFER;
+        if flags.has(Flags::ABORT) || is_made {
             self.encoder.reset(slot);
         }
         let has_span = flags.has(Flags::FINAL) || flags.has(Flags::PARTIAL);
@@ -54,9 +55,10 @@ impl<E: model::Encoder> Encoder<E> {
     fn advance(&mut self, mut frame: SpanFrame, span: Option<Box<E::Span>>, budget: &Budget) -> bool {
         if let Some(mut span) = span {
             // A dummy gives way to whatever waits behind it; its buffer goes home through the decoder.
-            let gives_way = frame.header.flags.has(Flags::WARM) && !self.input.is_empty();
-            if gives_way {
+            if frame.header.flags.has(Flags::WARM) && !self.input.is_empty() {
                 frame.header.flags = frame.header.flags.with(Flags::ABORT);
+            } else if frame.header.flags.gives_way() && self.input.any(SpanFrame::is_urgent) {
+                frame.header.flags = frame.header.flags.with(Flags::DROPPED);
             } else {
                 let begun = self.meter.clock.now();
                 let progress = self.encoder.step(&mut span, budget, &mut frame.header.faults);

@@ -1,18 +1,32 @@
 //! Features: samples → features, as far as that goes while audio arrives; the rest in a pass when a segment
 //! ends or a look at it is wanted.
+//!
+//! Audio and finals come first. One partial is on its way at a time, of one stream after the other, and only
+//! while nothing else is due: so a loaded lane looks less often, and what it shows is always the newest. A
+//! final whose speculative pass saw the same samples is not made again.
 
 use super::{Meter, Stage};
-use crate::frame::{AudioFrame, Extent, Flags, Header, Span, SpanFrame, StageKind};
+use crate::clock::Time;
+use crate::frame::{AudioFrame, Extent, Flags, Header, NO_BUFFER, Span, SpanFrame, StageKind};
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender};
+use crate::session::MAX_MARKS;
 use std::sync::Arc;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
 use voxlane_models::model::{FrontEnd, Goal};
 
 /// What the stages after this one are told of besides results.
-const TOLD: Flags =
-    Flags::SPEECH_START.with(Flags::SPEECH_END).with(Flags::MARKER).with(Flags::LAST).with(Flags::ABORT);
+const TOLD: Flags = Flags::SPEECH_START
+    .with(Flags::SPEECH_END)
+    .with(Flags::MARKER)
+    .with(Flags::LAST)
+    .with(Flags::ABORT)
+    .with(Flags::NO_AUDIO)
+    .with(Flags::CLIPPING);
+
+/// What a partial makes way for.
+const URGENT: Flags = Flags::SPEECH_END.with(Flags::SPECULATIVE);
 
 /// See the module.
 pub(crate) struct Features<F: FrontEnd> {
@@ -24,6 +38,10 @@ pub(crate) struct Features<F: FrontEnd> {
     free: Vec<u32>,
     pool: Arc<Pool<F::Span>>,
     pass: Option<Pass<F::Span>>,
+    /// The buffer of the partial on its way.
+    partial: Option<u32>,
+    /// Where to look next for a slot that wants a partial.
+    next_slot: usize,
     slots: Vec<SlotState>,
     meter: Meter,
 }
@@ -39,9 +57,17 @@ struct Pass<S> {
 
 #[derive(Clone)]
 struct SlotState {
+    generation: u32,
     faults: Faults,
     samples: usize,
     is_open: bool,
+    /// The newest sample's capture time.
+    capture: Time,
+    segment: u32,
+    start: u64,
+    wants_partial: bool,
+    /// What the latest pass took for the end of the segment, if it was a speculative one.
+    speculated: Option<u32>,
     /// Markers within an open segment: answered by the result that covers them.
     markers: Vec<Header>,
 }
@@ -56,10 +82,16 @@ impl<F: FrontEnd> Features<F> {
     ) -> Self {
         let (input, output, returned) = ports;
         let state = SlotState {
+            generation: 0,
             faults: Faults::NONE,
             samples: 0,
             is_open: false,
-            markers: Vec::with_capacity(crate::session::MAX_MARKS),
+            capture: Time::default(),
+            segment: 0,
+            start: 0,
+            wants_partial: false,
+            speculated: None,
+            markers: Vec::with_capacity(MAX_MARKS),
         };
         Features {
             front_end,
@@ -69,6 +101,8 @@ impl<F: FrontEnd> Features<F> {
             free: (0..pool.capacity() as u32).rev().collect(),
             pool,
             pass: None,
+            partial: None,
+            next_slot: 0,
             slots: vec![state; slots],
             meter,
         }
@@ -86,7 +120,8 @@ impl<F: FrontEnd> Features<F> {
         if forwards && !is_held && self.output.vacant() == 0 {
             return false;
         }
-        if flags.has(Flags::SPEECH_END) && !self.has_free_buffer() {
+        let needs_buffer = flags.has(Flags::SPEECH_END) || flags.has(Flags::SPECULATIVE);
+        if needs_buffer && (!self.has_free_buffer() || self.output.vacant() <= 1 + MAX_MARKS) {
             return false;
         }
         let Some(frame) = self.input.peek() else { return false };
@@ -96,10 +131,15 @@ impl<F: FrontEnd> Features<F> {
             self.front_end.reset(slot);
             let state = &mut self.slots[slot];
             (state.faults, state.samples, state.is_open) = (Faults::NONE, 0, true);
+            (state.generation, state.segment, state.start) =
+                (header.generation, header.segment, extent.start);
+            (state.wants_partial, state.speculated) = (false, None);
         }
         if header.count > 0 {
             let state = &mut self.slots[slot];
             state.samples += header.count as usize;
+            state.capture = header.capture;
+            state.wants_partial |= flags.has(Flags::PARTIAL);
             let samples = &frame.payload.samples[..header.count as usize];
             self.front_end.push(slot, samples, &mut state.faults);
             let mut header = header;
@@ -111,13 +151,25 @@ impl<F: FrontEnd> Features<F> {
         if flags.has(Flags::ABORT) {
             self.front_end.reset(slot);
             self.slots[slot].is_open = false;
+            self.slots[slot].wants_partial = false;
             self.slots[slot].markers.clear();
         }
         if forwards && !is_held {
             self.forward(Header { flags: told, ..header }, extent, 0);
         }
         if flags.has(Flags::SPEECH_END) {
-            self.begin(Header { flags: result(Flags::FINAL), ..header }, extent, Goal::Final);
+            let header = Header { flags: result(Flags::FINAL), ..header };
+            self.slots[slot].wants_partial = false;
+            if self.slots[slot].speculated.take() == Some(extent.samples) {
+                self.close(header, extent, NO_BUFFER);
+            } else {
+                self.begin(header, extent, Goal::Final);
+            }
+        } else if flags.has(Flags::SPECULATIVE) {
+            let flags = Flags::PARTIAL.with(Flags::SPECULATIVE).with(Flags::FIRM);
+            self.begin(Header { flags, ..header }, extent, Goal::Final);
+            self.slots[slot].speculated = Some(extent.samples);
+            self.slots[slot].wants_partial = false;
         } else if is_held {
             self.slots[slot].markers.push(header);
         } else if self.front_end.is_ready(slot) && self.has_free_buffer() {
@@ -130,8 +182,41 @@ impl<F: FrontEnd> Features<F> {
     fn has_free_buffer(&mut self) -> bool {
         while let Some(number) = self.returned.take() {
             self.free.push(number);
+            if self.partial == Some(number) {
+                self.partial = None;
+            }
         }
         !self.free.is_empty()
+    }
+
+    /// Begins the next partial that is wanted, if nothing else is due: a buffer is left for a final.
+    fn begin_partial(&mut self) -> bool {
+        if !self.slots.iter().any(|state| state.wants_partial) || !self.has_free_buffer() {
+            return false;
+        }
+        if self.partial.is_some() || self.free.len() < 2 || self.output.vacant() <= 1 + MAX_MARKS {
+            return false;
+        }
+        let count = self.slots.len();
+        let order = (0..count).map(|i| (self.next_slot + i) % count);
+        let Some(slot) = order.into_iter().find(|&slot| self.slots[slot].wants_partial) else { return false };
+        self.next_slot = (slot + 1) % count;
+        let state = &mut self.slots[slot];
+        (state.wants_partial, state.speculated) = (false, None);
+        // Markers wait for this partial: then it has to arrive.
+        let flags = if state.markers.is_empty() { Flags::NONE } else { Flags::FIRM };
+        let header = Header {
+            slot: slot as u16,
+            flags: flags.with(Flags::PARTIAL),
+            generation: state.generation,
+            capture: state.capture,
+            segment: state.segment,
+            ..Header::default()
+        };
+        let extent = Extent { start: state.start, samples: state.samples as u32, ..Extent::default() };
+        self.begin(header, extent, Goal::Partial);
+        self.partial = self.pass.as_ref().map(|pass| pass.handle);
+        true
     }
 
     fn begin(&mut self, header: Header, extent: Extent, goal: Goal) {
@@ -145,9 +230,18 @@ impl<F: FrontEnd> Features<F> {
     /// Goes on with the pass in flight; `false` if the budget or the output ring ran out.
     fn advance(&mut self, mut pass: Pass<F::Span>, budget: &Budget) -> bool {
         let slot = pass.header.slot as usize;
-        if pass.header.flags.has(Flags::WARM) && !self.input.is_empty() {
+        let flags = pass.header.flags;
+        let gives_way = if flags.has(Flags::WARM) {
+            !self.input.is_empty()
+        } else {
+            flags.gives_way() && self.input.any(|frame| frame.header.flags.has_any(URGENT))
+        };
+        if gives_way {
             self.pool.put(pass.handle, pass.span);
             self.free.push(pass.handle);
+            if self.partial == Some(pass.handle) {
+                self.partial = None;
+            }
             return true;
         }
         if !pass.is_done {
@@ -163,8 +257,15 @@ impl<F: FrontEnd> Features<F> {
         self.meter.served(&pass.header, 0);
         pass.header.faults |= self.slots[slot].faults;
         self.pool.put(pass.handle, pass.span);
-        self.forward(pass.header, pass.extent, pass.handle);
-        if pass.header.flags.has(Flags::FINAL) {
+        self.close(pass.header, pass.extent, pass.handle);
+        true
+    }
+
+    /// Passes a result's frame on, and the markers that it answers.
+    fn close(&mut self, header: Header, extent: Extent, handle: u32) {
+        let slot = header.slot as usize;
+        self.forward(header, extent, handle);
+        if header.flags.has(Flags::FINAL) {
             self.slots[slot].is_open = false;
         }
         for i in 0..self.slots[slot].markers.len() {
@@ -172,7 +273,6 @@ impl<F: FrontEnd> Features<F> {
             self.forward(marker, Extent::default(), 0);
         }
         self.slots[slot].markers.clear();
-        true
     }
 
     fn forward(&mut self, header: Header, extent: Extent, handle: u32) {
@@ -192,7 +292,7 @@ impl<F: FrontEnd> Stage for Features<F> {
         loop {
             let moved = match self.pass.take() {
                 Some(pass) => self.advance(pass, budget),
-                None => self.read(),
+                None => self.read() || self.begin_partial(),
             };
             worked |= moved || self.pass.is_some();
             if !moved || budget.is_spent() {

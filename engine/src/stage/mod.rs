@@ -7,6 +7,7 @@ mod encoder;
 mod features;
 mod ingest;
 mod meter;
+mod segmenter;
 
 pub(crate) use decoder::Decoder;
 pub(crate) use emit::{Emit, EmitPorts};

@@ -25,18 +25,20 @@ pub enum Measure {
     Queue,
     /// Computing for one frame or one pass, pauses for other work left out.
     Service,
-    /// From capture of the last sample of a segment to its final event, with the wait for its end.
+    /// From capture of the last speech of a segment to its final event, with the wait for its end.
     Final,
     /// The same without the wait for its end.
     FinalAfterEndpoint,
+    /// From capture of the newest sample that a partial reflects to the partial.
+    Partial,
 }
 
 impl Measure {
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
 
     /// Every measure.
     pub const ALL: [Measure; Self::COUNT] =
-        [Measure::Queue, Measure::Service, Measure::Final, Measure::FinalAfterEndpoint];
+        [Measure::Queue, Measure::Service, Measure::Final, Measure::FinalAfterEndpoint, Measure::Partial];
 
     /// The name in reports and tags.
     pub fn name(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Measure {
             Measure::Service => "service",
             Measure::Final => "final",
             Measure::FinalAfterEndpoint => "final_after_endpoint",
+            Measure::Partial => "partial",
         }
     }
 }

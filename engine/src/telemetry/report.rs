@@ -48,6 +48,8 @@ impl Report {
                         || stage.histograms.stage == StageKind::Emit
                 })
                 .map(|measure| (stage.lane, stage.histograms.stage, measure, stage.histograms.get(measure)))
+                // Most deployments ask for no partials.
+                .filter(|(_, _, measure, histogram)| *measure != Measure::Partial || !histogram.is_empty())
         })
     }
 

@@ -185,6 +185,10 @@ impl Vocabulary for Hex {
     fn text(&self, ids: &[u32]) -> String {
         ids.iter().map(|id| format!("{id:08x}")).collect::<Vec<_>>().join(" ")
     }
+
+    fn begins_word(&self, _: u32) -> bool {
+        true
+    }
 }
 
 fn checksum(chunk: &[i16]) -> u32 {

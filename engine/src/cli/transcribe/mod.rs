@@ -4,14 +4,11 @@ mod format;
 mod recording;
 mod report;
 
+use super::arguments;
 use super::failure::Failure;
 use super::models::Display;
 use clap::ValueEnum;
 use recording::{Heard, RecordingError};
-use serde::Deserialize;
-use serde::de::IntoDeserializer;
-use serde::de::value::{Error as ValueError, StrDeserializer};
-use std::fs::File;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -49,7 +46,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     /// Number format of the weights; overrides the configuration
-    #[arg(long, value_name = "FORMAT", value_parser = precision)]
+    #[arg(long, value_name = "FORMAT", value_parser = arguments::precision)]
     precision: Option<Precision>,
     /// Never use the network
     #[arg(long)]
@@ -69,12 +66,6 @@ enum Format {
     Vtt,
 }
 
-/// The names are those of the configuration file.
-fn precision(name: &str) -> Result<Precision, ValueError> {
-    let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
-    Precision::deserialize(name)
-}
-
 /// Does what `args` say.
 ///
 /// # Errors
@@ -88,9 +79,9 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         ));
     }
     let source = source(args)?;
-    let mut hlog = args.hlog.as_ref().map(|path| create(path)).transpose()?;
+    let mut hlog = args.hlog.as_ref().map(|path| arguments::create(path)).transpose()?;
     let manager = Manager::new(Options { offline: args.offline, ..Options::default() })?;
-    let model = manager.fetch(&source.config.model, &mut Display::new())?;
+    let model = arguments::fetch(&manager, &source.config, &mut Display::new())?;
     let is_demonstration = args.files.is_empty() && args.format == Format::Text;
     let files = match (&args.files[..], model.sample()) {
         ([], Some(sample)) => vec![sample.to_path_buf()],
@@ -168,13 +159,6 @@ const MAX_JOBS: usize = 64;
 
 fn slots(config: &Config) -> usize {
     config.lanes.iter().map(|lane| *lane.slots.get_ref()).sum()
-}
-
-fn create(path: &Path) -> Result<io::BufWriter<File>, Failure> {
-    let file = File::create(path).map_err(|error| {
-        Failure::usage(format!("--hlog {}: {error}", path.display()), "name a file in a folder that exists")
-    })?;
-    Ok(io::BufWriter::new(file))
 }
 
 /// Takes files through the engine, `jobs` at a time, and gives each result to `told` as soon as those of all

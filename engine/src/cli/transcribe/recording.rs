@@ -122,7 +122,7 @@ fn try_hear(engine: &Engine, path: &Path, is_stopped: &AtomicBool) -> Result<Opt
 fn open(engine: &Engine, sample_rate: u32) -> Result<Stream, OpenError> {
     let limit = Instant::now() + OPEN_LIMIT;
     loop {
-        match engine.open(StreamOptions { sample_rate }) {
+        match engine.open(StreamOptions { sample_rate, ..StreamOptions::default() }) {
             Err(OpenError::Saturated { .. }) if Instant::now() < limit => {
                 std::thread::sleep(Duration::from_millis(1));
             }
@@ -170,7 +170,7 @@ impl Events {
                 self.done = Some(Instant::now());
                 self.segments.push(transcript);
             }
-            Event::Error { error, .. } => return Err(error),
+            Event::Error { error, .. } if !error.is_notice() => return Err(error),
             _ => {}
         }
         Ok(())

@@ -1,0 +1,96 @@
+//! The microphone, behind the feature `microphone`: the operating system's sound libraries are not wanted on
+//! a server.
+
+use super::source::Feed;
+use crate::cli::failure::Failure;
+
+#[cfg(feature = "microphone")]
+pub use device::Device;
+
+/// Without the feature there is none.
+#[cfg(not(feature = "microphone"))]
+pub enum Device {}
+
+/// Opens the default microphone.
+///
+/// # Errors
+/// [`Failure`] if there is none, or if this build cannot use one.
+#[cfg(not(feature = "microphone"))]
+pub fn open() -> Result<Feed, Failure> {
+    Err(Failure::usage(
+        "this build has no microphone input",
+        "build with --features microphone, or pipe raw audio: arecord -q -f S16_LE -r 16000 -c 1 | voxlane live",
+    ))
+}
+
+/// Opens the default microphone.
+///
+/// # Errors
+/// [`Failure`] if there is none, or if it gives no format that is understood.
+#[cfg(feature = "microphone")]
+pub fn open() -> Result<Feed, Failure> {
+    let (device, blocks, sample_rate) = device::open().map_err(|message| {
+        Failure::usage(format!("microphone: {message}"), "`arecord -l` lists what the system knows")
+    })?;
+    Ok(Feed::Blocks { blocks, sample_rate, _device: Some(device) })
+}
+
+#[cfg(feature = "microphone")]
+mod device {
+    use crate::cli::live::source::Block;
+    use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
+    use cpal::{FromSample, Sample, SizedSample};
+    use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+    /// Blocks that may wait for the engine; the sound card's thread must never wait itself.
+    const BLOCKS_AHEAD: usize = 256;
+
+    /// A microphone that records as long as this is held.
+    pub struct Device(#[allow(dead_code, reason = "held so that it records")] cpal::Stream);
+
+    // SAFETY: the stream is only held, and dropped by whoever holds it; its callback runs on a thread of the
+    // sound library and shares nothing with it.
+    unsafe impl Send for Device {}
+
+    /// The default microphone, its blocks of mono samples, and its rate.
+    pub fn open() -> Result<(Device, Receiver<Block>, u32), String> {
+        let device = cpal::default_host().default_input_device().ok_or("there is none")?;
+        let supported = device.default_input_config().map_err(|error| error.to_string())?;
+        let (format, config) = (supported.sample_format(), supported.config());
+        let (sender, blocks) = sync_channel(BLOCKS_AHEAD);
+        let stream = match format {
+            cpal::SampleFormat::I16 => record::<i16>(&device, config.clone(), sender),
+            cpal::SampleFormat::U16 => record::<u16>(&device, config.clone(), sender),
+            cpal::SampleFormat::I32 => record::<i32>(&device, config.clone(), sender),
+            cpal::SampleFormat::F32 => record::<f32>(&device, config.clone(), sender),
+            other => return Err(format!("it records {other}, which is not understood")),
+        }?;
+        stream.play().map_err(|error| error.to_string())?;
+        Ok((Device(stream), blocks, config.sample_rate))
+    }
+
+    /// Starts recording: the mean of all channels.
+    fn record<T: SizedSample>(
+        device: &cpal::Device,
+        config: cpal::StreamConfig,
+        sender: SyncSender<Block>,
+    ) -> Result<cpal::Stream, String>
+    where
+        f32: FromSample<T>,
+    {
+        let channels = usize::from(config.channels);
+        let errors = sender.clone();
+        let take = move |data: &[T], _: &cpal::InputCallbackInfo| {
+            let mono = |frame: &[T]| {
+                let sum: f32 = frame.iter().map(|&sample| f32::from_sample(sample)).sum();
+                i16::from_sample(sum / channels as f32)
+            };
+            // A queue that is full loses a block: better than to stop the sound card.
+            let _ = sender.try_send(Ok(data.chunks_exact(channels).map(mono).collect()));
+        };
+        let fail = move |error: cpal::Error| {
+            let _ = errors.try_send(Err(format!("microphone: {error}")));
+        };
+        device.build_input_stream(config, take, fail, None).map_err(|error| error.to_string())
+    }
+}

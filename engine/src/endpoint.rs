@@ -1,0 +1,207 @@
+//! Endpointing: from the probability of speech in each window to where segments begin and end.
+//!
+//! A pure function of the windows in order, all in samples of the stream: load and chunking change nothing.
+
+use crate::audio::ENGINE_RATE_HZ;
+use crate::config::EndpointConfig;
+use voxlane_models::voice::VOICE_FRAME_SAMPLES;
+
+/// The length of one window.
+pub(crate) const WINDOW_SAMPLES: u64 = VOICE_FRAME_SAMPLES as u64;
+
+/// What a window decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Nothing.
+    None,
+    /// A segment begins at this sample, or later if the one before reaches so far.
+    Start { at: u64 },
+    /// Silence has begun: should the segment end, it ends at `end`.
+    Speculate { end: u64 },
+    /// The segment ends.
+    End { end: u64, speech_end: u64 },
+}
+
+/// Follows one stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpointer {
+    rules: EndpointConfig,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// No segment is open; windows have been voiced since `since`, if the latest was.
+    Closed { since: Option<u64> },
+    /// A segment is open.
+    Open(Speech),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Speech {
+    /// The sample after the last voiced window.
+    voiced_end: u64,
+    /// Voiced samples so far.
+    voiced: u64,
+    /// The latest window was voiced.
+    is_voiced: bool,
+    has_speculated: bool,
+}
+
+fn samples(ms: u16) -> u64 {
+    u64::from(ms) * u64::from(ENGINE_RATE_HZ) / 1000
+}
+
+impl Endpointer {
+    pub(crate) fn new(rules: EndpointConfig) -> Self {
+        Endpointer { rules, phase: Phase::Closed { since: None } }
+    }
+
+    /// Whether a segment is open.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open(_))
+    }
+
+    /// Whether somebody is speaking.
+    pub(crate) fn is_voiced(&self) -> bool {
+        matches!(self.phase, Phase::Open(Speech { is_voiced: true, .. }))
+    }
+
+    /// The client has ended the segment.
+    pub(crate) fn close(&mut self) {
+        self.phase = Phase::Closed { since: None };
+    }
+
+    /// Where speech ended if it has, and where its segment then ends: for a stream that ends at `now`.
+    pub(crate) fn end_by(&self, now: u64) -> (u64, u64) {
+        match self.phase {
+            Phase::Open(speech) if !speech.is_voiced => {
+                let speech_end = speech.voiced_end.min(now);
+                ((speech_end + samples(self.rules.trail_ms)).min(now), speech_end)
+            }
+            _ => (now, now),
+        }
+    }
+
+    /// Takes the next window, which begins at sample `start`, and its probability of speech.
+    pub(crate) fn judge(&mut self, start: u64, probability: f32) -> Decision {
+        let end = start + WINDOW_SAMPLES;
+        match &mut self.phase {
+            Phase::Closed { since } => {
+                if probability < self.rules.threshold {
+                    *since = None;
+                    return Decision::None;
+                }
+                let since = *since.get_or_insert(start);
+                let voiced = end - since;
+                if voiced < samples(self.rules.onset_ms) {
+                    return Decision::None;
+                }
+                self.phase =
+                    Phase::Open(Speech { voiced_end: end, voiced, is_voiced: true, has_speculated: false });
+                Decision::Start { at: since.saturating_sub(samples(self.rules.lead_ms)) }
+            }
+            Phase::Open(speech) => {
+                let least = if speech.is_voiced { self.rules.release } else { self.rules.threshold };
+                speech.is_voiced = probability >= least;
+                if speech.is_voiced {
+                    speech.voiced += WINDOW_SAMPLES;
+                    (speech.voiced_end, speech.has_speculated) = (end, false);
+                    return Decision::None;
+                }
+                self.silence(end)
+            }
+        }
+    }
+
+    /// A segment is open and the window up to `now` is silent.
+    fn silence(&mut self, now: u64) -> Decision {
+        let rules = self.rules;
+        let Phase::Open(speech) = &mut self.phase else { return Decision::None };
+        let silence = now - speech.voiced_end;
+        let trail = samples(rules.trail_ms);
+        let end = speech.voiced_end + trail;
+        let has_speech = speech.voiced >= samples(rules.speech_ms);
+        let longest = if has_speech { rules.silence_ms } else { rules.silence_without_speech_ms };
+        if silence >= samples(longest) {
+            let speech_end = speech.voiced_end;
+            self.close();
+            return Decision::End { end, speech_end };
+        }
+        let is_due = rules.speculate_ms > 0 && silence >= samples(rules.speculate_ms).max(trail);
+        if is_due && !speech.has_speculated {
+            speech.has_speculated = true;
+            return Decision::Speculate { end };
+        }
+        Decision::None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decisions other than none, with the number of the window that made them.
+    fn decisions(rules: EndpointConfig, probabilities: &[f32]) -> Vec<(usize, Decision)> {
+        let mut endpointer = Endpointer::new(rules);
+        (probabilities.iter().enumerate())
+            .map(|(i, &p)| (i, endpointer.judge(i as u64 * WINDOW_SAMPLES, p)))
+            .filter(|(_, decision)| *decision != Decision::None)
+            .collect()
+    }
+
+    fn windows(parts: &[(usize, f32)]) -> Vec<f32> {
+        parts.iter().flat_map(|&(count, p)| vec![p; count]).collect()
+    }
+
+    #[test]
+    fn speech_opens_and_silence_closes_where_the_rules_say() {
+        let rules = EndpointConfig::default();
+        let found = decisions(rules, &windows(&[(20, 0.1), (30, 0.9), (20, 0.1)]));
+        let speech_end = 50 * WINDOW_SAMPLES;
+        let end = speech_end + 1600;
+        assert_eq!(
+            found,
+            [
+                (21, Decision::Start { at: 20 * WINDOW_SAMPLES - 4000 }),
+                (53, Decision::Speculate { end }),
+                (59, Decision::End { end, speech_end }),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_pause_is_speculated_upon_and_speech_may_go_on() {
+        let found =
+            decisions(EndpointConfig::default(), &windows(&[(10, 0.9), (6, 0.1), (5, 0.9), (20, 0.0)]));
+        let kinds: Vec<bool> = found.iter().map(|(_, d)| matches!(d, Decision::Speculate { .. })).collect();
+        assert_eq!(kinds, [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_single_window_opens_nothing_and_a_dip_above_the_release_is_speech() {
+        let rules = EndpointConfig::default();
+        assert_eq!(decisions(rules, &windows(&[(5, 0.1), (1, 0.9), (5, 0.1), (1, 0.99), (9, 0.2)])), []);
+        let found = decisions(rules, &windows(&[(3, 0.9), (30, 0.4), (9, 0.1)]));
+        assert_eq!(found.len(), 2, "start and speculation: {found:?}");
+    }
+
+    #[test]
+    fn little_speech_waits_longer() {
+        let rules = EndpointConfig::default();
+        let found = decisions(rules, &windows(&[(3, 0.9), (30, 0.1)]));
+        let Some((window, Decision::End { .. })) = found.last() else { panic!("{found:?}") };
+        assert_eq!(*window, 3 + 18);
+    }
+
+    #[test]
+    fn a_stream_that_ends_in_silence_ends_where_its_segment_would_have() {
+        let mut endpointer = Endpointer::new(EndpointConfig::default());
+        for (i, p) in windows(&[(10, 0.9), (6, 0.1)]).into_iter().enumerate() {
+            endpointer.judge(i as u64 * WINDOW_SAMPLES, p);
+        }
+        let speech_end = 10 * WINDOW_SAMPLES;
+        assert_eq!(endpointer.end_by(16 * WINDOW_SAMPLES + 100), (speech_end + 1600, speech_end));
+        assert_eq!(endpointer.end_by(speech_end + 10), (speech_end + 10, speech_end));
+    }
+}

@@ -1,0 +1,261 @@
+//! One stream within ingest: which of its samples belong to which segment, and when that is decided.
+//!
+//! Samples are looked at in the stream's own order, up to the end of the next window, and then the window is
+//! judged: however they arrived, the decisions are the same.
+
+use super::Meter;
+use crate::clock::Time;
+use crate::config::{DetectorKind, StreamRules};
+use crate::cut::Cutter;
+use crate::endpoint::{Decision, Endpointer, WINDOW_SAMPLES};
+use crate::frame::{AudioFrame, EndCause, Extent, FRAME_SAMPLES, Flags, Header};
+use crate::history::History;
+use crate::ring::Sender;
+use crate::signal::{Notice, SignalMonitor};
+use crate::voice::Detector;
+use voxlane_models::voice::VOICE_FRAME_SAMPLES;
+
+/// See the module.
+pub(super) struct Segmenter {
+    pub(super) slot: usize,
+    pub(super) generation: u32,
+    segment: Option<OpenSegment>,
+    /// How many segments have been opened.
+    segments: u32,
+    /// The stream's sample that is passed on next. A cut moves it back: what came after belongs to the next
+    /// segment.
+    position: u64,
+    /// Samples up to here have been taken from the client.
+    taken: u64,
+    /// Samples up to here have been judged, where a detector listens.
+    judged: u64,
+    /// Samples up to here belong to earlier segments.
+    spoken_for: u64,
+    /// Where the next partial is due.
+    partial_at: u64,
+    rules: StreamRules,
+    endpointer: Option<Endpointer>,
+    monitor: SignalMonitor,
+    history: History,
+    cutter: Cutter,
+}
+
+#[derive(Clone, Copy)]
+struct OpenSegment {
+    number: u32,
+    start: u64,
+}
+
+impl Segmenter {
+    pub(super) fn new(slot: usize, history: &History, cutter: &Cutter) -> Self {
+        Segmenter {
+            slot,
+            generation: 0,
+            segment: None,
+            segments: 0,
+            position: 0,
+            taken: 0,
+            judged: 0,
+            spoken_for: 0,
+            partial_at: 0,
+            rules: StreamRules::default(),
+            endpointer: None,
+            monitor: SignalMonitor::default(),
+            history: history.clone(),
+            cutter: cutter.clone(),
+        }
+    }
+
+    /// A new stream.
+    pub(super) fn open(&mut self, generation: u32, rules: StreamRules) {
+        self.generation = generation;
+        (self.segment, self.segments) = (None, 0);
+        (self.position, self.taken, self.judged, self.spoken_for) = (0, 0, 0, 0);
+        self.rules = rules;
+        let has_detector = rules.endpoint.detector != DetectorKind::Off;
+        self.endpointer = has_detector.then(|| Endpointer::new(rules.endpoint));
+        self.monitor = SignalMonitor::default();
+        self.history.reset();
+        self.cutter.reset();
+    }
+
+    /// Takes the client's next samples.
+    pub(super) fn take(&mut self, samples: &[i16], capture: Time) {
+        self.history.push(samples, capture);
+        self.taken += samples.len() as u64;
+    }
+
+    /// When the newest sample was captured.
+    pub(super) fn newest(&self) -> Option<Time> {
+        self.history.capture(self.taken)
+    }
+
+    /// The header of a frame of this stream.
+    pub(super) fn header(&self, capture: Time) -> Header {
+        Header { slot: self.slot as u16, generation: self.generation, capture, ..Header::default() }
+    }
+
+    /// Goes one step on with what has been taken; `false` if nothing is left to do. At most two frames.
+    pub(super) fn advance(
+        &mut self,
+        detector: &mut Detector,
+        output: &mut Sender<AudioFrame>,
+        meter: &mut Meter,
+    ) -> bool {
+        let window_end = self.judged + WINDOW_SAMPLES;
+        let (end, is_passing) = match &self.endpointer {
+            Some(endpointer) => (self.taken.min(window_end), endpointer.is_open()),
+            None => (self.taken, true),
+        };
+        if self.position < end && is_passing {
+            self.pass(end, output, meter);
+        } else if self.position < end {
+            self.position = end;
+        } else if self.endpointer.is_some() && self.taken >= window_end {
+            self.judge(detector, output, meter);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Passes a frame's worth of samples before `end` on, opening a segment if none is open and cutting one
+    /// that is too long.
+    fn pass(&mut self, end: u64, output: &mut Sender<AudioFrame>, meter: &mut Meter) {
+        let begun = meter.clock.now();
+        let count = FRAME_SAMPLES.min((end - self.position) as usize);
+        let mut samples = [0; FRAME_SAMPLES];
+        let samples = &mut samples[..count];
+        let capture = self.history.read(self.position, samples);
+        let mut flags = Flags::NONE;
+        let first_partial = self.position + self.partial_samples();
+        let segment = *self.segment.get_or_insert_with(|| {
+            flags = Flags::SPEECH_START;
+            self.segments += 1;
+            self.cutter.reset();
+            self.partial_at = first_partial;
+            OpenSegment { number: self.segments - 1, start: self.position }
+        });
+        self.position += count as u64;
+        if self.is_partial_due() {
+            flags = flags.with(Flags::PARTIAL);
+            self.partial_at = self.position + self.partial_samples();
+        }
+        let mut header = self.header(capture);
+        header.segment = segment.number;
+        if let Some(place) = output.slot() {
+            place.header = Header { flags, count: count as u32, ..header };
+            place.payload.extent = Extent { start: segment.start, ..Extent::default() };
+            place.payload.samples[..count].copy_from_slice(samples);
+            meter.stamp(&mut place.header);
+            output.publish();
+        }
+        if let Some(kept) = self.cutter.push(samples) {
+            let end = segment.start + kept;
+            self.end_segment(capture, (end, end), EndCause::LengthLimit, output, meter);
+            self.position = end;
+        }
+        meter.computed(&mut header, begun);
+        meter.served(&header, 0);
+    }
+
+    fn partial_samples(&self) -> u64 {
+        u64::from(self.rules.partial.every_ms) * u64::from(crate::audio::ENGINE_RATE_HZ) / 1000
+    }
+
+    fn is_partial_due(&self) -> bool {
+        let is_voiced = self.endpointer.as_ref().is_none_or(Endpointer::is_voiced);
+        self.rules.partial.every_ms > 0 && is_voiced && self.position >= self.partial_at
+    }
+
+    /// Judges the window that is complete.
+    fn judge(&mut self, detector: &mut Detector, output: &mut Sender<AudioFrame>, meter: &mut Meter) {
+        let mut window = [0; VOICE_FRAME_SAMPLES];
+        let capture = self.history.read(self.judged, &mut window);
+        let probability = detector.step(self.slot, &window);
+        let Some(endpointer) = &mut self.endpointer else { return };
+        let decision = endpointer.judge(self.judged, probability);
+        self.judged += WINDOW_SAMPLES;
+        match decision {
+            Decision::None => {}
+            Decision::Start { at } => self.position = at.max(self.spoken_for),
+            Decision::Speculate { end } => self.speculate(end, output, meter),
+            Decision::End { end, speech_end } => {
+                self.end_segment(capture, (end, speech_end), EndCause::Silence, output, meter);
+                self.position = self.judged;
+            }
+        }
+        if let Some(notice) = self.monitor.push(&window) {
+            let flags = match notice {
+                Notice::NoAudio => Flags::NO_AUDIO,
+                Notice::Clipping => Flags::CLIPPING,
+            };
+            send(output, meter, Header { flags, ..self.header(capture) }, Extent::default());
+        }
+    }
+
+    /// Asks for the final that the open segment will have if it ends at `end`.
+    fn speculate(&mut self, end: u64, output: &mut Sender<AudioFrame>, meter: &Meter) {
+        let Some(segment) = self.segment else { return };
+        let Some(samples) = end.checked_sub(segment.start).filter(|&samples| samples > 0) else { return };
+        let extent = Extent { start: segment.start, samples: samples as u32, ..Extent::default() };
+        let capture = self.history.capture(end).unwrap_or_default();
+        let header = Header { segment: segment.number, flags: Flags::SPECULATIVE, ..self.header(capture) };
+        send(output, meter, header, extent);
+    }
+
+    /// The client ends the open segment, if any, or with `is_last` the stream.
+    pub(super) fn end_by_client(
+        &mut self,
+        capture: Time,
+        is_last: bool,
+        output: &mut Sender<AudioFrame>,
+        meter: &Meter,
+    ) {
+        let now = self.taken;
+        let ends = match &mut self.endpointer {
+            Some(endpointer) if is_last => endpointer.end_by(now),
+            Some(endpointer) => {
+                endpointer.close();
+                (now, now)
+            }
+            None => (now, now),
+        };
+        self.end_segment(capture, ends, EndCause::Client, output, meter);
+    }
+
+    /// Ends the open segment, if any, before the stream's sample `end`; speech has ended at `speech_end`. It
+    /// was decided with the sample that was captured at `decided`.
+    fn end_segment(
+        &mut self,
+        decided: Time,
+        (end, speech_end): (u64, u64),
+        cause: EndCause,
+        output: &mut Sender<AudioFrame>,
+        meter: &Meter,
+    ) {
+        let Some(segment) = self.segment.take() else { return };
+        // Where the length limit cut in a pause, the new segment may begin after the last speech.
+        let end = end.max(segment.start);
+        let capture = self.history.capture(speech_end.max(segment.start)).unwrap_or(decided);
+        let extent = Extent {
+            start: segment.start,
+            samples: (end - segment.start) as u32,
+            endpoint_wait_micros: (decided.nanos_since(capture) / 1000).min(u64::from(u32::MAX)) as u32,
+            cause,
+        };
+        self.spoken_for = end;
+        let header = Header { flags: Flags::SPEECH_END, segment: segment.number, ..self.header(capture) };
+        send(output, meter, header, extent);
+    }
+}
+
+/// Publishes a frame without samples. There is room: ingest made sure.
+pub(super) fn send(output: &mut Sender<AudioFrame>, meter: &Meter, header: Header, extent: Extent) {
+    if let Some(place) = output.slot() {
+        place.header = header;
+        place.payload.extent = extent;
+        meter.stamp(&mut place.header);
+        output.publish();
+    }
+}

@@ -1,0 +1,68 @@
+//! Which voice activity detector listens: a model at hand, and each lane's detector made of it.
+
+use crate::config::{DetectorKind, EndpointConfig};
+use std::sync::Arc;
+use voxlane_models::model::Slot;
+use voxlane_models::voice::{EnergyDetector, Silero, SileroDetector, VOICE_FRAME_SAMPLES, VoiceDetector};
+
+/// What an engine has for telling speech from the rest.
+#[derive(Clone)]
+pub(crate) enum Voice {
+    /// Nothing.
+    Off,
+    /// Loudness.
+    Energy,
+    /// The network's weights.
+    Silero(Arc<Silero>),
+}
+
+impl Voice {
+    pub(crate) fn kind(&self) -> DetectorKind {
+        match self {
+            Voice::Off => DetectorKind::Off,
+            Voice::Energy => DetectorKind::Energy,
+            Voice::Silero(_) => DetectorKind::Silero,
+        }
+    }
+
+    /// Whether streams may ask for these rules: off, or what the engine was started with.
+    pub(crate) fn serves(&self, rules: &EndpointConfig) -> bool {
+        rules.detector == DetectorKind::Off || rules.detector == self.kind()
+    }
+
+    /// A detector with `slots` states.
+    pub(crate) fn detector(&self, slots: usize) -> Detector {
+        match self {
+            Voice::Off => Detector::Off,
+            Voice::Energy => Detector::Energy(EnergyDetector::new(slots)),
+            Voice::Silero(model) => Detector::Silero(model.detector(slots)),
+        }
+    }
+}
+
+/// One lane's detector. It is asked once in 32 ms of audio: a branch here costs nothing.
+pub(crate) enum Detector {
+    Off,
+    Energy(EnergyDetector),
+    Silero(SileroDetector),
+}
+
+impl Detector {
+    /// The probability that there is speech in a slot's next window; certain if nothing listens.
+    pub(crate) fn step(&mut self, slot: Slot, samples: &[i16; VOICE_FRAME_SAMPLES]) -> f32 {
+        match self {
+            Detector::Off => 1.0,
+            Detector::Energy(detector) => detector.step(slot, samples),
+            Detector::Silero(detector) => detector.step(slot, samples),
+        }
+    }
+
+    /// A new stream begins in a slot.
+    pub(crate) fn reset(&mut self, slot: Slot) {
+        match self {
+            Detector::Off => {}
+            Detector::Energy(detector) => detector.reset(slot),
+            Detector::Silero(detector) => detector.reset(slot),
+        }
+    }
+}
