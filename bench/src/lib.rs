@@ -3,6 +3,7 @@
 
 pub mod bootstrap;
 pub mod lab;
+pub mod live;
 pub mod passes;
 pub mod recognizer;
 pub mod recordings;

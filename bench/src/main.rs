@@ -18,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Run the latency lab, or compare its runs
     Lab(Box<cli::lab::Args>),
+    /// Measure live streams: latency, stability, accuracy, capacity
+    Live(cli::live::Args),
     /// Print word error rates over transcribed recordings
     Wer(cli::wer::Args),
     /// Bring a model into the cache and print its folder
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Lab(args) => cli::lab::run_lab(&args),
+        Command::Live(args) => cli::live::run(&args),
         Command::Wer(args) => cli::wer::run(&args),
         Command::Fetch(args) => cli::fetch::run(&args),
         Command::Serve(args) => cli::serve::run(&args),

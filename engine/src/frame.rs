@@ -206,6 +206,8 @@ pub struct Extent {
     pub samples: u32,
     /// How long after the segment's last speech its end was decided, in microseconds of audio capture.
     pub endpoint_wait_micros: u32,
+    /// The same in samples of the stream's audio: the silence that decided it.
+    pub silence_samples: u32,
     /// Why it ended.
     pub cause: EndCause,
 }

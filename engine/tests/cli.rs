@@ -1,5 +1,7 @@
 //! The `voxlane` command from outside: what it prints, where, and its exit codes.
 
+#[path = "cli/live.rs"]
+mod live;
 #[path = "cli/tools.rs"]
 mod tools;
 
@@ -220,9 +222,12 @@ fn a_core_that_does_not_exist_is_named_with_its_line() {
 #[test]
 fn the_deployments_that_are_shipped_are_right() {
     model();
-    for (file, cores, threads) in
-        [("laptop.toml", "2", 2), ("dedicated.toml", "8", 5), ("single-core.toml", "1", 1)]
-    {
+    for (file, cores, threads) in [
+        ("laptop.toml", "2", 2),
+        ("live.toml", "2", 2),
+        ("dedicated.toml", "8", 5),
+        ("single-core.toml", "1", 1),
+    ] {
         let said = run(&["config", "check", &path(&configs().join(file)), "--cores", cores]);
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{file}");
         assert!(said.out.starts_with(&format!("lane 0: threads {threads},")), "{}", said.out);

@@ -2,6 +2,7 @@
 
 pub mod fetch;
 pub mod lab;
+pub mod live;
 pub mod serve;
 pub mod wer;
 

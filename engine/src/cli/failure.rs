@@ -61,7 +61,9 @@ impl Failure {
             Failure::Prepare(PrepareError::NotPackable { .. }) => 2,
             Failure::Prepare(_) => 3,
             Failure::Engine(EngineError::Config(_) | EngineError::UnknownModel { .. }) => 2,
-            Failure::Engine(EngineError::Model(error)) => manager_error(&**error).map_or(3, model_exit_code),
+            Failure::Engine(EngineError::Model(error) | EngineError::Detector(error)) => {
+                manager_error(&**error).map_or(3, model_exit_code)
+            }
             Failure::Engine(_) | Failure::Files { .. } | Failure::Output(_) => 4,
         }
     }
@@ -76,10 +78,12 @@ impl Failure {
             Failure::Prepare(_) => {
                 Some("`voxlane models pack NAME --precision FORMAT` writes the packed file anew".into())
             }
-            Failure::Engine(EngineError::Model(error)) => match manager_error(&**error) {
-                Some(error) => model_hint(error),
-                None => Some("`voxlane models verify NAME` tells whether the files are whole".into()),
-            },
+            Failure::Engine(EngineError::Model(error) | EngineError::Detector(error)) => {
+                match manager_error(&**error) {
+                    Some(error) => model_hint(error),
+                    None => Some("`voxlane models verify NAME` tells whether the files are whole".into()),
+                }
+            }
             Failure::Engine(EngineError::UnknownModel { .. }) => {
                 Some("set `model` in the configuration or give --model NAME".into())
             }

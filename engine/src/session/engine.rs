@@ -76,13 +76,15 @@ impl Engine {
         registry::load(&source.config)?(source)
     }
 
-    /// Loads the model that a configuration names and lets it go again: whether
+    /// Loads the model and the detector that a configuration names and lets them go again: whether
     /// [`start`](Self::start) would find it whole.
     ///
     /// # Errors
-    /// [`EngineError::UnknownModel`], or [`EngineError::Model`] if the model is missing or damaged.
+    /// [`EngineError::UnknownModel`], or [`EngineError::Model`] or [`EngineError::Detector`] if the files are
+    /// missing or damaged.
     #[cfg(feature = "fetch")]
     pub fn check_model(config: &Config) -> Result<(), EngineError> {
+        registry::voice(config.endpoint.detector)?;
         registry::load(config).map(drop)
     }
 

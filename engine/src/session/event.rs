@@ -205,7 +205,7 @@ impl Assembler {
             return Some(Event::SpeechStart { stream, segment, start });
         }
         if flags.has(Flags::SPEECH_END) {
-            let silence_ms = f64::from(extent.endpoint_wait_micros) / 1e3;
+            let silence_ms = f64::from(extent.silence_samples) * 1e3 / self.sample_rate;
             return Some(Event::Endpoint { stream, segment, end, cause: extent.cause, silence_ms });
         }
         if flags.has(Flags::MARKER) {

@@ -152,7 +152,7 @@ impl Segmenter {
         }
         if let Some(kept) = self.cutter.push(samples) {
             let end = segment.start + kept;
-            self.end_segment(capture, (end, end), EndCause::LengthLimit, output, meter);
+            self.end_segment((capture, end), (end, end), EndCause::LengthLimit, output, meter);
             self.position = end;
         }
         meter.computed(&mut header, begun);
@@ -181,7 +181,7 @@ impl Segmenter {
             Decision::Start { at } => self.position = at.max(self.spoken_for),
             Decision::Speculate { end } => self.speculate(end, output, meter),
             Decision::End { end, speech_end } => {
-                self.end_segment(capture, (end, speech_end), EndCause::Silence, output, meter);
+                self.end_segment((capture, self.judged), (end, speech_end), EndCause::Silence, output, meter);
                 self.position = self.judged;
             }
         }
@@ -221,14 +221,14 @@ impl Segmenter {
             }
             None => (now, now),
         };
-        self.end_segment(capture, ends, EndCause::Client, output, meter);
+        self.end_segment((capture, now), ends, EndCause::Client, output, meter);
     }
 
     /// Ends the open segment, if any, before the stream's sample `end`; speech has ended at `speech_end`. It
-    /// was decided with the sample that was captured at `decided`.
+    /// was decided at the sample `now`, which was captured at `decided`.
     fn end_segment(
         &mut self,
-        decided: Time,
+        (decided, now): (Time, u64),
         (end, speech_end): (u64, u64),
         cause: EndCause,
         output: &mut Sender<AudioFrame>,
@@ -242,6 +242,7 @@ impl Segmenter {
             start: segment.start,
             samples: (end - segment.start) as u32,
             endpoint_wait_micros: (decided.nanos_since(capture) / 1000).min(u64::from(u32::MAX)) as u32,
+            silence_samples: now.saturating_sub(speech_end) as u32,
             cause,
         };
         self.spoken_for = end;

@@ -19,11 +19,12 @@ pub struct Said {
     pub err: String,
 }
 
-/// The default model; fetched and packed if it is not in the cache, so that no test sees the progress of that.
+/// The default model (and the voice activity detector); fetched and packed if it is not in the cache, so that no test sees the progress of that.
 pub fn model() -> &'static ModelFiles {
     static MODEL: OnceLock<ModelFiles> = OnceLock::new();
     MODEL.get_or_init(|| {
         let files = manager::fetch("moonshine-tiny").unwrap();
+        manager::fetch("silero-vad").unwrap();
         prepare::<AttentionGreedy>(&files, Config::default().precision, &mut |_| {}).unwrap();
         files
     })
@@ -37,7 +38,7 @@ pub fn command(args: &[&str]) -> Command {
 }
 
 pub fn run(args: &[&str]) -> Said {
-    if args.first() == Some(&"transcribe") {
+    if matches!(args.first(), Some(&"transcribe" | &"live")) {
         model();
     }
     output(&mut command(args))
