@@ -35,7 +35,7 @@ impl Voice {
         match self {
             Voice::Off => Detector::Off,
             Voice::Energy => Detector::Energy(EnergyDetector::new(slots)),
-            Voice::Silero(model) => Detector::Silero(model.detector(slots)),
+            Voice::Silero(model) => Detector::Silero(Box::new(model.detector(slots))),
         }
     }
 }
@@ -44,7 +44,7 @@ impl Voice {
 pub(crate) enum Detector {
     Off,
     Energy(EnergyDetector),
-    Silero(SileroDetector),
+    Silero(Box<SileroDetector>),
 }
 
 impl Detector {

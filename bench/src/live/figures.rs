@@ -74,7 +74,7 @@ impl Figures {
         let text: Vec<&str> = finals().map(|last| last.text.as_str()).collect();
         self.scores.push(Score::of(&utterance.transcript, &text.join(" ")));
         let after = |at: f64, from: f64| (at - from) * 1e3;
-        if let Some(last) = finals().last() {
+        if let Some(last) = finals().next_back() {
             self.after_speech.push(after(last.at, utterance.speech_end));
         }
         let events = || segments.iter().flat_map(|segment| segment.iter());

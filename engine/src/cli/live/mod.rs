@@ -93,11 +93,10 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
             move || feed.run(input, is_stopped, &clock)
         });
         while !output.is_closed() {
-            if let Some(event) = output.next_timeout(LOOK_AGAIN) {
-                if let Err(error) = screen.show(out, &event) {
-                    is_stopped.store(true, Ordering::Relaxed);
-                    return Err(Failure::Output(error));
-                }
+            let Some(event) = output.next_timeout(LOOK_AGAIN) else { continue };
+            if let Err(error) = screen.show(out, &event) {
+                is_stopped.store(true, Ordering::Relaxed);
+                return Err(Failure::Output(error));
             }
         }
         feeder.join().unwrap_or_else(|_| Err(Failure::usage("the input thread failed", "")))
