@@ -33,33 +33,45 @@ impl Line {
 }
 
 /// The numbers in `lines`, in order.
-pub(crate) fn numbers<T: Plain>(lines: &[Line]) -> &[T] {
-    let len = lines.len() * const { Line::holds::<T>() };
-    // SAFETY: a line holds a whole number of `T`, aligned and without gaps, and its bytes are initialized;
-    // every bit pattern is a valid `T`. The lifetime is that of `lines`.
-    unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), len) }
-}
-
-/// Like [`numbers`], writable.
 pub(crate) fn numbers_mut<T: Plain>(lines: &mut [Line]) -> &mut [T] {
     let len = lines.len() * const { Line::holds::<T>() };
-    // SAFETY: as in `numbers`; no `T` is an invalid line, and the borrow is exclusive.
+    // SAFETY: a line holds a whole number of `T`, aligned and without gaps, and its bytes are initialized;
+    // every bit pattern is a valid `T` and a valid line. The borrow is exclusive.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), len) }
 }
 
 /// Numbers on the heap, made once, of fixed length, aligned to 64 bytes.
-#[derive(Clone, Debug)]
+///
+/// A large buffer of zeros takes memory only where it is written: what was made for the longest segment costs no more
+/// than the segments that came.
+#[derive(Debug)]
 pub struct Buffer<T = f32> {
-    lines: Box<[Line]>,
+    /// A type whose zeros every allocator gives as fresh pages; one of 64 bytes would be zeroed by hand.
+    memory: Box<[u128]>,
+    /// Elements of `memory` before the first line boundary.
+    skipped: usize,
     len: usize,
     numbers: std::marker::PhantomData<T>,
 }
 
 impl<T: Plain> Buffer<T> {
+    const LINE: usize = size_of::<Line>() / size_of::<u128>();
+
     /// `len` zeros.
     pub fn zeros(len: usize) -> Self {
-        let lines = vec![Line::default(); len.div_ceil(const { Line::holds::<T>() })];
-        Buffer { lines: lines.into_boxed_slice(), len, numbers: std::marker::PhantomData }
+        let lines = len.div_ceil(const { Line::holds::<T>() });
+        // Room for one line more, less one element, to begin on a boundary.
+        let memory = vec![0; (lines + 1) * Self::LINE - 1].into_boxed_slice();
+        let skipped = memory.as_ptr().align_offset(align_of::<Line>());
+        assert!(skipped < Self::LINE, "there is a line boundary in every line's length");
+        Buffer { memory, skipped, len, numbers: std::marker::PhantomData }
+    }
+}
+
+impl<T: Plain> Clone for Buffer<T> {
+    /// A copy with a boundary of its own.
+    fn clone(&self) -> Self {
+        Buffer::from(&**self)
     }
 }
 
@@ -76,14 +88,17 @@ impl<T: Plain> Deref for Buffer<T> {
 
     #[inline]
     fn deref(&self) -> &[T] {
-        &numbers(&self.lines)[..self.len]
+        // SAFETY: `zeros` made room for `len` numbers behind the elements skipped; they are aligned and
+        // initialized, and every bit pattern is a valid `T`.
+        unsafe { std::slice::from_raw_parts(self.memory[self.skipped..].as_ptr().cast(), self.len) }
     }
 }
 
 impl<T: Plain> DerefMut for Buffer<T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut [T] {
-        &mut numbers_mut(&mut self.lines)[..self.len]
+        // SAFETY: as above; no `T` is an invalid `u128`, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.memory[self.skipped..].as_mut_ptr().cast(), self.len) }
     }
 }
 

@@ -9,7 +9,7 @@ use voxlane_kernels::attention::{
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// Storage for the keys and values of all heads, for up to a fixed number of positions.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Cache {
     numbers: Numbers,
     heads: usize,
@@ -17,14 +17,14 @@ pub(super) struct Cache {
     capacity: usize,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Numbers {
     F32(Pair<f32>),
     /// As bits.
     F16(Pair<u16>),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Pair<T> {
     keys: Buffer<T>,
     values: Buffer<T>,
