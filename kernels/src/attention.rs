@@ -15,6 +15,7 @@ use crate::table::Table;
 
 mod blocks;
 mod element;
+pub mod quantized;
 mod store;
 
 use element::Element;

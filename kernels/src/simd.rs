@@ -107,6 +107,12 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `LANES` elements from `to` on must be writable, and `to` aligned to a whole vector.
     unsafe fn stream_ptr(self, to: *mut f32, v: Self::F);
+    /// Writes the lowest byte of each lane's bits, those of one lane side by side: lane 0 of the four vectors,
+    /// then lane 1, and so on.
+    ///
+    /// # Safety
+    /// `4 * LANES` bytes from `to` on must be writable.
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [Self::F; 4]);
     /// Makes streamed writes visible in order with later ones.
     fn fence(self);
     /// Hints that the line at `at` is about to be read. Any address may be given.
@@ -135,6 +141,14 @@ pub(crate) trait Simd: Copy {
         assert!(x.len() >= Self::LANES);
         // SAFETY: just checked.
         unsafe { self.store_ptr(x.as_mut_ptr(), v) }
+    }
+
+    /// [`Simd::store_lowest_bytes_ptr`] to the first `4 * LANES` bytes of `x`.
+    #[inline(always)]
+    fn store_lowest_bytes(self, x: &mut [i8], v: [Self::F; 4]) {
+        assert!(x.len() >= 4 * Self::LANES);
+        // SAFETY: just checked.
+        unsafe { self.store_lowest_bytes_ptr(x.as_mut_ptr(), v) }
     }
 
     /// Reads `x`, at most `LANES` elements; the lanes after its end are zero.

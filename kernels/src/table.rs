@@ -2,6 +2,7 @@
 
 use crate::activation;
 use crate::argmax;
+use crate::attention::quantized::{self, store_sets as quantized_store};
 use crate::attention::{self, KeyValue, Visible};
 use crate::convert;
 use crate::fft::{self, Plan};
@@ -66,6 +67,10 @@ table! {
     attention: fn(Rows<'_>, &KeyValue<'_>, Visible, f32, RowsMut<'_>) = attention: attention;
     /// See [`attention::attention_f16`].
     attention_f16: fn(Rows<'_>, &KeyValue<'_, u16>, Visible, f32, RowsMut<'_>) = attention: attention_f16;
+    /// See [`quantized::attention_i8`].
+    attention_i8: fn(Rows<'_>, &quantized::Cache<'_>, f32, RowsMut<'_>) = quantized: attention;
+    /// See [`quantized::store_block`].
+    store_i8_block: fn(Rows<'_>, Rows<'_>, usize, quantized::CacheMut<'_>) = quantized_store: store;
     /// See [`convert::i16_to_f32`].
     i16_to_f32: fn(&[i16], &mut [f32]) = convert: i16_to_f32;
     /// See [`convert::f32_to_i16`].

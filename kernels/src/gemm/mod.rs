@@ -17,8 +17,8 @@ pub mod f32;
 mod float;
 pub mod i4;
 pub mod i8;
-mod lanes;
-mod quantize;
+pub(crate) mod lanes;
+pub(crate) mod quantize;
 
 pub use epilogue::{Activation, Epilogue};
 

@@ -4,7 +4,7 @@ use crate::rows::Rows;
 use crate::table::Table;
 
 /// What an 8-bit input of value zero is stored as: the dot products of x86 take one side unsigned.
-const ZERO: i32 = 128;
+pub(crate) const ZERO: i32 = 128;
 /// Rows whose largest magnitude is below this count as all zeros, so that no reciprocal overflows.
 const SMALLEST: f32 = 1e-30;
 
@@ -94,39 +94,50 @@ pub fn quantize_rows_with<'a>(
 
 /// Quantizes one row into at least as many bytes and returns its scale.
 #[inline(always)]
-fn quantize(x: &[f32], out: &mut [u8]) -> f32 {
+pub(crate) fn quantize(x: &[f32], out: &mut [u8]) -> f32 {
     // Magnitudes of floats are ordered like their bits, with NaN above infinity above all numbers.
     let largest = f32::from_bits(x.iter().fold(0, |largest, v| largest.max(v.to_bits() & 0x7fff_ffff)));
     let (values, padding) = out.split_at_mut(x.len());
     padding.fill(ZERO as u8);
-    if !largest.is_finite() {
-        values.fill(ZERO as u8);
-        return f32::NAN;
-    }
-    if largest < SMALLEST {
-        values.fill(ZERO as u8);
-        return 0.0;
-    }
-    let factor = 127.0 / largest;
+    let (factor, scale) = factor_and_scale(largest);
     for (out, &value) in values.iter_mut().zip(x) {
-        // Adding 1.5 * 2^23 leaves the rounded integer in the low bits: the same everywhere, and vectorized
-        // even where the instruction set cannot round.
-        let bits = (value * factor + 12_582_912.0).to_bits() as i32;
-        *out = (bits.wrapping_add(ZERO)) as u8;
+        *out = (round(value, factor).wrapping_add(ZERO)) as u8;
     }
-    largest / 127.0
+    scale
+}
+
+/// What values of at most this magnitude are multiplied by, and what the rounded ones are then to be multiplied by.
+/// Where it is not finite the scale is NaN; where it is next to nothing both are zero.
+#[inline(always)]
+pub(crate) fn factor_and_scale(largest: f32) -> (f32, f32) {
+    if !largest.is_finite() {
+        (0.0, f32::NAN)
+    } else if largest < SMALLEST {
+        (0.0, 0.0)
+    } else {
+        (127.0 / largest, largest / 127.0)
+    }
+}
+
+/// The nearest integer to `value * factor`, ties to even, as the lowest byte.
+#[inline(always)]
+pub(crate) fn round(value: f32, factor: f32) -> i32 {
+    // Adding 1.5 * 2^23 leaves the rounded integer in the low bits: the same everywhere, and vectorized even where
+    // the instruction set cannot round.
+    const ROUNDER: f32 = 12_582_912.0;
+    ((value * factor + ROUNDER).to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32)
 }
 
 /// `quantize` for one instruction set.
-pub(super) type Function = fn(&[f32], &mut [u8]) -> f32;
+pub(crate) type Function = fn(&[f32], &mut [u8]) -> f32;
 
 // Plain Rust: the compiler vectorizes it for each instruction set.
-pub(super) const SCALAR: Function = |x, out| quantize(x, out);
+pub(crate) const SCALAR: Function = |x, out| quantize(x, out);
 
 macro_rules! compiled_for {
     ($(#[$attribute:meta])* $name:ident, $features:literal) => {
         $(#[$attribute])*
-        pub(super) const $name: Function = {
+        pub(crate) const $name: Function = {
             #[target_feature(enable = $features)]
             fn enabled(x: &[f32], out: &mut [u8]) -> f32 {
                 quantize(x, out)

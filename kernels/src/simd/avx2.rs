@@ -146,6 +146,18 @@ impl Simd for Avx2 {
         unsafe { _mm256_stream_ps(to, v) }
     }
     #[inline(always)]
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [__m256; 4]) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe {
+            let [a, b, c, d] = v.map(|v| _mm256_castps_si256(v));
+            let lowest = _mm256_set1_epi32(0xff);
+            let low = |v| _mm256_and_si256(v, lowest);
+            let ab = _mm256_or_si256(low(a), _mm256_slli_epi32::<8>(low(b)));
+            let cd = _mm256_or_si256(_mm256_slli_epi32::<16>(low(c)), _mm256_slli_epi32::<24>(d));
+            _mm256_storeu_si256(to.cast(), _mm256_or_si256(ab, cd));
+        }
+    }
+    #[inline(always)]
     fn fence(self) {
         // SAFETY: part of the baseline.
         unsafe { _mm_sfence() }

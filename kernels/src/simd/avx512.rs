@@ -126,6 +126,18 @@ impl Simd for Avx512 {
         unsafe { _mm512_stream_ps(to, v) }
     }
     #[inline(always)]
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [__m512; 4]) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set. Masks select the second, third
+        // and fourth byte of each lane.
+        unsafe {
+            let [a, b, c, d] = v.map(|v| _mm512_castps_si512(v));
+            let ab = _mm512_mask_mov_epi8(a, 0x2222_2222_2222_2222, _mm512_slli_epi32::<8>(b));
+            let abc = _mm512_mask_mov_epi8(ab, 0x4444_4444_4444_4444, _mm512_slli_epi32::<16>(c));
+            let abcd = _mm512_mask_mov_epi8(abc, 0x8888_8888_8888_8888, _mm512_slli_epi32::<24>(d));
+            _mm512_storeu_si512(to.cast(), abcd);
+        }
+    }
+    #[inline(always)]
     fn fence(self) {
         // SAFETY: part of the baseline.
         unsafe { _mm_sfence() }

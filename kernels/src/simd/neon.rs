@@ -167,6 +167,18 @@ impl Simd for Neon {
         unsafe { self.store_ptr(to, v) }
     }
     #[inline(always)]
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [float32x4_t; 4]) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set. Each shift inserts above the bits
+        // that it keeps.
+        unsafe {
+            let [a, b, c, d] = v.map(|v| vreinterpretq_u32_f32(v));
+            let ab = vsliq_n_u32::<8>(a, b);
+            let abc = vsliq_n_u32::<16>(ab, c);
+            let abcd = vsliq_n_u32::<24>(abc, d);
+            vst1q_u8(to.cast(), vreinterpretq_u8_u32(abcd));
+        }
+    }
+    #[inline(always)]
     fn fence(self) {}
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}

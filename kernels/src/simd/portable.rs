@@ -147,6 +147,14 @@ impl Simd for Portable {
         unsafe { self.store_ptr(to, v) }
     }
     #[inline(always)]
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [Self::F; 4]) {
+        for i in 0..LANES {
+            let bytes = v.map(|v| v[i].to_bits() as i8);
+            // SAFETY: the caller's promise; an array of bytes has no alignment.
+            unsafe { to.add(4 * i).cast::<[i8; 4]>().write(bytes) };
+        }
+    }
+    #[inline(always)]
     fn fence(self) {}
     #[inline(always)]
     fn prefetch(self, _: *const f32) {}

@@ -6,8 +6,8 @@
 
 use super::balance::{norm_and_layers, values_and_output};
 use super::block::{Norm, linear, stacked};
-use super::cache::Cache;
 use super::config::Config;
+use super::encoder_cache::{EncoderCache, MAX_QUERIES};
 use super::rotary::Rotary;
 use super::span::Span;
 use super::weights::{EncoderLayerWeights, LinearWeights, MoonshineWeights};
@@ -20,15 +20,14 @@ use crate::model::Slot;
 use crate::packed::packed_fields;
 use crate::team::Team;
 use std::sync::Arc;
-use voxlane_kernels::attention::Visible;
 use voxlane_kernels::gemm::Activation;
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// Rows in a block of everything but attention. Each unit then takes about 100 µs in f32, and the weights
 /// that it reads from L3 cost a fraction of its arithmetic.
 const BLOCK_ROWS: usize = 32;
-/// Scores of one head that a unit of attention computes at most, so that long segments get fewer queries.
-const ATTENTION_SCORES: usize = 10_000;
+/// The most rows of a unit.
+const MAX_ROWS: usize = if BLOCK_ROWS > MAX_QUERIES { BLOCK_ROWS } else { MAX_QUERIES };
 
 /// The prepared weights of the encoder.
 pub(super) struct Encoder {
@@ -124,9 +123,9 @@ pub struct MoonshineEncoder {
     encoder: Arc<Encoder>,
     width: usize,
     cursor: Cursor,
-    /// The rotated queries of the layer, one row for each frame.
-    queries: Buffer,
-    cache: Cache,
+    /// Queries, keys and values of the layer, one row of all three for each frame.
+    projected: Buffer,
+    cache: EncoderCache,
     /// One for each thread of the team.
     workers: Vec<Worker>,
     team: Team,
@@ -135,8 +134,6 @@ pub struct MoonshineEncoder {
 /// What a thread needs of its own to work on a block of rows.
 struct Worker {
     width: usize,
-    /// Queries, keys and values of its rows.
-    projected: Buffer,
     /// The normed rows that the slices of an MLP share.
     normed: Buffer,
     arena: Arena,
@@ -168,7 +165,7 @@ struct Cursor {
 }
 
 impl MoonshineEncoder {
-    pub(super) fn new(encoder: Arc<Encoder>, config: &Config, team: Team) -> Self {
+    pub(super) fn new(encoder: Arc<Encoder>, config: &Config, precision: Precision, team: Team) -> Self {
         let sizes = &config.sizes;
         let (width, frames) = (sizes.hidden, config.max_frames());
         let workers = if team.is_pair() { 2 } else { 1 };
@@ -176,8 +173,8 @@ impl MoonshineEncoder {
             encoder,
             width,
             cursor: Cursor::default(),
-            queries: Buffer::zeros(frames * width),
-            cache: Cache::new(sizes, frames, Precision::F32),
+            projected: Buffer::zeros(frames * 3 * width),
+            cache: EncoderCache::new(sizes, frames, precision),
             workers: (0..workers).map(|_| Worker::new(width)).collect(),
             team,
         }
@@ -195,23 +192,22 @@ impl MoonshineEncoder {
         let encoder = Arc::clone(&self.encoder);
         let layer = encoder.layers.get(layer);
         let (block, slices) = match layer {
-            Some(_) if operation == Operation::Attend => (attention_rows(frames), 1),
+            Some(_) if operation == Operation::Attend => (self.cache.unit_queries(), 1),
             Some(layer) if operation == Operation::Mlp => (BLOCK_ROWS, layer.mlp.len()),
             _ => (BLOCK_ROWS, 1),
         };
         let rows = (block * self.workers.len()).min(frames - row);
         let share = rows.div_ceil(self.workers.len());
-        let queries = Rows::dense(&self.queries[row * width..(row + rows) * width], width);
         let cache = &self.cache;
-        let work = |worker: &mut Worker, from: usize, span_rows: &mut [f32]| {
-            let count = span_rows.len() / width;
+        let work = |worker: &mut Worker, first: usize, span_rows: &mut [f32], projected: &mut [f32]| {
             match (layer, operation) {
-                (Some(layer), Operation::Project) => worker.project(&encoder, layer, span_rows, row + from),
+                (Some(layer), Operation::Project) => {
+                    worker.project(&encoder, layer, span_rows, first, projected)
+                }
                 (Some(layer), Operation::Attend) => {
-                    let visible = Visible::All(frames);
+                    let queries = Rows::new(projected, 3 * width, span_rows.len() / width);
                     let attended = worker.arena.zeros(span_rows.len());
-                    let out = RowsMut::dense(attended, width);
-                    cache.attend(queries.range(from, count), visible, encoder.scale, out);
+                    cache.attend(queries, encoder.scale, RowsMut::dense(attended, width));
                     let (attended, out) = (Rows::dense(attended, width), RowsMut::dense(span_rows, width));
                     layer.attention_output.apply(attended, Then::Add, out, &worker.arena);
                 }
@@ -221,15 +217,22 @@ impl MoonshineEncoder {
             worker.arena.reset();
         };
         let (mine, theirs) = span.rows_mut(row, rows).data.split_at_mut(share * width);
+        let projected = &mut self.projected[row * 3 * width..(row + rows) * 3 * width];
+        let (my_projected, their_projected) = projected.split_at_mut(share * 3 * width);
         match &mut self.workers[..] {
             [one, two] if !theirs.is_empty() => {
-                self.team.both(|| work(two, share, theirs), || work(one, 0, mine));
+                let other = || work(two, row + share, theirs, their_projected);
+                self.team.both(other, || work(one, row, mine, my_projected));
             }
-            [one, ..] => work(one, 0, mine),
+            [one, ..] => work(one, row, mine, my_projected),
             [] => {}
         }
         if operation == Operation::Project && layer.is_some() {
-            self.keep_projected(row, rows, share);
+            if row == 0 {
+                self.cache.restart(frames);
+            }
+            let part = |index: usize| Rows::new(&self.projected[index * width..], 3 * width, row + rows);
+            self.cache.store(part(1), part(2));
         }
         self.cursor.slice += 1;
         if self.cursor.slice == slices {
@@ -239,38 +242,19 @@ impl MoonshineEncoder {
             self.cursor = Cursor { phase: phase + 1, row: 0, slice: 0 };
         }
     }
-
-    /// Puts what the workers have projected, `share` rows each, where attention finds it.
-    fn keep_projected(&mut self, row: usize, rows: usize, share: usize) {
-        let width = self.width;
-        for (index, worker) in self.workers.iter().enumerate() {
-            let from = (index * share).min(rows);
-            let count = share.min(rows - from);
-            let projected = &worker.projected[..count * 3 * width];
-            let queries = self.queries[(row + from) * width..].chunks_exact_mut(width);
-            for (query, projected) in queries.zip(projected.chunks_exact(3 * width)) {
-                query.copy_from_slice(&projected[..width]);
-            }
-            if count > 0 {
-                let part = |index: usize| Rows::new(&projected[index * width..], 3 * width, count);
-                self.cache.store(part(1), part(2), row + from);
-            }
-        }
-    }
 }
 
 impl Worker {
     fn new(width: usize) -> Self {
         Worker {
             width,
-            projected: Buffer::zeros(BLOCK_ROWS * 3 * width),
             normed: Buffer::zeros(BLOCK_ROWS * width),
             arena: Arena::for_lengths(
                 &[
-                    vec![BLOCK_ROWS * width],
+                    vec![MAX_ROWS * width],
                     // An MLP's slice applies two layers, nothing more.
-                    Linear::scratch_lengths(width, BLOCK_ROWS).to_vec(),
-                    Linear::scratch_lengths(width, BLOCK_ROWS).to_vec(),
+                    Linear::scratch_lengths(width, MAX_ROWS).to_vec(),
+                    Linear::scratch_lengths(width, MAX_ROWS).to_vec(),
                 ]
                 .concat(),
             ),
@@ -278,11 +262,17 @@ impl Worker {
     }
 
     /// Queries, keys and values of the rows, which begin at position `first`.
-    fn project(&mut self, encoder: &Encoder, layer: &Layer, span_rows: &[f32], first: usize) {
+    fn project(
+        &mut self,
+        encoder: &Encoder,
+        layer: &Layer,
+        span_rows: &[f32],
+        first: usize,
+        projected: &mut [f32],
+    ) {
         let (width, rows) = (self.width, span_rows.len() / self.width);
         let normed = self.arena.zeros(span_rows.len());
         layer.attention_norm.apply(Rows::dense(span_rows, width), RowsMut::dense(normed, width));
-        let projected = &mut self.projected[..rows * 3 * width];
         let out = RowsMut::dense(projected, 3 * width);
         layer.query_key_value.apply(Rows::dense(normed, width), Then::Store, out, &self.arena);
         // Queries and keys lie side by side: twice the heads for the rotation.
@@ -312,17 +302,11 @@ impl Worker {
     }
 }
 
-/// Queries in a unit of attention over `frames` frames.
-fn attention_rows(frames: usize) -> usize {
-    (ATTENTION_SCORES / frames).next_multiple_of(8).clamp(8, BLOCK_ROWS)
-}
-
 impl crate::model::Encoder for MoonshineEncoder {
     type Span = Span;
 
-    fn begin(&mut self, _slot: Slot, span: &mut Span) {
+    fn begin(&mut self, _slot: Slot, _span: &mut Span) {
         self.cursor = Cursor::default();
-        self.cache.restart(span.frames());
     }
 
     fn step(&mut self, span: &mut Span, budget: &Budget, _faults: &mut Faults) -> Progress {

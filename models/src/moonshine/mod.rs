@@ -11,6 +11,7 @@ pub mod config;
 pub mod decoder;
 mod decoder_layer;
 pub mod encoder;
+mod encoder_cache;
 pub mod import;
 mod network;
 pub mod offline;

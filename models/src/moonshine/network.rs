@@ -96,7 +96,7 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
     }
 
     fn encoder(&self, _slots: usize, team: Team) -> MoonshineEncoder {
-        MoonshineEncoder::new(Arc::clone(&self.encoder), &self.config, team)
+        MoonshineEncoder::new(Arc::clone(&self.encoder), &self.config, self.precision, team)
     }
 
     fn decoder(&self, slots: usize) -> MoonshineDecoder<S> {

@@ -4,7 +4,7 @@ use super::{Dots, Lanes, Task};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
-pub(in crate::gemm) struct Avx2(__m256, __m256);
+pub(crate) struct Avx2(__m256, __m256);
 
 /// Masks of the low and high register for the first `n` of sixteen lanes.
 #[inline(always)]
@@ -211,7 +211,7 @@ impl Dots for Avx2 {
 }
 
 /// AVX2 with the 8-bit dot product.
-pub(in crate::gemm) struct AvxVnni;
+pub(crate) struct AvxVnni;
 
 impl Dots for AvxVnni {
     type Lanes = Avx2;

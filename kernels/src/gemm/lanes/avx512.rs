@@ -4,7 +4,7 @@ use super::{Dots, Lanes, Task};
 use std::arch::x86_64::*;
 
 #[derive(Clone, Copy)]
-pub(in crate::gemm) struct Avx512(__m512);
+pub(crate) struct Avx512(__m512);
 
 #[inline(always)]
 fn first(n: usize) -> __mmask16 {

@@ -9,15 +9,15 @@ mod neon;
 mod scalar;
 
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx2::{Avx2, AvxVnni};
+pub(crate) use avx2::{Avx2, AvxVnni};
 #[cfg(target_arch = "x86_64")]
-pub(super) use avx512::Avx512;
+pub(crate) use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
-pub(super) use neon::{Neon, NeonDot};
-pub(super) use scalar::Scalar;
+pub(crate) use neon::{Neon, NeonDot};
+pub(crate) use scalar::Scalar;
 
 /// Something to run with an instruction set enabled. Its `run` must be inlined, to be compiled for it.
-pub(super) trait Task {
+pub(crate) trait Task {
     /// Runs it.
     ///
     /// # Safety
@@ -30,7 +30,7 @@ pub(super) trait Task {
 /// # Safety of its functions
 /// All but `enter` are inlined into a function that enables the instruction set; calling one on a machine
 /// without it is undefined behaviour. Pointers must be good for the values named; alignment is never needed.
-pub(super) trait Lanes: Copy {
+pub(crate) trait Lanes: Copy {
     /// Sixteen words of eight 4-bit weights.
     type Words: Copy;
     /// Rows of the tile that fills this instruction set's registers.
@@ -76,7 +76,7 @@ pub(super) trait Lanes: Copy {
 ///
 /// # Safety of its functions
 /// As for [`Lanes`].
-pub(super) trait Dots {
+pub(crate) trait Dots {
     /// Lanes that the sums become.
     type Lanes: Lanes;
     /// The sums of one row and one panel.

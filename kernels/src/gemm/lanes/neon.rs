@@ -4,7 +4,7 @@ use super::{Dots, Lanes, Task};
 use std::arch::{aarch64::*, asm};
 
 #[derive(Clone, Copy)]
-pub(in crate::gemm) struct Neon([float32x4_t; 4]);
+pub(crate) struct Neon([float32x4_t; 4]);
 
 impl Lanes for Neon {
     type Words = [uint32x4_t; 4];
@@ -203,7 +203,7 @@ impl Dots for Neon {
 }
 
 /// NEON with the 8-bit dot product.
-pub(in crate::gemm) struct NeonDot;
+pub(crate) struct NeonDot;
 
 impl Dots for NeonDot {
     type Lanes = Neon;

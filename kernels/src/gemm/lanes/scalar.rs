@@ -3,7 +3,7 @@
 use super::{Dots, Lanes, Task};
 
 #[derive(Clone, Copy)]
-pub(in crate::gemm) struct Scalar([f32; 16]);
+pub(crate) struct Scalar([f32; 16]);
 
 impl Lanes for Scalar {
     type Words = [u32; 16];

@@ -1,0 +1,277 @@
+//! Attention over keys and values of 8 bits, for many queries that all see the same keys.
+//!
+//! Keys have a scale each, values a scale for each channel and block of [`BLOCK_KEYS`] keys, queries a scale
+//! each that is found when they come. The products of queries and keys, and of weights and values, are exact sums of
+//! 8-bit products; a weight is rounded to 1/254 of the largest weight that its query gives within the block. Between
+//! them is an online softmax over the blocks (Milakov and Gimelshein 2018, <https://arxiv.org/abs/1805.02867>).
+//!
+//! One lane is one query, throughout: no sum runs across lanes, heads of any size leave no lane unused, and a
+//! query's result is the same to the bit whatever the other queries of a call.
+
+mod columns;
+mod products;
+mod store;
+
+use crate::gemm::lanes::{self, Dots};
+use crate::gemm::{PANEL, quantize};
+use crate::rows::{Rows, RowsMut};
+use crate::table::Table;
+use columns::{Columns, LANES};
+use products::{Operands, Score, Sum, multiply};
+use std::marker::PhantomData;
+pub(crate) use store::sets as store_sets;
+pub use store::{CacheMut, store_block};
+
+/// Keys whose values share their scales, and between two corrections of the running maximum.
+pub const BLOCK_KEYS: usize = 128;
+/// Queries of a call that waste nothing: their number divides it.
+pub const QUERIES: usize = LANES;
+/// The most elements of a head.
+pub const MAX_HEAD: usize = 128;
+/// Inputs of one step of a product.
+const STEP: usize = 4;
+/// Steps of the product of weights and values in a whole block.
+const BLOCK_STEPS: usize = BLOCK_KEYS / STEP;
+
+/// How the caches of one layer are laid out: block after block, in each head after head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// How many heads.
+    pub heads: usize,
+    /// Elements of one head, at most [`MAX_HEAD`].
+    pub head_dim: usize,
+}
+
+impl Shape {
+    /// Bytes that `positions` keys and values take.
+    pub const fn bytes_len(self, positions: usize) -> usize {
+        positions.div_ceil(BLOCK_KEYS) * self.heads * self.head_bytes()
+    }
+
+    /// Scales that `positions` keys and values take.
+    pub const fn scales_len(self, positions: usize) -> usize {
+        positions.div_ceil(BLOCK_KEYS) * self.heads * self.head_scales()
+    }
+
+    /// Bytes of a stored key.
+    const fn key_bytes(self) -> usize {
+        self.head_dim.next_multiple_of(STEP)
+    }
+
+    /// Bytes of one head in one block: keys, one after the other, then values, four keys side by side:
+    /// `[BLOCK_KEYS / 4][head_dim][4]`.
+    const fn head_bytes(self) -> usize {
+        BLOCK_KEYS * (self.key_bytes() + self.head_dim)
+    }
+
+    /// Scales of one head in one block: of the keys, then of the values' channels, then 127 times the sum of each
+    /// channel's bytes.
+    const fn head_scales(self) -> usize {
+        BLOCK_KEYS + 2 * self.head_dim
+    }
+}
+
+/// Keys and values of one layer, as [`store_block`] wrote them.
+#[derive(Clone, Copy, Debug)]
+pub struct Cache<'a> {
+    /// [`Shape::bytes_len`] of them, or more.
+    pub bytes: &'a [u8],
+    /// [`Shape::scales_len`] of them, or more.
+    pub scales: &'a [f32],
+    /// How they are laid out.
+    pub shape: Shape,
+    /// How many keys there are.
+    pub positions: usize,
+}
+
+/// `out = softmax(scale * q · keys) · values` for each query and head, over all keys. Rows of `q` and `out` hold
+/// `heads * head_dim` elements, head by head. Without keys it gives zeros; what is not finite in a query, or in
+/// any key or value, makes the results that it reaches NaN.
+///
+/// `scale` must be positive. Allocates nothing; uses about 70 KB of stack.
+///
+/// # Panics
+/// If a row does not fit its data, the caches are shorter than their shape says, a head is larger than
+/// [`MAX_HEAD`], or `scale` is not positive.
+pub fn attention_i8(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
+    (Table::active().attention_i8)(q, kv, scale, out);
+}
+
+/// What one instruction set brings along besides its dot product.
+struct Parts {
+    quantize: quantize::Function,
+    weigh: columns::Function,
+}
+
+/// The queries of one tile and head, and what has been found for them so far.
+struct Tile {
+    /// `[panel][step][16][4]`, signed.
+    queries: [i8; LANES * MAX_HEAD],
+    query_scales: [f32; LANES],
+    /// -128 times the sum of each query's bytes.
+    query_corrections: [i32; LANES],
+    columns: Columns,
+    /// `[head_dim][lane]`: the sum of weighted values.
+    sums: [f32; LANES * MAX_HEAD],
+}
+
+/// # Safety
+/// The machine has the instruction set of `D`.
+unsafe fn all_heads<D: Dots>(parts: &Parts, q: Rows<'_>, kv: &Cache<'_>, scale: f32, mut out: RowsMut<'_>) {
+    let Shape { heads, head_dim } = kv.shape;
+    let width = heads * head_dim;
+    assert!(head_dim <= MAX_HEAD, "a head of at most {MAX_HEAD} elements");
+    assert!(
+        kv.bytes.len() >= kv.shape.bytes_len(kv.positions)
+            && kv.scales.len() >= kv.shape.scales_len(kv.positions),
+        "caches of their shape"
+    );
+    assert!(
+        q.count == out.count && q.fits(width) && out.fits(width),
+        "as many rows out as queries, all inside"
+    );
+    assert!(scale > 0.0, "a positive scale");
+    let mut tile = Tile {
+        queries: [0; LANES * MAX_HEAD],
+        query_scales: [0.0; LANES],
+        query_corrections: [0; LANES],
+        columns: Columns::new(),
+        sums: [0.0; LANES * MAX_HEAD],
+    };
+    for first in (0..q.count).step_by(LANES) {
+        let count = LANES.min(q.count - first);
+        for head in 0..heads {
+            let columns = head * head_dim..(head + 1) * head_dim;
+            for i in 0..count {
+                let row = &q.row(first + i, width)[columns.clone()];
+                tile.take(i, row, scale, kv.shape, parts.quantize);
+            }
+            // SAFETY: the caller's promise; the caches' sizes were checked.
+            unsafe { tile.attend::<D>(kv, head, count, parts) };
+            for i in 0..count {
+                tile.give(i, &mut out.row(first + i, width)[columns.clone()]);
+            }
+        }
+    }
+}
+
+impl Tile {
+    /// Puts a query into lane `i`.
+    fn take(&mut self, i: usize, row: &[f32], scale: f32, shape: Shape, quantize: quantize::Function) {
+        let mut bytes = [0u8; MAX_HEAD];
+        let bytes = &mut bytes[..shape.key_bytes()];
+        // Scores are kept as powers of two.
+        self.query_scales[i] = quantize(row, bytes) * scale * std::f32::consts::LOG2_E;
+        let panel = &mut self.queries[i / PANEL * PANEL * shape.key_bytes()..][..PANEL * shape.key_bytes()];
+        let mut sum = 0;
+        for (step, four) in bytes.chunks_exact(STEP).enumerate() {
+            // What is stored 128 too large becomes signed by its highest bit.
+            let signed: [i8; STEP] = std::array::from_fn(|j| (four[j] ^ 0x80) as i8);
+            sum += signed.iter().map(|&x| i32::from(x)).sum::<i32>();
+            panel[(step * PANEL + i % PANEL) * STEP..][..STEP].copy_from_slice(&signed);
+        }
+        self.query_corrections[i] = -128 * sum;
+    }
+
+    /// Finds the sums of weighted values for the first `count` lanes.
+    ///
+    /// # Safety
+    /// The machine has the instruction set of `D`; the caches have the size of their shape.
+    unsafe fn attend<D: Dots>(&mut self, kv: &Cache<'_>, head: usize, count: usize, parts: &Parts) {
+        let Shape { heads, head_dim } = kv.shape;
+        let panels = count.div_ceil(PANEL);
+        self.columns.restart();
+        self.sums[..head_dim * LANES].fill(0.0);
+        for (block, first) in (0..kv.positions).step_by(BLOCK_KEYS).enumerate() {
+            let keys = BLOCK_KEYS.min(kv.positions - first);
+            let at = block * heads + head;
+            let bytes = &kv.bytes[at * kv.shape.head_bytes()..][..kv.shape.head_bytes()];
+            let scales = &kv.scales[at * kv.shape.head_scales()..][..kv.shape.head_scales()];
+            let (key_scales, value_scales) = scales.split_at(BLOCK_KEYS);
+            let (value_scales, value_sums) = value_scales.split_at(head_dim);
+            // SAFETY: the rows, panels and scales named lie inside their slices.
+            unsafe {
+                let operands = Operands {
+                    rows: bytes.as_ptr(),
+                    row_stride: kv.shape.key_bytes(),
+                    step_stride: STEP,
+                    panels: self.queries.as_ptr(),
+                    panel_stride: PANEL * kv.shape.key_bytes(),
+                    steps: kv.shape.key_bytes() / STEP,
+                    corrections: self.query_corrections.as_ptr(),
+                    dots: PhantomData::<D>,
+                };
+                let finish = Score {
+                    row_scales: key_scales.as_ptr(),
+                    lane_scales: self.query_scales.as_ptr(),
+                    out: self.columns.scores.as_mut_ptr(),
+                };
+                multiply(&operands, &finish, keys, panels);
+                (parts.weigh)(&mut self.columns, keys, panels * PANEL);
+                let operands = Operands {
+                    rows: bytes[BLOCK_KEYS * kv.shape.key_bytes()..].as_ptr(),
+                    row_stride: STEP,
+                    step_stride: STEP * head_dim,
+                    panels: self.columns.weights.as_ptr(),
+                    panel_stride: PANEL * BLOCK_KEYS,
+                    steps: keys.div_ceil(STEP),
+                    corrections: self.columns.corrections.as_ptr(),
+                    dots: PhantomData::<D>,
+                };
+                let finish = Sum {
+                    row_scales: value_scales.as_ptr(),
+                    row_offsets: value_sums.as_ptr(),
+                    old: self.columns.old.as_ptr(),
+                    new: self.columns.new.as_ptr(),
+                    out: self.sums.as_mut_ptr(),
+                };
+                multiply(&operands, &finish, head_dim, panels);
+            }
+        }
+    }
+
+    /// Writes the result of lane `i`.
+    fn give(&self, i: usize, row: &mut [f32]) {
+        let total = self.columns.total[i];
+        // Without any key both are zero.
+        let inverse = if total == 0.0 { 0.0 } else { 1.0 / total };
+        for (x, sums) in row.iter_mut().zip(self.sums.chunks_exact(LANES)) {
+            *x = sums[i] * inverse;
+        }
+    }
+}
+
+/// `module::attention` for an instruction set whose dot product is found at compile time, or while running.
+macro_rules! set {
+    ($set:ident, $constant:ident, $choose:expr) => {
+        pub(crate) mod $set {
+            use super::*;
+
+            pub(crate) fn attention(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
+                const PARTS: Parts = Parts { quantize: quantize::$constant, weigh: columns::$set::weigh };
+                let run: unsafe fn(&Parts, Rows<'_>, &Cache<'_>, f32, RowsMut<'_>) = $choose;
+                // SAFETY: a table is only given out where its instruction set is available.
+                unsafe { run(&PARTS, q, kv, scale, out) }
+            }
+        }
+    };
+}
+set!(scalar, SCALAR, all_heads::<lanes::Scalar>);
+#[cfg(target_arch = "x86_64")]
+set!(
+    avx2,
+    AVX2,
+    if is_x86_feature_detected!("avxvnni") { all_heads::<lanes::AvxVnni> } else { all_heads::<lanes::Avx2> }
+);
+#[cfg(target_arch = "x86_64")]
+set!(avx512, AVX512, all_heads::<lanes::Avx512>);
+#[cfg(target_arch = "aarch64")]
+set!(
+    neon,
+    NEON,
+    if std::arch::is_aarch64_feature_detected!("dotprod") {
+        all_heads::<lanes::NeonDot>
+    } else {
+        all_heads::<lanes::Neon>
+    }
+);
