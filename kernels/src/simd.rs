@@ -112,7 +112,12 @@ pub(crate) trait Simd: Copy {
     ///
     /// # Safety
     /// `4 * LANES` bytes from `to` on must be writable.
-    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [Self::F; 4]);
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [Self::F; 4]);
+    /// Writes the lowest byte of each of the first `n` lanes' bits, side by side.
+    ///
+    /// # Safety
+    /// `n` bytes from `to` on must be writable, at most `LANES`.
+    unsafe fn store_bytes_ptr(self, to: *mut u8, v: Self::F, n: usize);
     /// Makes streamed writes visible in order with later ones.
     fn fence(self);
     /// Hints that the line at `at` is about to be read. Any address may be given.
@@ -145,10 +150,17 @@ pub(crate) trait Simd: Copy {
 
     /// [`Simd::store_lowest_bytes_ptr`] to the first `4 * LANES` bytes of `x`.
     #[inline(always)]
-    fn store_lowest_bytes(self, x: &mut [i8], v: [Self::F; 4]) {
+    fn store_lowest_bytes(self, x: &mut [u8], v: [Self::F; 4]) {
         assert!(x.len() >= 4 * Self::LANES);
         // SAFETY: just checked.
         unsafe { self.store_lowest_bytes_ptr(x.as_mut_ptr(), v) }
+    }
+
+    /// Writes the lowest bytes of as many lanes as fit into `x`.
+    #[inline(always)]
+    fn store_bytes(self, x: &mut [u8], v: Self::F) {
+        // SAFETY: no more bytes than `x` has.
+        unsafe { self.store_bytes_ptr(x.as_mut_ptr(), v, x.len().min(Self::LANES)) }
     }
 
     /// Reads `x`, at most `LANES` elements; the lanes after its end are zero.

@@ -212,7 +212,7 @@ impl Tile {
                     rows: bytes[BLOCK_KEYS * kv.shape.key_bytes()..].as_ptr(),
                     row_stride: STEP,
                     step_stride: STEP * head_dim,
-                    panels: self.columns.weights.as_ptr(),
+                    panels: self.columns.weights.as_ptr().cast(),
                     panel_stride: PANEL * BLOCK_KEYS,
                     steps: keys.div_ceil(STEP),
                     corrections: self.columns.corrections.as_ptr(),
@@ -243,12 +243,13 @@ impl Tile {
 
 /// `module::attention` for an instruction set whose dot product is found at compile time, or while running.
 macro_rules! set {
-    ($set:ident, $constant:ident, $choose:expr) => {
+    ($set:ident, $choose:expr) => {
         pub(crate) mod $set {
             use super::*;
 
             pub(crate) fn attention(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
-                const PARTS: Parts = Parts { quantize: quantize::$constant, weigh: columns::$set::weigh };
+                const PARTS: Parts =
+                    Parts { quantize: quantize::$set::quantize, weigh: columns::$set::weigh };
                 let run: unsafe fn(&Parts, Rows<'_>, &Cache<'_>, f32, RowsMut<'_>) = $choose;
                 // SAFETY: a table is only given out where its instruction set is available.
                 unsafe { run(&PARTS, q, kv, scale, out) }
@@ -256,19 +257,17 @@ macro_rules! set {
         }
     };
 }
-set!(scalar, SCALAR, all_heads::<lanes::Scalar>);
+set!(scalar, all_heads::<lanes::Scalar>);
 #[cfg(target_arch = "x86_64")]
 set!(
     avx2,
-    AVX2,
     if is_x86_feature_detected!("avxvnni") { all_heads::<lanes::AvxVnni> } else { all_heads::<lanes::Avx2> }
 );
 #[cfg(target_arch = "x86_64")]
-set!(avx512, AVX512, all_heads::<lanes::Avx512>);
+set!(avx512, all_heads::<lanes::Avx512>);
 #[cfg(target_arch = "aarch64")]
 set!(
     neon,
-    NEON,
     if std::arch::is_aarch64_feature_detected!("dotprod") {
         all_heads::<lanes::NeonDot>
     } else {

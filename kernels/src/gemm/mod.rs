@@ -37,20 +37,20 @@ pub struct Functions {
 }
 
 macro_rules! functions {
-    ($name:ident, $i8:ident) => {
+    ($name:ident, $set:ident, $i8:ident) => {
         pub(crate) const $name: Functions = Functions {
             f32: f32::$name,
             bf16: bf16::$name,
             i8: i8::$i8,
             i4: i4::$name,
-            quantize: quantize::$name,
+            quantize: quantize::$set::quantize,
         };
     };
 }
-functions!(SCALAR, SCALAR);
+functions!(SCALAR, scalar, SCALAR);
 #[cfg(target_arch = "x86_64")]
-functions!(AVX2, BEST_AVX2);
+functions!(AVX2, avx2, BEST_AVX2);
 #[cfg(target_arch = "x86_64")]
-functions!(AVX512, AVX512);
+functions!(AVX512, avx512, AVX512);
 #[cfg(target_arch = "aarch64")]
-functions!(NEON, BEST_NEON);
+functions!(NEON, neon, BEST_NEON);

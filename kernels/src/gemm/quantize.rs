@@ -1,10 +1,14 @@
 //! Rows of 8-bit inputs with a scale of their own, made while running.
 
 use crate::rows::Rows;
+use crate::simd::{Simd, instruction_sets};
 use crate::table::Table;
 
 /// What an 8-bit input of value zero is stored as: the dot products of x86 take one side unsigned.
 pub(crate) const ZERO: i32 = 128;
+/// 1.5 · 2^23, which added to a number leaves the rounded number in the lowest bits, and [`ZERO`]. The same everywhere,
+/// and a vector's operation even where the instruction set cannot round.
+pub(crate) const ROUNDER: f32 = 12_583_040.0;
 /// Rows whose largest magnitude is below this count as all zeros, so that no reciprocal overflows.
 const SMALLEST: f32 = 1e-30;
 
@@ -94,14 +98,31 @@ pub fn quantize_rows_with<'a>(
 
 /// Quantizes one row into at least as many bytes and returns its scale.
 #[inline(always)]
-pub(crate) fn quantize(x: &[f32], out: &mut [u8]) -> f32 {
-    // Magnitudes of floats are ordered like their bits, with NaN above infinity above all numbers.
-    let largest = f32::from_bits(x.iter().fold(0, |largest, v| largest.max(v.to_bits() & 0x7fff_ffff)));
+pub(crate) fn quantize_row<S: Simd>(s: S, x: &[f32], out: &mut [u8]) -> f32 {
+    let whole = x.len() - x.len() % S::LANES;
+    let (mut most, mut least, mut poison) = (s.splat(0.0), s.splat(0.0), s.splat(0.0));
+    let mut look = |v: S::F| {
+        (most, least) = (s.max(v, most), s.min(v, least));
+        // NaN stays NaN, and what is infinite becomes it.
+        poison = s.mul_add(v, s.splat(0.0), poison);
+    };
+    for i in (0..whole).step_by(S::LANES) {
+        look(s.load(&x[i..]));
+    }
+    if whole < x.len() {
+        look(s.load_partial(&x[whole..]));
+    }
+    let magnitude = s.max_lane(s.max(most, s.sub(s.splat(0.0), least)));
+    let largest = if s.sum(poison) == 0.0 { magnitude } else { f32::NAN };
+    let (factor, scale) = factor_and_scale(largest);
     let (values, padding) = out.split_at_mut(x.len());
     padding.fill(ZERO as u8);
-    let (factor, scale) = factor_and_scale(largest);
-    for (out, &value) in values.iter_mut().zip(x) {
-        *out = (round(value, factor).wrapping_add(ZERO)) as u8;
+    let factor = s.splat(factor);
+    for i in (0..whole).step_by(S::LANES) {
+        s.store_bytes(&mut values[i..], rounded(s, s.load(&x[i..]), factor));
+    }
+    if whole < x.len() {
+        s.store_bytes(&mut values[whole..], rounded(s, s.load_partial(&x[whole..]), factor));
     }
     scale
 }
@@ -119,46 +140,16 @@ pub(crate) fn factor_and_scale(largest: f32) -> (f32, f32) {
     }
 }
 
-/// The nearest integer to `value * factor`, ties to even, as the lowest byte.
+/// The nearest integers to `value * factor`, ties to even, [`ZERO`] added, as the lowest bytes.
 #[inline(always)]
-pub(crate) fn round(value: f32, factor: f32) -> i32 {
-    // Adding 1.5 * 2^23 leaves the rounded integer in the low bits: the same everywhere, and vectorized even where
-    // the instruction set cannot round.
-    const ROUNDER: f32 = 12_582_912.0;
-    ((value * factor + ROUNDER).to_bits() as i32).wrapping_sub(ROUNDER.to_bits() as i32)
+pub(crate) fn rounded<S: Simd>(s: S, value: S::F, factor: S::F) -> S::F {
+    // Not fused, so that all instruction sets round alike.
+    s.add(s.mul(value, factor), s.splat(ROUNDER))
 }
 
 /// `quantize` for one instruction set.
 pub(crate) type Function = fn(&[f32], &mut [u8]) -> f32;
 
-// Plain Rust: the compiler vectorizes it for each instruction set.
-pub(crate) const SCALAR: Function = |x, out| quantize(x, out);
-
-macro_rules! compiled_for {
-    ($(#[$attribute:meta])* $name:ident, $features:literal) => {
-        $(#[$attribute])*
-        pub(crate) const $name: Function = {
-            #[target_feature(enable = $features)]
-            fn enabled(x: &[f32], out: &mut [u8]) -> f32 {
-                quantize(x, out)
-            }
-            // SAFETY: a table is only given out where its instruction set is available.
-            |x, out| unsafe { enabled(x, out) }
-        };
-    };
+instruction_sets! {
+    quantize = quantize_row(x: &[f32], out: &mut [u8]) -> f32;
 }
-compiled_for!(
-    #[cfg(target_arch = "x86_64")]
-    AVX2,
-    "avx2"
-);
-compiled_for!(
-    #[cfg(target_arch = "x86_64")]
-    AVX512,
-    "avx512f,avx512bw,avx512vl"
-);
-compiled_for!(
-    #[cfg(target_arch = "aarch64")]
-    NEON,
-    "neon"
-);

@@ -146,7 +146,7 @@ impl Simd for Avx2 {
         unsafe { _mm256_stream_ps(to, v) }
     }
     #[inline(always)]
-    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [__m256; 4]) {
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [__m256; 4]) {
         // SAFETY: the caller's promise; the token is proof of the instruction set.
         unsafe {
             let [a, b, c, d] = v.map(|v| _mm256_castps_si256(v));
@@ -155,6 +155,23 @@ impl Simd for Avx2 {
             let ab = _mm256_or_si256(low(a), _mm256_slli_epi32::<8>(low(b)));
             let cd = _mm256_or_si256(_mm256_slli_epi32::<16>(low(c)), _mm256_slli_epi32::<24>(d));
             _mm256_storeu_si256(to.cast(), _mm256_or_si256(ab, cd));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes_ptr(self, to: *mut u8, v: __m256, n: usize) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set. The shuffle gathers four bytes in
+        // each half.
+        unsafe {
+            let pick = _mm256_set1_epi64x(0x0000_0000_0c08_0400);
+            let halves = _mm256_shuffle_epi8(_mm256_castps_si256(v), pick);
+            let low = _mm256_castsi256_si128(halves);
+            let bytes = _mm_unpacklo_epi32(low, _mm256_extracti128_si256::<1>(halves));
+            if n >= 8 {
+                _mm_storel_epi64(to.cast(), bytes);
+            } else {
+                let bytes = _mm_cvtsi128_si64(bytes).to_le_bytes();
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, n);
+            }
         }
     }
     #[inline(always)]

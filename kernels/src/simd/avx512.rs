@@ -126,7 +126,7 @@ impl Simd for Avx512 {
         unsafe { _mm512_stream_ps(to, v) }
     }
     #[inline(always)]
-    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [__m512; 4]) {
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [__m512; 4]) {
         // SAFETY: the caller's promise; the token is proof of the instruction set. Masks select the second, third
         // and fourth byte of each lane.
         unsafe {
@@ -135,6 +135,18 @@ impl Simd for Avx512 {
             let abc = _mm512_mask_mov_epi8(ab, 0x4444_4444_4444_4444, _mm512_slli_epi32::<16>(c));
             let abcd = _mm512_mask_mov_epi8(abc, 0x8888_8888_8888_8888, _mm512_slli_epi32::<24>(d));
             _mm512_storeu_si512(to.cast(), abcd);
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes_ptr(self, to: *mut u8, v: __m512, n: usize) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set. Masked bytes are not written.
+        unsafe {
+            let bytes = _mm512_cvtepi32_epi8(_mm512_castps_si512(v));
+            if n >= 16 {
+                _mm_storeu_si128(to.cast(), bytes);
+            } else {
+                _mm_mask_storeu_epi8(to.cast(), self.first(n), bytes);
+            }
         }
     }
     #[inline(always)]

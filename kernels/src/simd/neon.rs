@@ -167,7 +167,7 @@ impl Simd for Neon {
         unsafe { self.store_ptr(to, v) }
     }
     #[inline(always)]
-    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [float32x4_t; 4]) {
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [float32x4_t; 4]) {
         // SAFETY: the caller's promise; the token is proof of the instruction set. Each shift inserts above the bits
         // that it keeps.
         unsafe {
@@ -176,6 +176,16 @@ impl Simd for Neon {
             let abc = vsliq_n_u32::<16>(ab, c);
             let abcd = vsliq_n_u32::<24>(abc, d);
             vst1q_u8(to.cast(), vreinterpretq_u8_u32(abcd));
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes_ptr(self, to: *mut u8, v: float32x4_t, n: usize) {
+        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        unsafe {
+            let halves = vmovn_u32(vreinterpretq_u32_f32(v));
+            let bytes = vmovn_u16(vcombine_u16(halves, halves));
+            let bytes = vget_lane_u32::<0>(vreinterpret_u32_u8(bytes)).to_le_bytes();
+            std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, n.min(4));
         }
     }
     #[inline(always)]

@@ -147,11 +147,18 @@ impl Simd for Portable {
         unsafe { self.store_ptr(to, v) }
     }
     #[inline(always)]
-    unsafe fn store_lowest_bytes_ptr(self, to: *mut i8, v: [Self::F; 4]) {
+    unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [Self::F; 4]) {
         for i in 0..LANES {
-            let bytes = v.map(|v| v[i].to_bits() as i8);
+            let bytes = v.map(|v| v[i].to_bits() as u8);
             // SAFETY: the caller's promise; an array of bytes has no alignment.
-            unsafe { to.add(4 * i).cast::<[i8; 4]>().write(bytes) };
+            unsafe { to.add(4 * i).cast::<[u8; 4]>().write(bytes) };
+        }
+    }
+    #[inline(always)]
+    unsafe fn store_bytes_ptr(self, to: *mut u8, v: Self::F, n: usize) {
+        for (i, x) in v.iter().enumerate().take(n) {
+            // SAFETY: the caller's promise.
+            unsafe { to.add(i).write(x.to_bits() as u8) };
         }
     }
     #[inline(always)]

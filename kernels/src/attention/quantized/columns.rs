@@ -20,8 +20,8 @@ const LOWEST: f32 = -152.0;
 pub(super) struct Columns {
     /// `[key][lane]`, in powers of two.
     pub scores: [f32; BLOCK_KEYS * LANES],
-    /// `[panel][BLOCK_KEYS / 4][16][4]`: from -127, which is none, to 127.
-    pub weights: [i8; BLOCK_KEYS * LANES],
+    /// `[panel][BLOCK_KEYS / 4][16][4]`: signed bytes from -127, which is none, to 127.
+    pub weights: [u8; BLOCK_KEYS * LANES],
     /// -128 times the sum of each lane's weights.
     pub corrections: [i32; LANES],
     /// What sums so far are to be multiplied by, and those of this block.

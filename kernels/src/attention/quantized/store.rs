@@ -1,13 +1,13 @@
 //! Rounding keys and values to 8 bits, a block at a time.
 
-use super::{BLOCK_KEYS, BLOCK_STEPS, STEP, Shape};
-use crate::gemm::quantize::{ZERO, factor_and_scale, quantize, round};
+use super::{BLOCK_KEYS, STEP, Shape};
+use crate::gemm::quantize::{ROUNDER, ZERO, factor_and_scale, quantize_row, rounded};
 use crate::rows::Rows;
 use crate::simd::{Simd, instruction_sets};
 use crate::table::Table;
 
-/// Channels whose values are rounded at once.
-const CHANNELS: usize = 16;
+/// Bytes that four keys' values of one vector of channels take, on any instruction set.
+const MAX_VECTOR_BYTES: usize = 64;
 
 /// Where [`store_block`] writes: the caches of one layer, as in [`super::Cache`].
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub(crate) mod sets {
 }
 
 #[inline(always)]
-fn store_heads<S: Simd>(_: S, k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheMut<'_>) {
+fn store_heads<S: Simd>(s: S, k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheMut<'_>) {
     let shape = kv.shape;
     let Shape { heads, head_dim } = shape;
     let width = heads * head_dim;
@@ -56,62 +56,62 @@ fn store_heads<S: Simd>(_: S, k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheM
         let (value_scales, value_sums) = value_scales.split_at_mut(head_dim);
         let key_rows = keys.chunks_exact_mut(shape.key_bytes());
         for (r, (bytes, scale)) in key_rows.zip(key_scales).take(k.count).enumerate() {
-            *scale = quantize(&k.row(r, width)[head * head_dim..][..head_dim], bytes);
+            *scale = quantize_row(s, &k.row(r, width)[head * head_dim..][..head_dim], bytes);
         }
-        for channel in (0..head_dim).step_by(CHANNELS) {
-            let channels = channel..head_dim.min(channel + CHANNELS);
-            let scales = &mut value_scales[channels.clone()];
-            let sums = &mut value_sums[channels.clone()];
-            store_channels(v, head * head_dim, channels, head_dim, values, scales, sums);
+        let first = head * head_dim;
+        for channel in (0..head_dim).step_by(S::LANES) {
+            let count = S::LANES.min(head_dim - channel);
+            let scales = &mut value_scales[channel..][..count];
+            let sums = &mut value_sums[channel..][..count];
+            store_channels(s, v, first + channel, &mut values[channel * STEP..], head_dim, scales, sums);
         }
     }
 }
 
-/// Stores some channels of the values: those from `first + channels.start` on of the rows of `v`.
+/// Stores a vector of channels of the values, or fewer: those from `first` on of the rows of `v`. `values` begins
+/// where the first of them goes.
 #[inline(always)]
-fn store_channels(
+fn store_channels<S: Simd>(
+    s: S,
     v: Rows<'_>,
     first: usize,
-    channels: std::ops::Range<usize>,
-    head_dim: usize,
     values: &mut [u8],
+    head_dim: usize,
     scales: &mut [f32],
     sums: &mut [f32],
 ) {
-    let count = channels.len();
-    let row = |r: usize| &v.row(r, first + channels.end)[first + channels.start..];
-    // Magnitudes of floats are ordered like their bits, with NaN above infinity above all numbers.
-    let mut largest = [0u32; CHANNELS];
+    let count = scales.len();
+    let row = |r: usize| s.load_partial(&v.row(r, first + count)[first..]);
+    let (mut most, mut least, mut poison) = (s.splat(0.0), s.splat(0.0), s.splat(0.0));
     for r in 0..v.count {
-        for (largest, x) in largest.iter_mut().zip(row(r)) {
-            *largest = (*largest).max(x.to_bits() & 0x7fff_ffff);
+        let x = row(r);
+        (most, least) = (s.max(x, most), s.min(x, least));
+        // NaN stays NaN, and what is infinite becomes it.
+        poison = s.mul_add(x, s.splat(0.0), poison);
+    }
+    let mut factors = [0.0; MAX_VECTOR_BYTES / STEP];
+    // Of zeros only where all is finite.
+    s.store(&mut factors, s.add(s.max(most, s.sub(s.splat(0.0), least)), poison));
+    for (factor, scale) in factors.iter_mut().zip(scales) {
+        (*factor, *scale) = factor_and_scale(*factor);
+    }
+    let factor = s.load(&factors);
+    let mut total = s.splat(0.0);
+    for (step, four) in (0..v.count).step_by(STEP).zip(values.chunks_mut(STEP * head_dim)) {
+        let mut bytes = [s.splat(ROUNDER); STEP];
+        for (r, bytes) in (step..v.count).zip(&mut bytes) {
+            *bytes = rounded(s, row(r), factor);
+            total = s.add(total, s.sub(*bytes, s.splat(ROUNDER)));
+        }
+        if count == S::LANES {
+            s.store_lowest_bytes(four, bytes);
+        } else {
+            let mut staged = [ZERO as u8; MAX_VECTOR_BYTES];
+            s.store_lowest_bytes(&mut staged, bytes);
+            four[..count * STEP].copy_from_slice(&staged[..count * STEP]);
         }
     }
-    let mut factors = [0.0; CHANNELS];
-    for c in 0..count {
-        (factors[c], scales[c]) = factor_and_scale(f32::from_bits(largest[c]));
-    }
-    let mut totals = [0; CHANNELS];
-    for (step, four) in values.chunks_exact_mut(STEP * head_dim).take(BLOCK_STEPS).enumerate() {
-        if step * STEP >= v.count {
-            break;
-        }
-        let four = &mut four[channels.start * STEP..channels.end * STEP];
-        for j in 0..STEP {
-            let r = step * STEP + j;
-            if r < v.count {
-                for (c, &x) in row(r).iter().enumerate() {
-                    // Of what is not finite only the scale matters.
-                    let rounded = i32::from(round(x, factors[c]) as i8);
-                    totals[c] += rounded;
-                    four[c * STEP + j] = (rounded + ZERO) as u8;
-                }
-            } else {
-                (0..count).for_each(|c| four[c * STEP + j] = ZERO as u8);
-            }
-        }
-    }
-    for (sum, total) in sums.iter_mut().zip(totals) {
-        *sum = (127 * total) as f32;
-    }
+    let mut totals = [0.0; MAX_VECTOR_BYTES / STEP];
+    s.store(&mut totals, s.mul(total, s.splat(127.0)));
+    sums.copy_from_slice(&totals[..count]);
 }
