@@ -2,10 +2,13 @@
 //! to run our engine on a recording: as a user would, or part by part on the calling thread.
 
 pub mod bootstrap;
+#[cfg(target_arch = "x86_64")]
+pub mod ceiling;
 pub mod lab;
 pub mod live;
 pub mod passes;
 pub mod recognizer;
 pub mod recordings;
 pub mod stopwatch;
+pub mod timing;
 pub mod wer;

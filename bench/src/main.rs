@@ -20,6 +20,9 @@ enum Command {
     Lab(Box<cli::lab::Args>),
     /// Measure live streams: latency, stability, accuracy, capacity
     Live(cli::live::Args),
+    /// Compare encoder and decode step with what one core can do at most
+    #[cfg(target_arch = "x86_64")]
+    Limits(cli::limits::Args),
     /// Print word error rates over transcribed recordings
     Wer(cli::wer::Args),
     /// Bring a model into the cache and print its folder
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Lab(args) => cli::lab::run_lab(&args),
         Command::Live(args) => cli::live::run(&args),
+        #[cfg(target_arch = "x86_64")]
+        Command::Limits(args) => cli::limits::run(&args),
         Command::Wer(args) => cli::wer::run(&args),
         Command::Fetch(args) => cli::fetch::run(&args),
         Command::Serve(args) => cli::serve::run(&args),

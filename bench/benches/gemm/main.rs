@@ -4,12 +4,9 @@
 //! `cargo bench -p voxlane-bench --bench gemm [-- WORD]`, where WORD picks the tables whose name holds it.
 #![allow(clippy::print_stdout, reason = "a bench reports on stdout")]
 
-mod ceiling;
-mod timing;
-
-use ceiling::{Ceilings, read_bandwidth};
 use std::hint::black_box;
-use timing::medians;
+use voxlane_bench::ceiling::{self, Ceilings, read_bandwidth};
+use voxlane_bench::timing::medians;
 use voxlane_kernels::gemm::i8::{PackedMut, QuantizedRows, quantize_rows};
 use voxlane_kernels::gemm::{self, Epilogue};
 use voxlane_kernels::projection::{self, PanelBound, ShortList};

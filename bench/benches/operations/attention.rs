@@ -1,7 +1,9 @@
 //! Attention of an encoder (every query sees every key) and of one decode step, at Moonshine tiny's shape.
 
-use crate::{Contender, ceiling, compare, noise, tables};
+use crate::{Contender, compare, noise, tables};
 use std::hint::black_box;
+use voxlane_bench::ceiling;
+use voxlane_kernels::attention::quantized::{BLOCK_KEYS, Cache, CacheMut, Shape, store_block};
 use voxlane_kernels::attention::{KeyValue, Visible, capacity_for};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
@@ -15,6 +17,7 @@ pub fn run() {
     let capacity = capacity_for(KEYS);
     let (q, keys, values) = (noise(KEYS * WIDTH), noise(WIDTH * capacity), noise(WIDTH * capacity));
     let kv = KeyValue { keys: &keys, values: &values, heads: HEADS, head_dim: HEAD_DIM, capacity };
+    eight_bits(&q);
     let peak = ceiling::measure().f32_gflops;
     for (title, queries) in
         [("encoder, 415 queries", KEYS), ("draft, 8 queries", 8), ("decode step, 1 query", 1)]
@@ -42,4 +45,28 @@ pub fn run() {
             gflops / peak
         );
     }
+}
+
+/// The encoder's attention over keys and values of 8 bits, storing them included.
+fn eight_bits(q: &[f32]) {
+    let shape = Shape { heads: HEADS, head_dim: HEAD_DIM };
+    let mut contenders: Vec<Contender<'_>> = Vec::new();
+    for table in tables() {
+        let mut out = vec![0.0; q.len()];
+        let (mut bytes, mut scales) = (vec![0; shape.bytes_len(KEYS)], vec![0.0; shape.scales_len(KEYS)]);
+        contenders.push((
+            table.isa.name(),
+            Box::new(move || {
+                let rows = Rows::dense(black_box(q), WIDTH);
+                for (block, first) in (0..KEYS).step_by(BLOCK_KEYS).enumerate() {
+                    let part = rows.range(first, BLOCK_KEYS.min(KEYS - first));
+                    let cache = CacheMut { bytes: &mut bytes, scales: &mut scales, shape };
+                    store_block(part, part, block, cache);
+                }
+                let cache = Cache { bytes: &bytes, scales: &scales, shape, positions: KEYS };
+                (table.attention_i8)(rows, &cache, 1.0 / 6.0, RowsMut::dense(&mut out, WIDTH));
+            }),
+        ));
+    }
+    compare("encoder, 415 queries, 8 bits", contenders);
 }

@@ -5,17 +5,12 @@
 #![allow(clippy::print_stdout, reason = "a bench reports on stdout")]
 
 mod attention;
-#[path = "../gemm/ceiling.rs"]
-#[allow(dead_code, reason = "shared with the bench of the products, which needs more of it")]
-mod ceiling;
 mod elementwise;
 mod mel;
 mod reductions;
-#[path = "../gemm/timing.rs"]
-mod timing;
 mod transposes;
 
-use timing::medians;
+use voxlane_bench::timing::medians;
 use voxlane_kernels::isa::Isa;
 use voxlane_kernels::table::Table;
 

@@ -2,6 +2,8 @@
 
 pub mod fetch;
 pub mod lab;
+#[cfg(target_arch = "x86_64")]
+pub mod limits;
 pub mod live;
 pub mod serve;
 pub mod wer;

@@ -156,9 +156,9 @@ impl<D: Dots, F: Finish<D::Lanes>, const M: usize, const P: usize> Task for Tile
                         }
                     }
                 }
-                for m in 0..M {
-                    for p in 0..P {
-                        finish.put(row + m, (panel + p) * PANEL, D::finish(sums[m][p]));
+                for (m, sums) in sums.iter().enumerate() {
+                    for (p, &sums) in sums.iter().enumerate() {
+                        finish.put(row + m, (panel + p) * PANEL, D::finish(sums));
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! What one core of this machine can do at most: arithmetic and reads.
 
+use crate::stopwatch::Stopwatch;
 use crate::timing::seconds_of_best;
 use std::hint::black_box;
 
@@ -44,7 +45,6 @@ pub fn read_bandwidth(bytes: usize) -> f64 {
 const ROUNDS: usize = 200_000;
 const CHAINS: usize = 24;
 
-#[cfg(target_arch = "x86_64")]
 mod loops {
     use super::{CHAINS, ROUNDS};
     use std::arch::x86_64::*;
@@ -101,21 +101,18 @@ mod loops {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
 fn sum(data: &[u64]) -> u64 {
     assert!(is_x86_feature_detected!("avx512f"), "the ceilings are measured with AVX-512");
     // SAFETY: just checked.
     unsafe { loops::sum(data) }
 }
 
-#[cfg(target_arch = "x86_64")]
 fn f32_peak() -> f64 {
     assert!(is_x86_feature_detected!("avx512f"), "the ceilings are measured with AVX-512");
     // SAFETY: just checked.
     (ROUNDS * CHAINS * 16 * 2) as f64 / seconds_of_best(9, || unsafe { loops::multiply_adds() })
 }
 
-#[cfg(target_arch = "x86_64")]
 fn bf16_peak() -> Option<f64> {
     is_x86_feature_detected!("avx512bf16").then(|| {
         // SAFETY: just checked.
@@ -123,9 +120,26 @@ fn bf16_peak() -> Option<f64> {
     })
 }
 
-#[cfg(target_arch = "x86_64")]
 fn i8_peak() -> f64 {
     assert!(is_x86_feature_detected!("avx512vnni"), "the ceilings are measured with AVX-512 VNNI");
     // SAFETY: just checked.
     (ROUNDS * CHAINS * 64 * 2) as f64 / seconds_of_best(9, || unsafe { loops::dots() })
+}
+
+/// One look at the rate of f32 multiply-adds, in operations a second, by `watch`.
+pub fn f32_rate(watch: Stopwatch) -> f64 {
+    assert!(is_x86_feature_detected!("avx512f"), "the ceilings are measured with AVX-512");
+    let start = watch.now();
+    // SAFETY: just checked.
+    unsafe { loops::multiply_adds() };
+    (ROUNDS * CHAINS * 16 * 2) as f64 / (watch.now() - start).as_secs_f64()
+}
+
+/// One look at the rate of 8-bit dot products, in operations a second, by `watch`.
+pub fn i8_rate(watch: Stopwatch) -> f64 {
+    assert!(is_x86_feature_detected!("avx512vnni"), "the ceilings are measured with AVX-512 VNNI");
+    let start = watch.now();
+    // SAFETY: just checked.
+    unsafe { loops::dots() };
+    (ROUNDS * CHAINS * 64 * 2) as f64 / (watch.now() - start).as_secs_f64()
 }
