@@ -118,8 +118,14 @@ fn programs(context: &Context, outcome: &mut Outcome) -> Result<Vec<Program>> {
     let scripts = context.scripts()?;
     let model = manager::fetch(&context.model)?.dir().to_owned();
     // Name, the Python module that it needs, script, and what comes before the file.
-    let others: [(&str, &str, &str, Option<PathBuf>); 3] = [
+    let others: [(&str, &str, &str, Option<PathBuf>); 4] = [
         ("onnxruntime, same weights", "onnxruntime", "moonshine_transcribe.py", Some(model.clone())),
+        (
+            "useful-moonshine-onnx, same weights",
+            "moonshine_onnx",
+            "useful_moonshine_transcribe.py",
+            Some(model.clone()),
+        ),
         ("moonshine-voice", "moonshine_voice", "moonshine_voice_transcribe.py", Some(model)),
         ("faster-whisper (Whisper tiny.en, int8)", "faster_whisper", "faster_whisper_transcribe.py", None),
     ];

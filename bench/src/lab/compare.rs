@@ -66,11 +66,11 @@ impl<'a> Comparison<'a> {
             let processor = report.machine.get("processor").unwrap_or("an unknown processor");
             write!(
                 body,
-                "<p><b>{name}</b>: <code>{}</code>, version {}, on {}, begun {} seconds after 1970.</p>",
+                "<p><b>{name}</b>: <code>{}</code>, version {}, on {}, begun {}.</p>",
                 escaped(&report.command),
                 escaped(&report.version),
                 escaped(processor),
-                report.began_unix
+                table::utc(report.began_unix)
             )?;
         }
         for table in self.tables() {

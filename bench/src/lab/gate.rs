@@ -70,6 +70,21 @@ pub fn judge(baseline: &Report, run: &Report) -> Vec<Judged> {
     judged
 }
 
+/// The better of two judgements of each figure. A regression shows every time; a busy moment does not.
+pub fn better(first: Vec<Judged>, second: &[Judged]) -> Vec<Judged> {
+    let rank = |verdict: Verdict| verdict as u8;
+    first
+        .into_iter()
+        .map(|judged| {
+            let again = second.iter().find(|other| other.name == judged.name);
+            match again {
+                Some(again) if rank(again.verdict) < rank(judged.verdict) => again.clone(),
+                _ => judged,
+            }
+        })
+        .collect()
+}
+
 /// Whether anything failed.
 pub fn has_failed(judged: &[Judged]) -> bool {
     judged.iter().any(|figure| figure.verdict == Verdict::Fail)
@@ -130,6 +145,16 @@ mod tests {
         let old = [("a", 100.0, Role::Component)];
         assert_eq!(verdicts(&old, &[("a", 200.0, Role::Component)], 2.0), [Verdict::Pass]);
         assert_eq!(verdicts(&old, &[("a", 100.0, Role::Component)], 0.5), [Verdict::Fail]);
+    }
+
+    #[test]
+    fn what_passes_once_passes() {
+        let judged = |verdict, text: &str| vec![Judged { name: "a".into(), text: text.into(), verdict }];
+        let found = better(judged(Verdict::Fail, "slow"), &judged(Verdict::Pass, "fast"));
+        assert_eq!(found, judged(Verdict::Pass, "fast"));
+        let found = better(judged(Verdict::Warn, "slow"), &judged(Verdict::Fail, "slower"));
+        assert_eq!(found, judged(Verdict::Warn, "slow"));
+        assert_eq!(better(judged(Verdict::Fail, "slow"), &[]), judged(Verdict::Fail, "slow"));
     }
 
     #[test]

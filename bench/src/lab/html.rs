@@ -29,13 +29,13 @@ pub fn page(report: &Report) -> Result<String> {
     write!(
         body,
         "<h1>Voxlane latency lab</h1><p>Every number below comes from one run. <code>{}</code> (size <b>{}</b>, version {}), \
-         begun {} seconds after 1970, {} s long. A percentile is shown only where the sample count carries it: p90 from \
+         begun {}, {} s long. A percentile is shown only where the sample count carries it: p90 from \
          100 samples, p99 from 1,000, p99.9 from 10,000, p99.99 from 100,000; otherwise there is a dash. Intervals hold \
          95 % of bootstrap estimates. Figures in milliseconds of different runs are not compared; ratios within a run are.</p>",
         escaped(&report.command),
         escaped(&report.size),
         escaped(&report.version),
-        report.began_unix,
+        table::utc(report.began_unix),
         table::number(report.seconds),
     )?;
     body += "<nav><h3>Contents</h3><ol><li><a href=\"#goals\">What was to be shown</a></li><li><a href=\"#machine\">The machine</a></li>";

@@ -7,6 +7,7 @@ use super::links::{self, Message};
 use super::open_loop::{Lag, OpenLoop};
 use super::outcome::{Cell, Outcome, Role, Unit};
 use super::pin::{on_core, pin};
+use super::table::counted;
 use crate::bootstrap::median;
 use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
@@ -86,14 +87,18 @@ fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
         }
         let mut members = Vec::new();
         for (number, kind) in KINDS.iter().enumerate() {
-            let name = format!("{}, {threads} threads", kind.link);
+            let name = format!("{}, {}", kind.link, counted(threads, "thread"));
             let lag = Lag { hop: HOP, lag: lags[number].clone() };
             void += usize::from(lag.is_void());
             let latency = Distribution::of(name, &latencies[number])?.oversubscribed(oversubscribed);
             let cost = median(&mut costs[number]);
             if kind.link == "voxlane" && !oversubscribed {
                 let role = if threads == 1 { Role::Component } else { Role::Hop };
-                outcome.figure(&format!("pipeline/lone frame, {threads} threads"), latency.p50(), role);
+                outcome.figure(
+                    &format!("pipeline/lone frame, {}", counted(threads, "thread")),
+                    latency.p50(),
+                    role,
+                );
             }
             rows.push(vec![
                 Cell::from(format!("{}{}", kind.link, if lag.is_void() { " (void)" } else { "" })),
@@ -106,7 +111,7 @@ fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
             members.push(latency);
         }
         outcome.group(
-            &format!("Lone frames through five stages in {threads} threads"),
+            &format!("Lone frames through five stages in {}", counted(threads, "thread")),
             Unit::Microseconds,
             members,
         );
@@ -254,18 +259,19 @@ where
     on_core(load.cores[0], || {
         let begun = clock.now();
         let mut generator = OpenLoop::new(clock, load.hop);
-        let mut sent = 0;
+        let (mut sent, mut waiting) = (0, None);
         loop {
-            if sent < load.frames {
-                if load.hop.is_zero() {
+            if load.hop.is_zero() {
+                if sent < load.frames {
                     sent += u64::from(first(clock.now().nanos()));
-                } else if clock.now() >= generator.due() {
-                    let due = generator.wait().nanos();
-                    // Lone frames never fill a link.
-                    while !first(due) {
-                        wait();
-                    }
-                    sent += 1;
+                }
+            } else {
+                if waiting.is_none() && sent < load.frames && clock.now() >= generator.due() {
+                    waiting = Some(generator.wait().nanos());
+                }
+                // A full link is emptied by the stages of this thread, so there is no waiting for it here.
+                if waiting.is_some_and(&mut first) {
+                    (waiting, sent) = (None, sent + 1);
                 }
             }
             let more = work(&mut crew, sink.as_mut(), load.frames, wait);
@@ -332,7 +338,9 @@ mod tests {
     #[test]
     fn every_pipeline_carries_every_frame() {
         for kind in &KINDS {
-            for (threads, hop) in [(1, HOP), (1, Duration::ZERO), (3, Duration::ZERO)] {
+            // The third falls behind, so that links fill up.
+            let loads = [(1, HOP), (1, Duration::ZERO), (2, Duration::from_nanos(100)), (3, Duration::ZERO)];
+            for (threads, hop) in loads {
                 let load = Load { frames: 200, hop, threads, cores: &[0] };
                 let passage = (kind.pass)(load).unwrap();
                 assert_eq!(passage.latency.len(), 200, "{} in {threads} threads", kind.link);

@@ -4,7 +4,7 @@ mod peers;
 mod player;
 
 use super::context::Context;
-use super::distribution::{Distribution, SEED, histogram};
+use super::distribution::{Distribution, SEED, nanos};
 use super::experiment::Experiment;
 use super::live::Deployment;
 use super::open_loop::Lag;
@@ -12,6 +12,7 @@ use super::outcome::{Cell, Outcome, Role, Unit};
 use super::pin::on_core;
 use super::process::resident_bytes;
 use super::sample::sample_clip;
+use super::table::counted;
 use crate::bootstrap::Interval;
 use crate::recognizer::Recognizer;
 use crate::recordings::{Clip, SAMPLE_RATE, read_samples, read_set};
@@ -36,6 +37,9 @@ pub const EXPERIMENT: Experiment = Experiment {
     needs_model: true,
     run,
 };
+
+/// A core carries so many streams if nine of ten finals come within this time.
+const CARRIED: Duration = Duration::from_millis(300);
 
 fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let set = match read_set(&context.clips) {
@@ -76,6 +80,7 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
         vec![(1, 1200.0), (8, 600.0), (32, 300.0), (64, 300.0), (128, 300.0), (192, 300.0)],
     );
     let (mut finals, mut partials, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    let mut carried = None;
     for (count, seconds) in plan {
         let deployment = Deployment {
             model: context.model.clone(),
@@ -88,7 +93,7 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
         let length = Duration::from_secs_f64(seconds);
         let heard = on_core(context.generator_core(), || play(&engine, &clock, &clips, count, length))?;
         let Heard { final_latency, partial_latency, lag, .. } = &heard;
-        let name = format!("{count} streams");
+        let name = counted(count, "stream");
         Lag { hop: FRAME, lag: lag.clone() }.report(&name, outcome)?;
         let latency = Distribution::of(name.clone(), final_latency)?;
         let millis = |nanos: Option<u64>| Cell::from(nanos.map(|nanos| nanos as f64 / 1e6));
@@ -105,6 +110,10 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
             heard.revised_finals.into(),
             resident_bytes().map(|bytes| bytes as f64 / f64::from(1 << 20)).into(),
         ]);
+        let slowest_tenth = final_latency.value_at_quantile(0.9);
+        if heard.refused_samples == 0 && !final_latency.is_empty() && slowest_tenth <= nanos(CARRIED) {
+            carried = Some((count, slowest_tenth));
+        }
         if count == 1 {
             outcome.figure("speech/final of one live stream", latency.p50(), Role::Whole);
         }
@@ -113,6 +122,14 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
             partials.push(Distribution::of(name, partial_latency)?);
         }
     }
+    outcome.note(match carried {
+        Some((count, p90)) => format!(
+            "The most streams of those tried that one core carried, nothing refused and nine of ten finals within {CARRIED:?}: {count} \
+             (the slowest tenth from {} ms on).",
+            super::table::number(p90 as f64 / 1e6)
+        ),
+        None => format!("No number of streams that was tried had nine of ten finals within {CARRIED:?} with nothing refused."),
+    });
     outcome.group("Finals: from the last sample to the text", Unit::Milliseconds, finals);
     if partials.is_empty() {
         outcome.missing("partials, and how often they change: the engine sent none");
@@ -143,15 +160,13 @@ fn word_errors(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result
     let mut rows = Vec::new();
     for &precision in precisions {
         let recognizer = Recognizer::start(&context.model, precision)?;
-        let (mut scores, mut audio, mut wall) = (Vec::new(), 0.0, histogram());
-        let mut seconds = 0.0;
+        let (mut scores, mut audio, mut seconds) = (Vec::new(), 0.0, 0.0);
         for clip in clips {
             let samples = read_samples(&clip.path)?;
             let heard = recognizer.recognize(&samples, Stopwatch::Wall)?;
             scores.push(Score::of(&clip.transcript, &heard.text));
             audio += samples.len() as f64 / f64::from(SAMPLE_RATE);
             seconds += heard.time.as_secs_f64();
-            super::distribution::record(&mut wall, super::distribution::nanos(heard.time));
         }
         let Score { errors, words } = scores.iter().copied().sum();
         let rate: Interval = rate_interval(&scores, SEED).scaled(100.0);

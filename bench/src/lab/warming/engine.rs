@@ -36,6 +36,7 @@ fn settings(context: &Context) -> Vec<Setting> {
 pub fn after_gaps(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let samples = short_clip(context)?;
     let (settings, clock) = (settings(context), Clock::new());
+    let mut without_gap = Vec::new();
     for (gap, count) in [
         (Duration::ZERO, context.pick(2usize, 10, 300, 2_000)),
         (Duration::from_millis(100), context.pick(1, 3, 40, 1_000)),
@@ -66,8 +67,20 @@ pub fn after_gaps(context: &Context, outcome: &mut Outcome) -> Result<()> {
             outcome.figure("engine/half a second of speech", steady.p50(), Role::Whole);
         }
         let named = settings.iter().zip(&times);
-        let members =
+        let members: Vec<Distribution> =
             named.map(|(setting, times)| Distribution::of(setting.name, times)).collect::<Result<_>>()?;
+        if gap.is_zero() {
+            without_gap.clone_from(&members);
+        }
+        let warmed = |pair: &(&Distribution, &Distribution)| !gap.is_zero() && pair.0.name.starts_with("on");
+        for (own, steady) in members.iter().zip(&without_gap).filter(warmed) {
+            let ratio = own.p50().zip(steady.p50()).map(|(own, steady)| own / steady);
+            outcome.goal(
+                format!("the engine after {gap:?}, warming {}: p50 to no gap", own.name),
+                ratio,
+                1.15,
+            );
+        }
         let title = if gap.is_zero() {
             "The engine, half a second of speech, no gap".into()
         } else {
