@@ -19,16 +19,16 @@ pub struct Deployment {
     pub slots: usize,
     /// How threads wait: `spin`, `yield` or `park`.
     pub wait: &'static str,
-    /// The fields of `[warm]`, as in a configuration file.
-    pub warm: &'static str,
+    /// Further tables, as in a configuration file.
+    pub tables: &'static str,
 }
 
 impl Deployment {
     /// As a configuration file.
     fn toml(&self) -> String {
-        let Deployment { model, core, slots, wait, warm } = self;
+        let Deployment { model, core, slots, wait, tables } = self;
         format!(
-            "model = \"{model}\"\n[warm]\n{warm}\n[[lane]]\nslots = {slots}\nwait = \"{wait}\"\ncores = {{ ingest = {core}, \
+            "model = \"{model}\"\n{tables}\n[[lane]]\nslots = {slots}\nwait = \"{wait}\"\ncores = {{ ingest = {core}, \
              features = {core}, encoder = {core}, decoder = {core}, emit = {core} }}\n"
         )
     }

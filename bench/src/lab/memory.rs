@@ -94,7 +94,8 @@ pub fn child(context: &Context, slots: usize, segments: usize) -> Result<Steps> 
     let resident = || resident_bytes().context("the system does not tell");
     let before = resident()?;
     let core = context.measured_core();
-    let engine = Deployment { model: context.model.clone(), core, slots, wait: "park", warm: "" }.start()?;
+    let engine =
+        Deployment { model: context.model.clone(), core, slots, wait: "park", tables: "" }.start()?;
     let started = resident()?;
     let clip = sample_clip(context)?;
     let mut streams = (0..slots).map(|_| open(&engine)).collect::<Result<Vec<_>>>()?;

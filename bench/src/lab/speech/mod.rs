@@ -1,5 +1,6 @@
 //! Speech as it comes live: latency, accuracy, and how many streams a core carries.
 
+mod conversations;
 mod peers;
 mod player;
 
@@ -30,8 +31,9 @@ pub const EXPERIMENT: Experiment = Experiment {
     method: "Recordings are played to the engine in real time, frame by frame of 20 ms, open loop: a pinned thread pushes every \
              frame when it is due, whatever the engine does. All stages of the engine run in one thread on the other core. The end \
              of each recording is told to the engine (a client's endpoint), and the final's latency counts from when its last \
-             sample was due until the client has the text; partials count from the newest sample that they reflect. Streams \
-             are added until the core is full; samples that the engine did not take are counted. Word error rates come \
+             sample was due until the client has the text. Streams \
+             are added until the core is full; samples that the engine did not take are counted. Then conversations: recordings with pauses between them, \
+             with endpoints by voice activity and a partial every 250 ms; a word that the next look changes or takes back is a flip. Word error rates come \
              from the whole set by the same public interface, pushed as fast as it is taken: finals do not depend on that. Other \
              systems transcribe the same recordings with the same weights where they can, on the same core, A B B A (bench/peers/compare.py).",
     needs_model: true,
@@ -51,6 +53,7 @@ fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     };
     streams(context, &set, outcome)?;
     if !set.is_empty() {
+        conversations::run(context, &set, outcome)?;
         word_errors(context, &set, outcome)?;
         peers::run(context, outcome)?;
     }
@@ -79,7 +82,7 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
         vec![(1, 20.0), (8, 20.0), (32, 16.0), (64, 16.0), (128, 16.0)],
         vec![(1, 1200.0), (8, 600.0), (32, 300.0), (64, 300.0), (128, 300.0), (192, 300.0)],
     );
-    let (mut finals, mut partials, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut finals, mut rows) = (Vec::new(), Vec::new());
     let mut carried = None;
     for (count, seconds) in plan {
         let deployment = Deployment {
@@ -87,12 +90,12 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
             core: context.measured_core(),
             slots: count,
             wait: "spin",
-            warm: "",
+            tables: "",
         };
         let engine = deployment.start()?;
         let length = Duration::from_secs_f64(seconds);
         let heard = on_core(context.generator_core(), || play(&engine, &clock, &clips, count, length))?;
-        let Heard { final_latency, partial_latency, lag, .. } = &heard;
+        let Heard { final_latency, lag, .. } = &heard;
         let name = counted(count, "stream");
         Lag { hop: FRAME, lag: lag.clone() }.report(&name, outcome)?;
         let latency = Distribution::of(name.clone(), final_latency)?;
@@ -105,9 +108,6 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
             millis(latency.quantile("p90")),
             millis((!final_latency.is_empty()).then(|| final_latency.max())),
             heard.refused_samples.into(),
-            heard.partial_words.into(),
-            heard.flipped_words.into(),
-            heard.revised_finals.into(),
             resident_bytes().map(|bytes| bytes as f64 / f64::from(1 << 20)).into(),
         ]);
         let slowest_tenth = final_latency.value_at_quantile(0.9);
@@ -118,9 +118,6 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
             outcome.figure("speech/final of one live stream", latency.p50(), Role::Whole);
         }
         finals.push(latency);
-        if !partial_latency.is_empty() {
-            partials.push(Distribution::of(name, partial_latency)?);
-        }
     }
     outcome.note(match carried {
         Some((count, p90)) => format!(
@@ -131,11 +128,6 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
         None => format!("No number of streams that was tried had nine of ten finals within {CARRIED:?} with nothing refused."),
     });
     outcome.group("Finals: from the last sample to the text", Unit::Milliseconds, finals);
-    if partials.is_empty() {
-        outcome.missing("partials, and how often they change: the engine sent none");
-    } else {
-        outcome.group("Partials: from the newest sample that they reflect", Unit::Milliseconds, partials);
-    }
     let columns = [
         "streams",
         "audio, s",
@@ -144,9 +136,6 @@ fn streams(context: &Context, set: &[Clip], outcome: &mut Outcome) -> Result<()>
         "p90, ms",
         "max, ms",
         "samples refused",
-        "words in partials",
-        "of these changed later",
-        "finals revised",
         "resident memory of lab and engine, MiB",
     ];
     outcome.table("Streams on one core, in real time", &columns, rows);

@@ -7,7 +7,7 @@ use crate::recordings::SAMPLE_RATE;
 use anyhow::{Result, bail};
 use hdrhistogram::Histogram;
 use std::time::Duration;
-use voxlane::{Clock, Engine, Event, Stream, Time, Transcript};
+use voxlane::{Clock, Engine, Event, Stream, Time};
 
 /// The time between two frames of a stream.
 pub const FRAME: Duration = Duration::from_millis(20);
@@ -19,18 +19,10 @@ const PAUSE_FRAMES: u32 = 20;
 pub struct Heard {
     /// Nanoseconds from when the last sample of a segment was due to its final.
     pub final_latency: Histogram<u64>,
-    /// The same for the newest sample that a partial reflects.
-    pub partial_latency: Histogram<u64>,
     /// The generator's.
     pub lag: Histogram<u64>,
     /// Samples that the engine did not take.
     pub refused_samples: u64,
-    /// Words in all partials.
-    pub partial_words: u64,
-    /// Of these, those that the next result of the segment had changed.
-    pub flipped_words: u64,
-    /// Finals that contradict what was called stable.
-    pub revised_finals: u64,
 }
 
 /// Plays `clips` to `count` streams for `length`, each stream with a recording of its own, one after the other. Call
@@ -46,15 +38,7 @@ pub fn play(
     length: Duration,
 ) -> Result<Heard> {
     let offset = Offset::between(engine, clock);
-    let mut heard = Heard {
-        final_latency: histogram(),
-        partial_latency: histogram(),
-        lag: histogram(),
-        refused_samples: 0,
-        partial_words: 0,
-        flipped_words: 0,
-        revised_finals: 0,
-    };
+    let mut heard = Heard { final_latency: histogram(), lag: histogram(), refused_samples: 0 };
     let mut players = (0..count)
         .map(|number| Ok(Player::new(open(engine)?, number % clips.len())))
         .collect::<Result<Vec<_>>>()?;
@@ -87,13 +71,11 @@ struct Player {
     pushed: u64,
     /// Where each recording began: its first sample's place in the stream, and when that sample was due to begin.
     starts: Vec<(u64, Time)>,
-    /// The words of the newest partial of the open segment.
-    words: Vec<String>,
 }
 
 impl Player {
     fn new(stream: Stream, clip: usize) -> Self {
-        Player { stream, clip, at: 0, pause: 0, pushed: 0, starts: Vec::new(), words: Vec::new() }
+        Player { stream, clip, at: 0, pause: 0, pushed: 0, starts: Vec::new() }
     }
 
     /// Pushes the frame whose last sample is due at `due`.
@@ -134,33 +116,14 @@ impl Player {
     fn listen(&mut self, clock: &Clock, heard: &mut Heard) -> Result<()> {
         match self.stream.try_next() {
             Some(Event::Final(text)) => {
-                self.result(&text, clock, &mut heard.final_latency);
-                heard.flipped_words += self.flips(&text.text);
-                heard.revised_finals += u64::from(text.revised);
-                self.words.clear();
+                if let Some(due) = self.due(text.end) {
+                    record(&mut heard.final_latency, clock.now().nanos_since(due));
+                }
             }
-            Some(Event::Partial(text)) => {
-                self.result(&text, clock, &mut heard.partial_latency);
-                heard.flipped_words += self.flips(&text.text);
-                self.words = crate::wer::words(&text.text);
-                heard.partial_words += self.words.len() as u64;
-            }
-            Some(Event::Error { error, .. }) => bail!(error),
+            Some(Event::Error { error, .. }) if !error.is_notice() => bail!(error),
             Some(Event::Closed { .. }) => bail!("a stream was closed"),
             _ => {}
         }
         Ok(())
-    }
-
-    fn result(&self, text: &Transcript, clock: &Clock, latency: &mut Histogram<u64>) {
-        if let Some(due) = self.due(text.end) {
-            record(latency, clock.now().nanos_since(due));
-        }
-    }
-
-    /// How many words of the newest partial are different in `text`.
-    fn flips(&self, text: &str) -> u64 {
-        let words = crate::wer::words(text);
-        self.words.iter().enumerate().filter(|(place, word)| words.get(*place) != Some(word)).count() as u64
     }
 }

@@ -19,16 +19,16 @@ struct Setting {
 }
 
 fn settings(context: &Context) -> Vec<Setting> {
-    let with = |name, wait, warm| {
+    let with = |name, wait, tables| {
         let (model, core) = (context.model.clone(), context.measured_core());
-        Setting { name, deployment: Deployment { model, core, slots: 1, wait, warm } }
+        Setting { name, deployment: Deployment { model, core, slots: 1, wait, tables } }
     };
     vec![
-        with("off, threads park", "park", "enabled = false"),
-        with("off, threads spin", "spin", "enabled = false"),
+        with("off, threads park", "park", "[warm]\nenabled = false"),
+        with("off, threads spin", "spin", "[warm]\nenabled = false"),
         with("on as by default, threads park", "park", ""),
         with("on as by default, threads spin", "spin", ""),
-        with("on after 1 ms, without duty limit, threads spin", "spin", "after_ms = 1\nduty = 1.0"),
+        with("on after 1 ms, without duty limit, threads spin", "spin", "[warm]\nafter_ms = 1\nduty = 1.0"),
     ]
 }
 
