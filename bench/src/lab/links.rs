@@ -18,6 +18,9 @@ use voxlane::ring;
 /// Messages that a bounded link holds.
 pub const CAPACITY: usize = 64;
 
+/// The number that says that nothing follows.
+pub const END: u64 = u64::MAX - 1;
+
 /// What is sent: a number, and whatever else makes up the size.
 pub trait Message: Copy + Default + Send + Sync + 'static {
     /// Writes the whole message.

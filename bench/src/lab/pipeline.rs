@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::distribution::{Distribution, histogram, record};
 use super::experiment::Experiment;
-use super::links::{self, Message};
+use super::links::{self, END, Message};
 use super::open_loop::{Lag, OpenLoop};
 use super::outcome::{Cell, Outcome, Role, Unit};
 use super::pin::{on_core, pin};
@@ -40,6 +40,13 @@ struct Load<'a> {
     hop: Duration,
     threads: usize,
     cores: &'a [usize],
+}
+
+impl Load<'_> {
+    /// A run ends early after this time, on a machine whose cores others need.
+    fn longest(&self) -> Duration {
+        Duration::from_secs(2) + self.hop * self.frames as u32
+    }
 }
 
 /// What came out.
@@ -134,7 +141,7 @@ struct Forward<S, R> {
     receive: R,
     send: S,
     held: Option<u64>,
-    passed: u64,
+    has_ended: bool,
 }
 
 impl<S: FnMut(u64) -> bool, R: FnMut() -> Option<u64>> Forward<S, R> {
@@ -143,7 +150,7 @@ impl<S: FnMut(u64) -> bool, R: FnMut() -> Option<u64>> Forward<S, R> {
     fn step(&mut self) -> bool {
         let Some(number) = self.held.take().or_else(&mut self.receive) else { return false };
         if (self.send)(number) {
-            self.passed += 1;
+            self.has_ended = number == END;
             true
         } else {
             self.held = Some(number);
@@ -155,6 +162,7 @@ impl<S: FnMut(u64) -> bool, R: FnMut() -> Option<u64>> Forward<S, R> {
 /// The last stage.
 struct Sink<R> {
     receive: R,
+    has_ended: bool,
     latency: Histogram<u64>,
     clock: Clock,
 }
@@ -163,7 +171,10 @@ impl<R: FnMut() -> Option<u64>> Sink<R> {
     #[inline]
     fn step(&mut self) -> bool {
         let Some(intended) = (self.receive)() else { return false };
-        record(&mut self.latency, self.clock.now().nanos().saturating_sub(intended));
+        self.has_ended = intended == END;
+        if !self.has_ended {
+            record(&mut self.latency, self.clock.now().nanos().saturating_sub(intended));
+        }
         true
     }
 }
@@ -181,10 +192,10 @@ where
     let mut stages = Vec::new();
     for _ in 1..STAGES {
         let (send, next) = make();
-        stages.push(Forward { receive, send, held: None, passed: 0 });
+        stages.push(Forward { receive, send, held: None, has_ended: false });
         receive = next;
     }
-    let mut sink = Some(Sink { receive, latency: histogram(), clock: clock.clone() });
+    let mut sink = Some(Sink { receive, has_ended: false, latency: histogram(), clock: clock.clone() });
     let mut crews: Vec<Vec<Forward<S, R>>> = (0..load.threads).map(|_| Vec::new()).collect();
     for (number, stage) in stages.into_iter().enumerate() {
         crews[number * load.threads / STAGES].push(stage);
@@ -200,7 +211,7 @@ where
             threads.push(scope.spawn(move || {
                 // Without its core it still works, so that nobody waits for ever; the run is void.
                 let pinned = pin(core);
-                while work(&mut crew, last.as_mut(), load.frames, &wait) {}
+                while work(&mut crew, last.as_mut(), &wait) {}
                 pinned.map(|()| last.map(|sink| sink.latency))
             }));
         }
@@ -217,12 +228,7 @@ where
 
 /// One look at all stages of a thread; whether there is still something to come.
 #[inline]
-fn work<S, R>(
-    crew: &mut [Forward<S, R>],
-    mut sink: Option<&mut Sink<R>>,
-    frames: u64,
-    wait: &impl Fn(),
-) -> bool
+fn work<S, R>(crew: &mut [Forward<S, R>], mut sink: Option<&mut Sink<R>>, wait: &impl Fn()) -> bool
 where
     S: FnMut(u64) -> bool,
     R: FnMut() -> Option<u64>,
@@ -237,8 +243,7 @@ where
     if !moved {
         wait();
     }
-    crew.last().is_some_and(|stage| stage.passed < frames)
-        || sink.is_some_and(|sink| sink.latency.len() < frames)
+    crew.last().is_some_and(|stage| !stage.has_ended) || sink.is_some_and(|sink| !sink.has_ended)
 }
 
 type Generated = (Option<Histogram<u64>>, Option<Lag>, f64);
@@ -259,14 +264,16 @@ where
     on_core(load.cores[0], || {
         let begun = clock.now();
         let mut generator = OpenLoop::new(clock, load.hop);
-        let (mut sent, mut waiting) = (0, None);
+        let end = begun.after(load.longest());
+        let (mut sent, mut waiting, mut has_sent_end) = (0, None, false);
         loop {
-            if load.hop.is_zero() {
-                if sent < load.frames {
-                    sent += u64::from(first(clock.now().nanos()));
-                }
+            let now = clock.now();
+            if waiting.is_none() && (sent == load.frames || now > end) {
+                has_sent_end = has_sent_end || first(END);
+            } else if load.hop.is_zero() {
+                sent += u64::from(first(now.nanos()));
             } else {
-                if waiting.is_none() && sent < load.frames && clock.now() >= generator.due() {
+                if waiting.is_none() && now >= generator.due() {
                     waiting = Some(generator.wait().nanos());
                 }
                 // A full link is emptied by the stages of this thread, so there is no waiting for it here.
@@ -274,12 +281,11 @@ where
                     (waiting, sent) = (None, sent + 1);
                 }
             }
-            let more = work(&mut crew, sink.as_mut(), load.frames, wait);
-            if !more && sent == load.frames {
+            if !work(&mut crew, sink.as_mut(), wait) && has_sent_end {
                 break;
             }
         }
-        let nanos = clock.now().since(begun).as_nanos() as f64 / load.frames as f64;
+        let nanos = clock.now().since(begun).as_nanos() as f64 / sent.max(1) as f64;
         Ok((sink.map(|sink| sink.latency), (!load.hop.is_zero()).then(|| generator.finish()), nanos))
     })
 }
@@ -311,11 +317,13 @@ fn pass_tokio(load: Load<'_>) -> Result<Passage> {
         }
         latency
     });
-    let (lag, begun) = on_core(load.cores[0], || {
+    let (lag, begun, sent) = on_core(load.cores[0], || {
         let begun = clock.now();
         let mut generator = OpenLoop::new(&clock, load.hop);
         let mut message = AudioFrame::default();
-        for _ in 0..load.frames {
+        let mut sent: u64 = 0;
+        while sent < load.frames && clock.now().since(begun) < load.longest() {
+            sent += 1;
             let due = if load.hop.is_zero() { clock.now() } else { generator.wait() };
             message.fill(due.nanos());
             while first.try_send(message).is_err() {
@@ -324,10 +332,10 @@ fn pass_tokio(load: Load<'_>) -> Result<Passage> {
             }
         }
         drop(first);
-        Ok(((!load.hop.is_zero()).then(|| generator.finish()), begun))
+        Ok(((!load.hop.is_zero()).then(|| generator.finish()), begun, sent))
     })?;
     let latency = runtime.block_on(last)?;
-    let nanos_per_frame = clock.now().since(begun).as_nanos() as f64 / load.frames as f64;
+    let nanos_per_frame = clock.now().since(begun).as_nanos() as f64 / sent.max(1) as f64;
     Ok(Passage { latency, lag, nanos_per_frame })
 }
 
