@@ -17,9 +17,11 @@ mod blocks;
 mod element;
 pub mod quantized;
 mod store;
+mod weights;
 
 use element::Element;
 pub use store::{KeyValueMut, store, store_f16};
+use weights::one_head;
 
 /// Capacities are multiples of it, so that a vector of keys never crosses into the next row.
 pub const CAPACITY_UNIT: usize = 16;
@@ -88,6 +90,24 @@ pub fn attention_f16(q: Rows<'_>, kv: &KeyValue<'_, u16>, visible: Visible, scal
     (Table::active().attention_f16)(q, kv, visible, scale, out);
 }
 
+/// `out = softmax(scale * q · keys)` for one query (`head_dim` elements) of one head over its first `out.len()`
+/// keys: the weights with which [`attention()`] adds up the values, rounding aside. Allocates nothing.
+///
+/// # Panics
+/// If the query is not of one head's size, the keys are not of the size their shape says, there is no such head,
+/// or more keys are asked for than the capacity holds.
+pub fn weights(q: &[f32], kv: &KeyValue<'_>, head: usize, scale: f32, out: &mut [f32]) {
+    (Table::active().attention_weights)(q, kv, head, scale, out);
+}
+
+/// [`weights`] over caches of binary16 numbers.
+///
+/// # Panics
+/// As for [`weights`].
+pub fn weights_f16(q: &[f32], kv: &KeyValue<'_, u16>, head: usize, scale: f32, out: &mut [f32]) {
+    (Table::active().attention_weights_f16)(q, kv, head, scale, out);
+}
+
 instruction_sets! {
     attention = all_heads(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>);
     attention_f16 = all_heads(
@@ -97,6 +117,8 @@ instruction_sets! {
         scale: f32,
         out: RowsMut<'_>,
     );
+    weights = one_head(q: &[f32], kv: &KeyValue<'_>, head: usize, scale: f32, out: &mut [f32]);
+    weights_f16 = one_head(q: &[f32], kv: &KeyValue<'_, u16>, head: usize, scale: f32, out: &mut [f32]);
 }
 
 #[inline(always)]

@@ -36,7 +36,7 @@ fn largest<S: Simd>(s: S, x: &[f32]) -> f32 {
 }
 
 #[inline(always)]
-fn softmax_row<S: Simd>(s: S, x: &mut [f32]) {
+pub(crate) fn softmax_row<S: Simd>(s: S, x: &mut [f32]) {
     let whole = x.len() - x.len() % S::LANES;
     let peak = s.splat(largest(s, x));
     let mut total = s.splat(0.0);

@@ -71,6 +71,10 @@ table! {
     attention_i8: fn(Rows<'_>, &quantized::Cache<'_>, f32, RowsMut<'_>) = quantized: attention;
     /// See [`quantized::store_block`].
     store_i8_block: fn(Rows<'_>, Rows<'_>, usize, quantized::CacheMut<'_>) = quantized_store: store;
+    /// See [`attention::weights`].
+    attention_weights: fn(&[f32], &KeyValue<'_>, usize, f32, &mut [f32]) = attention: weights;
+    /// See [`attention::weights_f16`].
+    attention_weights_f16: fn(&[f32], &KeyValue<'_, u16>, usize, f32, &mut [f32]) = attention: weights_f16;
     /// See [`convert::i16_to_f32`].
     i16_to_f32: fn(&[i16], &mut [f32]) = convert: i16_to_f32;
     /// See [`convert::f32_to_i16`].

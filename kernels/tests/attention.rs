@@ -138,6 +138,10 @@ on_every_instruction_set! {
             (table.attention_f16)(q, &kv, Visible::All(keys), SCALE, RowsMut::dense(&mut out, case.width()));
             assert_eq!(bits(&out), bits(&rounded.run(table, 0, count, Visible::All(keys))));
             support::assert_close(&out, &case.oracle(Visible::All(keys))[..out.len()], 2e-2, 0.0);
+            let (mut ours, mut theirs) = (vec![0.0; keys], vec![0.0; keys]);
+            (table.attention_weights_f16)(&case.q[..head_dim], &kv, 0, SCALE, &mut ours);
+            (table.attention_weights)(&case.q[..head_dim], &rounded.kv(), 0, SCALE, &mut theirs);
+            assert_eq!(bits(&ours), bits(&theirs));
         }
     }
 
@@ -163,6 +167,23 @@ on_every_instruction_set! {
         assert!(out[..24].iter().all(|&x| x == 0.0));
         // One key: its value, whatever the score.
         support::assert_close(&out[24..48], &case.v[..24].iter().map(|&x| f64::from(x)).collect::<Vec<_>>(), 0.0, 1e-6);
+    }
+
+    fn weights_are_those_that_the_values_are_added_up_with(table: &Table) {
+        // Values that are one for a single key give the weight of that key.
+        let (heads, head_dim, queries) = (2, 36, 3);
+        for keys in [1, 17, size(530, 20)] {
+            let mut case = Case::new(11, heads, head_dim, keys, queries, f32::NAN);
+            let mut weights = vec![f32::NAN; keys];
+            let query = &case.q[case.width() + head_dim..][..head_dim];
+            (table.attention_weights)(query, &case.kv(), 1, SCALE, &mut weights);
+            assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            for key in (0..keys).step_by(size(37, 7)) {
+                case.v.iter_mut().enumerate().for_each(|(i, v)| *v = f32::from(i / (heads * head_dim) == key));
+                let expected = case.oracle(Visible::All(keys))[case.width() + head_dim];
+                support::assert_close(&weights[key..=key], &[expected], 3e-6, 3e-6);
+            }
+        }
     }
 
     fn rising_scores_over_many_blocks(table: &Table) {

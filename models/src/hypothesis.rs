@@ -74,6 +74,14 @@ impl Hypothesis {
         has_room
     }
 
+    /// Says where a token begins and ends, in samples from the start of the segment.
+    ///
+    /// # Panics
+    /// If there is no such token.
+    pub fn set_times(&mut self, token: usize, start: u32, end: u32) {
+        (self.tokens[token].start, self.tokens[token].end) = (start, end);
+    }
+
     /// Drops all tokens from `count` on.
     pub fn truncate(&mut self, count: usize) {
         self.tokens.truncate(count);

@@ -22,4 +22,5 @@ pub mod team;
 pub mod tokenizer;
 pub mod vocabulary;
 pub mod voice;
+pub mod warp;
 pub mod weights;

@@ -345,6 +345,10 @@ impl<const BLOCK: usize> DecodeStrategy for Replay<BLOCK> {
         &self.tokens
     }
 
+    fn hypothesis_mut(&mut self, _slot: Slot) -> &mut Hypothesis {
+        &mut self.tokens
+    }
+
     fn reset(&mut self, _slot: Slot) {
         self.tokens.clear();
     }

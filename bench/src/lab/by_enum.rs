@@ -64,6 +64,10 @@ impl DecodeStrategy for ByEnum {
         each!(self, inner => inner.hypothesis(slot))
     }
 
+    fn hypothesis_mut(&mut self, slot: Slot) -> &mut Hypothesis {
+        each!(self, inner => inner.hypothesis_mut(slot))
+    }
+
     fn reset(&mut self, slot: Slot) {
         each!(self, inner => inner.reset(slot));
     }

@@ -12,6 +12,7 @@ trait Strategy: Send {
     fn block(&self) -> &[u32];
     fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next;
     fn hypothesis(&self, slot: Slot) -> &Hypothesis;
+    fn hypothesis_mut(&mut self, slot: Slot) -> &mut Hypothesis;
     fn reset(&mut self, slot: Slot);
 }
 
@@ -30,6 +31,10 @@ impl<S: DecodeStrategy> Strategy for S {
 
     fn hypothesis(&self, slot: Slot) -> &Hypothesis {
         DecodeStrategy::hypothesis(self, slot)
+    }
+
+    fn hypothesis_mut(&mut self, slot: Slot) -> &mut Hypothesis {
+        DecodeStrategy::hypothesis_mut(self, slot)
     }
 
     fn reset(&mut self, slot: Slot) {
@@ -62,6 +67,10 @@ impl DecodeStrategy for ByTrait {
 
     fn hypothesis(&self, slot: Slot) -> &Hypothesis {
         self.0.hypothesis(slot)
+    }
+
+    fn hypothesis_mut(&mut self, slot: Slot) -> &mut Hypothesis {
+        self.0.hypothesis_mut(slot)
     }
 
     fn reset(&mut self, slot: Slot) {

@@ -6,7 +6,7 @@ use crate::simd::Simd;
 
 /// Keys between two corrections of the running maximum: enough that the corrections cost nothing, few enough
 /// that the scores of a tile of queries stay in the first-level cache. Blocks start at its multiples.
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// One head of the caches.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub(super) struct Tile {
 
 /// Scores, then weights, of one block of keys.
 #[repr(align(64))]
-struct Scores<const Q: usize>([[f32; BLOCK]; Q]);
+pub(super) struct Scores<const Q: usize>(pub(super) [[f32; BLOCK]; Q]);
 
 /// Attention of `Q` queries; `V` vectors of keys are multiplied at once. Returns `Q`.
 ///
@@ -95,7 +95,7 @@ pub(super) unsafe fn tile<S: Simd, E: Element, const Q: usize, const V: usize>(
 /// # Safety
 /// As for [`tile`]; the keys must lie within the capacity.
 #[inline(always)]
-unsafe fn multiply_keys<S: Simd, E: Element, const Q: usize, const V: usize>(
+pub(super) unsafe fn multiply_keys<S: Simd, E: Element, const Q: usize, const V: usize>(
     s: S,
     head: &Head<E>,
     tile: &Tile,

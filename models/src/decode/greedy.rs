@@ -67,6 +67,10 @@ impl DecodeStrategy for AttentionGreedy {
         &self.hypotheses[slot]
     }
 
+    fn hypothesis_mut(&mut self, slot: Slot) -> &mut Hypothesis {
+        &mut self.hypotheses[slot]
+    }
+
     fn reset(&mut self, slot: Slot) {
         self.hypotheses[slot].clear();
     }

@@ -67,6 +67,9 @@ pub trait DecodeStrategy: Send + 'static {
     /// What the slot's segment says.
     fn hypothesis(&self, slot: Slot) -> &Hypothesis;
 
+    /// The same, for a decoder that adds to it what only the network knows: where the tokens are.
+    fn hypothesis_mut(&mut self, slot: Slot) -> &mut Hypothesis;
+
     /// Forgets the slot's segment.
     fn reset(&mut self, slot: Slot);
 }

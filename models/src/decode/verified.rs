@@ -178,6 +178,10 @@ impl DecodeStrategy for AttentionVerified {
         &self.slots[slot].hypothesis
     }
 
+    fn hypothesis_mut(&mut self, slot: Slot) -> &mut Hypothesis {
+        &mut self.slots[slot].hypothesis
+    }
+
     fn reset(&mut self, slot: Slot) {
         self.slots[slot].hypothesis.clear();
         self.slots[slot].stable.clear();

@@ -4,7 +4,7 @@ use super::weights::MoonshineSizes;
 use crate::buffer::{Buffer, Plain};
 use crate::linear::Precision;
 use voxlane_kernels::attention::{
-    KeyValue, KeyValueMut, Visible, attention, attention_f16, store, store_f16,
+    KeyValue, KeyValueMut, Visible, attention, attention_f16, store, store_f16, weights, weights_f16,
 };
 use voxlane_kernels::rows::{Rows, RowsMut};
 
@@ -101,6 +101,17 @@ impl Cache {
             Numbers::F16(pair) => {
                 attention_f16(queries, &pair.view(heads, head_dim, capacity), visible, scale, out);
             }
+        }
+    }
+}
+
+impl Cache {
+    /// The weights with which a query of one head takes the values of the first `out.len()` positions.
+    pub(super) fn weights(&self, query: &[f32], head: usize, scale: f32, out: &mut [f32]) {
+        let Cache { ref numbers, heads, head_dim, capacity } = *self;
+        match numbers {
+            Numbers::F32(pair) => weights(query, &pair.view(heads, head_dim, capacity), head, scale, out),
+            Numbers::F16(pair) => weights_f16(query, &pair.view(heads, head_dim, capacity), head, scale, out),
         }
     }
 }

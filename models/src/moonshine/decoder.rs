@@ -1,8 +1,10 @@
-//! The decoder: cross-attention keys and values of all layers once for each segment, then blocks of tokens.
+//! The decoder: cross-attention keys and values of all layers once for each segment, then blocks of tokens,
+//! then where in the audio each token is.
 //!
 //! A block is one token when decoding greedily, several when a draft is verified; a row's result is the
 //! same bits either way. The order of work is one screen: `Stage` and `MoonshineDecoder::unit`.
 
+use super::alignment::Alignment;
 use super::cache::Cache;
 use super::config::{Config, END_TOKEN, START_TOKEN};
 use super::decoder_layer::{Context, Layer, Operation};
@@ -23,6 +25,8 @@ use std::sync::Arc;
 
 /// Frames whose cross-attention keys and values are made in one unit: about 100 µs in f32.
 const FRAME_ROWS: usize = 48;
+/// Tokens that are aligned in one unit: less than 100 µs in the longest segment.
+const ALIGNED_ROWS: usize = 32;
 
 /// The prepared weights of the decoder.
 pub(super) struct Decoder {
@@ -61,6 +65,8 @@ enum Stage {
     Output { part: usize },
     /// The strategy decides what comes next.
     Choose,
+    /// The tokens are complete; those from `row` on are yet to be aligned with the frames.
+    Align { row: usize },
     /// The hypothesis is complete.
     Done,
 }
@@ -75,6 +81,9 @@ pub struct MoonshineDecoder<S> {
     position: usize,
     self_caches: Vec<Cache>,
     cross_caches: Vec<Cache>,
+    alignment: Alignment,
+    slot: Slot,
+    max_tokens: usize,
     /// The residual stream of the block.
     hidden: Buffer,
     /// After each of the block's tokens.
@@ -103,6 +112,9 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
             position: 0,
             self_caches: (0..layers).map(|_| Cache::new(sizes, positions, precision)).collect(),
             cross_caches: (0..layers).map(|_| Cache::new(sizes, config.max_frames(), precision)).collect(),
+            alignment: Alignment::new(&config, positions),
+            slot: 0,
+            max_tokens: 0,
             hidden: Buffer::zeros(S::MAX_BLOCK * sizes.hidden),
             logits: decoder.output.logits(S::MAX_BLOCK),
             choices: Vec::with_capacity(S::MAX_BLOCK),
@@ -121,6 +133,7 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
             Stage::Layer { layer, operation } => self.layer(span, layer, operation),
             Stage::Output { part } => self.output(part),
             Stage::Choose => self.choose(faults),
+            Stage::Align { row } => self.align(span, row),
             Stage::Done => Stage::Done,
         };
         self.arena.reset();
@@ -155,6 +168,8 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
             frames: span.frames(),
             self_cache: &mut self.self_caches[layer],
             cross_cache: &self.cross_caches[layer],
+            alignment: &mut self.alignment,
+            layer,
             rotary: &self.decoder.rotary,
             arena: &self.arena,
         };
@@ -192,8 +207,27 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
                 self.position = keep;
                 Stage::Embed
             }
-            Next::Done => Stage::Done,
+            Next::Done => Stage::Align { row: 0 },
         }
+    }
+
+    fn align(&mut self, span: &Span, row: usize) -> Stage {
+        let hypothesis = self.strategy.hypothesis_mut(self.slot);
+        let tokens = hypothesis.tokens().len();
+        // What comes after the last token is the end token, which was looked for unless the limit cut it off:
+        // the frames after the last word are its.
+        let rows = (tokens + usize::from(tokens < self.max_tokens)).min(self.position);
+        let end = rows.min(row + ALIGNED_ROWS);
+        self.alignment.align(row..end);
+        if end < rows {
+            return Stage::Align { row: end };
+        }
+        self.alignment.cut(rows);
+        for token in 0..tokens.min(rows) {
+            let [start, end] = self.alignment.times(token, span.samples());
+            hypothesis.set_times(token, start, end);
+        }
+        Stage::Done
     }
 }
 
@@ -201,7 +235,9 @@ impl<S: DecodeStrategy> crate::model::Decoder for MoonshineDecoder<S> {
     type Span = Span;
 
     fn begin(&mut self, slot: Slot, span: &mut Span, goal: Goal) {
-        self.strategy.begin(slot, goal, self.config.max_tokens(span.samples()));
+        (self.slot, self.max_tokens) = (slot, self.config.max_tokens(span.samples()));
+        self.strategy.begin(slot, goal, self.max_tokens);
+        self.alignment.restart(span.frames());
         self.position = 0;
         self.cross_caches.iter_mut().for_each(|cache| cache.restart(span.frames()));
         self.stage = if span.frames() == 0 { Stage::Done } else { Stage::Frames { layer: 0, row: 0 } };

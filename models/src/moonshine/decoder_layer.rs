@@ -1,5 +1,6 @@
 //! One layer of the decoder, over the tokens of a block.
 
+use super::alignment::Alignment;
 use super::balance::{norm_and_layers, values_and_output};
 use super::block::{Norm, linear, stacked};
 use super::cache::Cache;
@@ -76,6 +77,10 @@ pub(super) struct Context<'a> {
     pub self_cache: &'a mut Cache,
     /// The layer's keys and values of the frames.
     pub cross_cache: &'a Cache,
+    /// Where it is noted which frames the tokens looked at.
+    pub alignment: &'a mut Alignment,
+    /// The layer's number.
+    pub layer: usize,
     pub rotary: &'a Rotary,
     pub arena: &'a Arena,
 }
@@ -155,7 +160,7 @@ impl Layer {
     }
 
     fn cross_attention(&self, hidden: &mut [f32], context: Context<'_>) {
-        let Context { frames, cross_cache, arena, .. } = context;
+        let Context { position, frames, cross_cache, alignment, layer, arena, .. } = context;
         let width = self.cross_output.outputs();
         let normed = arena.zeros(hidden.len());
         self.cross_norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
@@ -169,6 +174,7 @@ impl Layer {
         let attended = arena.zeros(hidden.len());
         let out = RowsMut::dense(attended, width);
         cross_cache.attend(Rows::dense(queries, width), Visible::All(frames), self.scale, out);
+        alignment.record(layer, position, Rows::dense(queries, width), cross_cache, self.scale);
         let hidden = RowsMut::dense(hidden, width);
         self.cross_output.apply(Rows::dense(attended, width), Then::Add, hidden, arena);
     }

@@ -4,6 +4,7 @@
 //! has a convolutional [`stem`], an [`encoder`] and a [`decoder`], each behind its trait of
 //! [`crate::model`]; [`Moonshine`] is the whole, prepared for the CPU.
 
+mod alignment;
 mod balance;
 mod block;
 mod cache;
