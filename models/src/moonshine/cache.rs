@@ -103,9 +103,7 @@ impl Cache {
             }
         }
     }
-}
 
-impl Cache {
     /// The weights with which a query of one head takes the values of the first `out.len()` positions.
     pub(super) fn weights(&self, query: &[f32], head: usize, scale: f32, out: &mut [f32]) {
         let Cache { ref numbers, heads, head_dim, capacity } = *self;
