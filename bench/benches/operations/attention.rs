@@ -3,7 +3,7 @@
 use crate::{Contender, compare, noise, tables};
 use std::hint::black_box;
 use voxlane_bench::ceiling;
-use voxlane_kernels::attention::quantized::{BLOCK_KEYS, Cache, CacheMut, Shape, store_block};
+use voxlane_kernels::attention::quantized::{BLOCK_KEYS, Cache, CacheMut, Shape};
 use voxlane_kernels::attention::{KeyValue, Visible, capacity_for};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
@@ -61,7 +61,7 @@ fn eight_bits(q: &[f32]) {
                 for (block, first) in (0..KEYS).step_by(BLOCK_KEYS).enumerate() {
                     let part = rows.range(first, BLOCK_KEYS.min(KEYS - first));
                     let cache = CacheMut { bytes: &mut bytes, scales: &mut scales, shape };
-                    store_block(part, part, block, cache);
+                    (table.store_i8_block)(part, part, block, cache);
                 }
                 let cache = Cache { bytes: &bytes, scales: &scales, shape, positions: KEYS };
                 (table.attention_i8)(rows, &cache, 1.0 / 6.0, RowsMut::dense(&mut out, WIDTH));
