@@ -157,13 +157,13 @@ mod tests {
     #[test]
     fn speech_opens_and_silence_closes_where_the_rules_say() {
         let rules = EndpointConfig::default();
-        let found = decisions(rules, &windows(&[(20, 0.1), (30, 0.9), (20, 0.1)]));
+        let found = decisions(rules, &windows(&[(20, 0.05), (30, 0.9), (20, 0.05)]));
         let speech_end = 50 * WINDOW_SAMPLES;
         let end = speech_end + 1600;
         assert_eq!(
             found,
             [
-                (21, Decision::Start { at: 20 * WINDOW_SAMPLES - 4000 }),
+                (21, Decision::Start { at: 20 * WINDOW_SAMPLES - 3200 }),
                 (53, Decision::Speculate { end }),
                 (59, Decision::End { end, speech_end }),
             ]
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn a_pause_is_speculated_upon_and_speech_may_go_on() {
         let found =
-            decisions(EndpointConfig::default(), &windows(&[(10, 0.9), (6, 0.1), (5, 0.9), (20, 0.0)]));
+            decisions(EndpointConfig::default(), &windows(&[(10, 0.9), (6, 0.05), (5, 0.9), (20, 0.0)]));
         let kinds: Vec<bool> = found.iter().map(|(_, d)| matches!(d, Decision::Speculate { .. })).collect();
         assert_eq!(kinds, [false, true, true, false]);
     }
@@ -181,15 +181,15 @@ mod tests {
     #[test]
     fn a_single_window_opens_nothing_and_a_dip_above_the_release_is_speech() {
         let rules = EndpointConfig::default();
-        assert_eq!(decisions(rules, &windows(&[(5, 0.1), (1, 0.9), (5, 0.1), (1, 0.99), (9, 0.2)])), []);
-        let found = decisions(rules, &windows(&[(3, 0.9), (30, 0.4), (9, 0.1)]));
+        assert_eq!(decisions(rules, &windows(&[(5, 0.1), (1, 0.9), (5, 0.1), (1, 0.99), (9, 0.05)])), []);
+        let found = decisions(rules, &windows(&[(3, 0.9), (30, 0.2), (9, 0.05)]));
         assert_eq!(found.len(), 2, "start and speculation: {found:?}");
     }
 
     #[test]
     fn little_speech_waits_longer() {
         let rules = EndpointConfig::default();
-        let found = decisions(rules, &windows(&[(3, 0.9), (30, 0.1)]));
+        let found = decisions(rules, &windows(&[(3, 0.9), (30, 0.05)]));
         let Some((window, Decision::End { .. })) = found.last() else { panic!("{found:?}") };
         assert_eq!(*window, 3 + 18);
     }
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_stream_that_ends_in_silence_ends_where_its_segment_would_have() {
         let mut endpointer = Endpointer::new(EndpointConfig::default());
-        for (i, p) in windows(&[(10, 0.9), (6, 0.1)]).into_iter().enumerate() {
+        for (i, p) in windows(&[(10, 0.9), (6, 0.05)]).into_iter().enumerate() {
             endpointer.judge(i as u64 * WINDOW_SAMPLES, p);
         }
         let speech_end = 10 * WINDOW_SAMPLES;

@@ -27,13 +27,13 @@ impl DetectorKind {
 #[serde(deny_unknown_fields, default)]
 #[repr(C)]
 pub struct EndpointConfig {
-    /// The probability of speech from which a window of 32 ms counts as voiced. Default 0.5.
+    /// The probability of speech from which a window of 32 ms counts as voiced. Default 0.4.
     pub threshold: f32,
-    /// The probability below which speech that goes on counts as paused. Default 0.35.
+    /// The probability below which speech that goes on counts as paused. Default 0.1.
     pub release: f32,
     /// Voiced time that opens a segment. Default 64.
     pub onset_ms: u16,
-    /// Audio before the first voiced window that belongs to the segment. Default 250.
+    /// Audio before the first voiced window that belongs to the segment. Default 200.
     pub lead_ms: u16,
     /// Audio after the last voiced window that belongs to the segment. Default 100.
     pub trail_ms: u16,
@@ -53,10 +53,10 @@ pub struct EndpointConfig {
 impl Default for EndpointConfig {
     fn default() -> Self {
         EndpointConfig {
-            threshold: 0.5,
-            release: 0.35,
+            threshold: 0.4,
+            release: 0.1,
             onset_ms: 64,
-            lead_ms: 250,
+            lead_ms: 200,
             trail_ms: 100,
             silence_ms: 300,
             speech_ms: 160,
