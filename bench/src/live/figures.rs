@@ -2,7 +2,7 @@
 
 use super::conversation::Utterance;
 use super::feed::Said;
-use crate::wer::{Score, words};
+use crate::wer::{Score, edit_distance, words};
 use std::collections::BTreeMap;
 
 /// Times in milliseconds, and counts.
@@ -65,8 +65,9 @@ impl Figures {
         self.words += said.len();
         let stable = segment.iter().rev().find(|event| !event.is_final).map(|event| words(&event.stable));
         let stable = stable.unwrap_or_default();
-        let kept = stable.iter().zip(&said).filter(|(a, b)| a == b).count();
-        self.revised += stable.len() - kept;
+        // The fewest changes that make the stable words a beginning of the final.
+        let changes = (0..=said.len()).map(|count| edit_distance(&stable, &said[..count])).min();
+        self.revised += changes.unwrap_or(stable.len());
     }
 
     fn add_utterance(&mut self, utterance: &Utterance, segments: &[&Vec<&Said>]) {

@@ -23,6 +23,9 @@ const REALIGN_TOKENS: usize = 4;
 /// Tokens at the end of a partial that are never stable: the audio that they rest on may go on.
 const UNSTABLE_TOKENS: usize = 2;
 
+/// A token less likely than this keeps itself and those after it from being stable: ln 0.8.
+const STABLE_LOG_PROB: f32 = -0.223_143_55;
+
 /// See the module.
 #[derive(Debug)]
 pub struct AttentionVerified {
@@ -38,6 +41,7 @@ pub struct AttentionVerified {
     forced: usize,
     block: Vec<u32>,
     block_limit: usize,
+    is_unfinished: bool,
 }
 
 #[derive(Debug)]
@@ -45,6 +49,8 @@ struct SlotState {
     hypothesis: Hypothesis,
     /// What partials have declared stable.
     stable: Vec<Token>,
+    /// How many tokens the two latest hypotheses agreed on.
+    agreed: usize,
 }
 
 impl SlotState {
@@ -52,11 +58,12 @@ impl SlotState {
         SlotState {
             hypothesis: Hypothesis::with_capacity(max_tokens),
             stable: Vec::with_capacity(max_tokens),
+            agreed: 0,
         }
     }
 
-    /// Declares stable what the two latest hypotheses agree on, but for the newest tokens; and sees whether the
-    /// result contradicts what was stable.
+    /// Declares stable what the three latest hypotheses agree on and the network finds likely, but for the newest
+    /// tokens; and sees whether the result contradicts what was stable.
     fn compare(&mut self, goal: Goal, earlier: &[u32]) {
         let tokens = self.hypothesis.tokens();
         let common = |with: &mut dyn Iterator<Item = u32>| {
@@ -66,10 +73,11 @@ impl SlotState {
         let kept = common(&mut self.stable.iter().map(|token| token.id));
         let revised = kept < self.stable.len();
         if goal == Goal::Partial {
-            let stable = agreed.min(tokens.len().saturating_sub(UNSTABLE_TOKENS));
-            let from = self.stable.len();
-            self.stable.extend(tokens.iter().take(stable).skip(from));
+            let settled = agreed.min(self.agreed).min(tokens.len().saturating_sub(UNSTABLE_TOKENS));
+            let new = tokens.iter().take(settled).skip(self.stable.len());
+            self.stable.extend(new.take_while(|token| token.log_prob >= STABLE_LOG_PROB));
         }
+        self.agreed = agreed;
         self.hypothesis.set_stable(if revised { kept } else { self.stable.len() });
         self.hypothesis.set_revised(revised);
     }
@@ -92,7 +100,18 @@ impl AttentionVerified {
         self.block_limit = BLOCK_AFTER_FAILURE;
     }
 
+    /// What a pass that gave way had not come to stays a draft for the next pass over its slot.
+    fn keep_draft(&mut self) {
+        if std::mem::take(&mut self.is_unfinished) {
+            let hypothesis = &mut self.slots[self.slot].hypothesis;
+            for &id in self.draft.iter().skip(self.expected) {
+                hypothesis.push(Token { id, ..Token::default() });
+            }
+        }
+    }
+
     fn finish(&mut self) -> Next {
+        self.is_unfinished = false;
         self.slots[self.slot].compare(self.goal, &self.draft);
         Next::Done
     }
@@ -113,10 +132,12 @@ impl DecodeStrategy for AttentionVerified {
             forced: 0,
             block: Vec::with_capacity(MAX_BLOCK),
             block_limit: MAX_BLOCK,
+            is_unfinished: false,
         }
     }
 
     fn begin(&mut self, slot: Slot, goal: Goal, max_tokens: usize) {
+        self.keep_draft();
         self.slot = slot;
         self.goal = goal;
         self.max_tokens = max_tokens.min(self.vocabulary.max_tokens);
@@ -128,6 +149,7 @@ impl DecodeStrategy for AttentionVerified {
         self.draft.extend(state.hypothesis.tokens().iter().skip(self.forced).map(|token| token.id));
         state.hypothesis.clear();
         self.expected = 0;
+        self.is_unfinished = true;
         self.block_limit = MAX_BLOCK;
         self.next_block(self.vocabulary.start_token);
     }
@@ -183,8 +205,10 @@ impl DecodeStrategy for AttentionVerified {
     }
 
     fn reset(&mut self, slot: Slot) {
+        self.is_unfinished &= slot != self.slot;
         self.slots[slot].hypothesis.clear();
         self.slots[slot].stable.clear();
+        self.slots[slot].agreed = 0;
     }
 }
 
@@ -247,6 +271,8 @@ mod tests {
         pass(&mut strategy, Goal::Partial, &[5, 6, 7, 8]);
         assert_eq!(strategy.hypothesis(0).stable(), 0);
         pass(&mut strategy, Goal::Partial, &[5, 6, 7, 9, 10]);
+        assert_eq!(strategy.hypothesis(0).stable(), 0);
+        pass(&mut strategy, Goal::Partial, &[5, 6, 7, 9, 10, 12]);
         assert_eq!(strategy.hypothesis(0).stable(), 3);
         // The network has changed its mind; the partial has not, and the final says so.
         pass(&mut strategy, Goal::Partial, &[5, 11, 12]);
