@@ -7,7 +7,10 @@
 pub mod arena;
 pub mod budget;
 pub mod buffer;
+#[cfg(any(feature = "cuda", feature = "flex", feature = "wgpu"))]
+pub mod burn;
 pub mod decode;
+pub mod device;
 pub mod fault;
 pub mod hypothesis;
 pub mod linear;

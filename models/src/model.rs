@@ -52,6 +52,11 @@ pub trait Model: Send + Sync + 'static {
     /// What it can take.
     fn limits(&self) -> Limits;
 
+    /// How many segments its decoder works on at the same time, at least one; see [`Decoder`].
+    fn batch(&self) -> usize {
+        1
+    }
+
     /// An empty span with room for the longest segment.
     fn span(&self) -> Self::Span;
 
@@ -106,6 +111,10 @@ pub trait Encoder {
 }
 
 /// Hidden frames → tokens.
+///
+/// Where [`Model::batch`] is more than one, so many passes are in flight at the same time, at most one a slot:
+/// `begin` drops no pass but the slot's own, and `step` goes on with the pass of its span, and on the way with the
+/// others.
 pub trait Decoder {
     /// See [`Model::Span`].
     type Span;

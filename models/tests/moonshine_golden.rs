@@ -5,60 +5,22 @@
 #![expect(clippy::print_stdout, reason = "the reference's near ties and absent clips are to be seen")]
 
 mod recordings;
+mod reference;
 
-use recordings::{golden, recording, wav};
-use std::fs;
-use std::path::Path;
+use recordings::{golden, wav};
+use reference::{CLIPS, audio, compare, distance, npy, references, weights};
 use std::sync::OnceLock;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
 use voxlane_models::linear::Precision;
-use voxlane_models::manager::{self, ModelFiles};
 use voxlane_models::model::{Encoder, FrontEnd, Goal, Model};
-use voxlane_models::moonshine::config::END_TOKEN;
-use voxlane_models::moonshine::import::import;
 use voxlane_models::moonshine::offline::Transcriber;
 use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
 use voxlane_models::team::Team;
 
-/// The clips whose activations are kept in the tree.
-const CLIPS: [&str; 3] = ["LJ001-0002", "LJ001-0013", "8226-274369-0000"];
-/// Every so many hidden frames is kept in the golden files.
-const FRAME_STEP: usize = 5;
-/// Below this distance between the two best logits, rounding decides which token is taken.
-const TIE: f32 = 1e-3;
-
-fn files() -> &'static ModelFiles {
-    static FILES: OnceLock<ModelFiles> = OnceLock::new();
-    FILES.get_or_init(|| manager::fetch("moonshine-tiny").unwrap())
-}
-
 fn model() -> &'static Moonshine {
     static MODEL: OnceLock<Moonshine> = OnceLock::new();
-    MODEL.get_or_init(|| {
-        let encoder = files().path("encoder_model.onnx");
-        let weights = import(encoder, files().path("decoder_model_merged.onnx")).unwrap();
-        Moonshine::new(&weights, Precision::F32)
-    })
-}
-
-/// The values of a NumPy file of little-endian f32.
-fn npy(path: &Path) -> Vec<f32> {
-    let bytes = fs::read(path).unwrap();
-    let header = usize::from(u16::from_le_bytes([bytes[8], bytes[9]]));
-    bytes[10 + header..].chunks_exact(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect()
-}
-
-fn largest(values: impl Iterator<Item = f32>) -> f32 {
-    values.fold(0.0, |most, value| most.max(value.abs()))
-}
-
-/// The largest distance of every fifth frame of `hidden` from `expected`, as a share of the latter's largest
-/// magnitude.
-fn distance(hidden: &[f32], expected: &[f32], width: usize) -> f32 {
-    let kept = hidden.chunks_exact(width).step_by(FRAME_STEP).flatten();
-    assert_eq!(kept.clone().count(), expected.len());
-    largest(kept.zip(expected).map(|(x, y)| x - y)) / largest(expected.iter().copied())
+    MODEL.get_or_init(|| Moonshine::new(&weights(), Precision::F32))
 }
 
 #[test]
@@ -106,55 +68,18 @@ fn the_first_token_has_the_references_probability() {
     }
 }
 
-/// One line of `tokens.tsv`.
-struct Reference {
-    clip: String,
-    samples: usize,
-    tokens: Vec<u32>,
-    gaps: Vec<f32>,
-}
-
-fn references() -> Vec<Reference> {
-    fn numbers<T: std::str::FromStr<Err: std::fmt::Debug>>(field: &str) -> Vec<T> {
-        field.split(' ').map(|number| number.parse().unwrap()).collect()
-    }
-    let table = fs::read_to_string(golden("tokens.tsv")).unwrap();
-    let rows = table.lines().skip(1).map(|line| {
-        let fields: Vec<&str> = line.split('\t').collect();
-        Reference {
-            clip: fields[0].into(),
-            samples: fields[1].parse().unwrap(),
-            tokens: numbers(fields[3]),
-            gaps: numbers(fields[4]),
-        }
-    });
-    rows.collect()
-}
-
 #[test]
 fn tokens_are_those_of_the_reference() {
     let mut transcriber = Transcriber::new(model());
     let (mut compared, mut absent) = (0, 0);
-    for Reference { clip, samples, tokens, gaps } in references() {
-        let Some(audio) = recording(&clip) else {
+    for reference in references() {
+        let Some(audio) = audio(&reference) else {
             absent += 1;
             continue;
         };
-        assert_eq!(audio.len(), samples, "{clip} is another recording");
-        let (ours, faults) = transcriber.transcribe(&audio);
-        assert_eq!(faults.has(Faults::TOKEN_LIMIT), tokens.last() != Some(&END_TOKEN), "{clip}");
-        let ended = if faults.has(Faults::TOKEN_LIMIT) { None } else { Some(END_TOKEN) };
-        let ours: Vec<u32> = ours.iter().map(|token| token.id).chain(ended).collect();
-        if let Some(step) = (0..tokens.len()).find(|&step| ours.get(step) != Some(&tokens[step])) {
-            assert!(
-                gaps[step] < TIE,
-                "{clip} differs at step {step}, where the reference's gap is {}",
-                gaps[step]
-            );
-            println!("{clip}: another token at step {step}, a near tie of {}", gaps[step]);
-        } else {
-            assert_eq!(ours.len(), tokens.len(), "{clip} goes on after the reference's end");
-        }
+        let (tokens, faults) = transcriber.transcribe(&audio);
+        let tokens: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        compare(&reference, &tokens, faults);
         compared += 1;
     }
     println!("{compared} recordings compared; {absent} are not on this machine");

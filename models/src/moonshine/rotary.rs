@@ -2,7 +2,6 @@
 
 use super::config::Config;
 use super::weights::MoonshineWeights;
-use crate::buffer::Buffer;
 use crate::packed::{Stored, packed_fields};
 use voxlane_kernels::rope::{Rotation, apply_interleaved};
 use voxlane_kernels::rows::RowsMut;
@@ -19,17 +18,14 @@ packed_fields!(Rotary { cos, sin, rotary_dim, head_dim });
 
 impl Rotary {
     pub(super) fn new(weights: &MoonshineWeights, config: &Config, positions: usize) -> Self {
-        let frequencies = &weights.rotary_frequencies;
-        let mut cos = Buffer::zeros(positions * frequencies.len());
-        let mut sin = Buffer::zeros(positions * frequencies.len());
-        for (i, (cos, sin)) in cos.iter_mut().zip(sin.iter_mut()).enumerate() {
-            let (position, pair) = (i / frequencies.len(), i % frequencies.len());
-            // The product in f32, as the network was trained: late positions notice the rounding.
-            let angle = f64::from(position as f32 * frequencies[pair]);
-            (*cos, *sin) = (angle.cos() as f32, angle.sin() as f32);
-        }
+        let (cos, sin) = weights.rotation(positions);
         let sizes = &config.sizes;
-        Rotary { cos: cos.into(), sin: sin.into(), rotary_dim: sizes.rotary_dim, head_dim: sizes.head_dim }
+        Rotary {
+            cos: cos.as_slice().into(),
+            sin: sin.as_slice().into(),
+            rotary_dim: sizes.rotary_dim,
+            head_dim: sizes.head_dim,
+        }
     }
 
     /// Turns each head of the rows, whose first `width` channels hold whole heads. The first row is at

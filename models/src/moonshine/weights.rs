@@ -141,3 +141,19 @@ pub struct MoonshineWeights {
     /// Layer norm after the last decoder layer.
     pub decoder_norm: Vec<f32>,
 }
+
+impl MoonshineWeights {
+    /// Cosines and sines of the rotary angles at the first `positions` positions: `rotary_dim / 2` each.
+    pub fn rotation(&self, positions: usize) -> (Vec<f32>, Vec<f32>) {
+        let angle = |i: usize| {
+            let (position, pair) = (i / self.rotary_frequencies.len(), i % self.rotary_frequencies.len());
+            // The product in f32, as the network was trained: late positions notice the rounding.
+            f64::from(position as f32 * self.rotary_frequencies[pair])
+        };
+        let angles = || (0..positions * self.rotary_frequencies.len()).map(angle);
+        (
+            angles().map(|angle| angle.cos() as f32).collect(),
+            angles().map(|angle| angle.sin() as f32).collect(),
+        )
+    }
+}

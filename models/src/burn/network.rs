@@ -1,0 +1,117 @@
+//! The network as a [`Model`].
+
+use super::batch::{self, Decoder};
+use super::decoder::BurnDecoder;
+use super::encoder::{BurnEncoder, Encoder};
+use super::front_end::BurnFrontEnd;
+use super::layers::{Place, Rotation};
+use super::span::BurnSpan;
+use super::stem::Stem;
+use crate::device::DeviceOptions;
+use crate::model::{Limits, Model};
+use crate::moonshine::config::{Config, SAMPLE_RATE_HZ};
+use crate::moonshine::weights::MoonshineWeights;
+use crate::team::Team;
+use burn_tensor::backend::Backend;
+use std::sync::Arc;
+
+/// The lengths that segments are padded to, in seconds; the longest segment is one more. Each is compiled and
+/// tuned once; padding at most doubles the work.
+const LENGTHS_S: [usize; 4] = [2, 4, 8, 16];
+
+/// Moonshine on Burn's backend `B`, decoded greedily.
+///
+/// What it guarantees:
+/// - Tokens are those of the CPU in f32, but for near ties of rounding.
+/// - A segment's tokens do not depend on what shares its batch.
+pub struct BurnMoonshine<B: Backend> {
+    config: Config,
+    options: DeviceOptions,
+    device: B::Device,
+    /// Padded lengths in samples, ascending.
+    lengths: Arc<[usize]>,
+    stem: Arc<Stem<B>>,
+    encoder: Arc<Encoder<B>>,
+    decoder: Arc<Decoder<B>>,
+}
+
+impl<B: Backend> BurnMoonshine<B> {
+    /// Puts `weights` onto `device`.
+    ///
+    /// # Panics
+    /// If the matrices do not have the sizes that `weights` states, or the device fails.
+    pub fn new(weights: &MoonshineWeights, device: &B::Device, options: DeviceOptions) -> Self {
+        let config = Config::new(weights);
+        let place = Place { device: device.clone(), float: options.float };
+        let most = config.limits().max_segment_samples;
+        let lengths: Arc<[usize]> = LENGTHS_S
+            .map(|seconds| seconds * SAMPLE_RATE_HZ as usize)
+            .into_iter()
+            .filter(|&length| length < most)
+            .chain([most])
+            .collect();
+        let rotation = rotation(weights, &config, &place);
+        BurnMoonshine {
+            stem: Arc::new(Stem::new(&weights.stem, &config, &place)),
+            encoder: Arc::new(Encoder::new(weights, &config, rotation.clone(), &place)),
+            decoder: Arc::new(Decoder::new(weights, &config, rotation, &place)),
+            device: device.clone(),
+            config,
+            options,
+            lengths,
+        }
+    }
+
+    /// The network's sizes.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+}
+
+/// Cosines and sines as wide as a head: both channels of a pair have its angle.
+fn rotation<B: Backend>(weights: &MoonshineWeights, config: &Config, place: &Place<B>) -> Rotation<B> {
+    let (head, turned) = (config.sizes.head_dim, config.sizes.rotary_dim);
+    let positions = config.max_frames().max(batch::columns(config));
+    let (cos, sin) = weights.rotation(positions);
+    let spread = |values: &[f32], still: f32| {
+        let row = |row: &[f32]| {
+            let channel = |channel: usize| if channel < turned { row[channel / 2] } else { still };
+            (0..head).map(channel).collect::<Vec<f32>>()
+        };
+        place.tensor(values.chunks_exact(turned / 2).flat_map(row).collect(), [positions, head])
+    };
+    Rotation { cos: spread(&cos, 1.0), sin: spread(&sin, 0.0) }
+}
+
+impl<B: Backend> Model for BurnMoonshine<B> {
+    type Span = BurnSpan<B>;
+    type FrontEnd = BurnFrontEnd<B>;
+    type Encoder = BurnEncoder<B>;
+    type Decoder = BurnDecoder<B>;
+
+    fn limits(&self) -> Limits {
+        self.config.limits()
+    }
+
+    fn batch(&self) -> usize {
+        self.options.batch
+    }
+
+    fn span(&self) -> BurnSpan<B> {
+        BurnSpan::empty()
+    }
+
+    fn front_end(&self, slots: usize) -> BurnFrontEnd<B> {
+        let (stem, lengths) = (Arc::clone(&self.stem), Arc::clone(&self.lengths));
+        BurnFrontEnd::new(stem, self.device.clone(), self.config.clone(), lengths, slots)
+    }
+
+    fn encoder(&self, _slots: usize, _team: Team) -> BurnEncoder<B> {
+        BurnEncoder::new(Arc::clone(&self.encoder))
+    }
+
+    fn decoder(&self, slots: usize) -> BurnDecoder<B> {
+        let (decoder, frames) = (Arc::clone(&self.decoder), self.config.max_frames());
+        BurnDecoder::new(decoder, self.config.clone(), frames, slots, self.options)
+    }
+}
