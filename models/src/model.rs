@@ -125,6 +125,10 @@ pub trait Decoder {
     /// Goes on with the pass; `span` is the same as in `begin`.
     fn step(&mut self, span: &mut Self::Span, budget: &Budget, faults: &mut Faults) -> Progress;
 
+    /// Gives up the slot's pass, if one is in flight, and nothing else that is known of the slot. Where one pass is
+    /// in flight at most there is nothing to do: the next `begin` drops it.
+    fn cancel(&mut self, _slot: Slot) {}
+
     /// What the slot's segment says, valid after a step that was [`Progress::Done`].
     fn hypothesis(&self, slot: Slot) -> &Hypothesis;
 

@@ -102,7 +102,9 @@ impl<M: Model> Wiring<M> {
         }
 
         // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
-        let pool = Arc::new(Pool::new(streams.min(6) + 2, || model.span()));
+        // A decoder that works in batches holds one for each pass.
+        let batch = model.batch();
+        let pool = Arc::new(Pool::new(streams.min(5 + batch) + 2, || model.span()));
         let (to_features, from_ingest) = ring::<AudioFrame>(AUDIO_FRAMES, bell(StageKind::Features));
         let (to_encoder, from_features) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Encoder));
         let (to_decoder, from_encoder) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Decoder));
@@ -152,7 +154,13 @@ impl<M: Model> Wiring<M> {
 
         let (part, its_meter) = (Arc::clone(model), meter(StageKind::Decoder));
         threads[thread_of(StageKind::Decoder)].decoder = Some(Box::new(move || {
-            Decoder::new(part.decoder(states), states, (from_encoder, to_emit, give_back), pool, its_meter)
+            Decoder::new(
+                part.decoder(states),
+                (states, batch),
+                (from_encoder, to_emit, give_back),
+                pool,
+                its_meter,
+            )
         }));
 
         let ports = EmitPorts {

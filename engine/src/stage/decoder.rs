@@ -1,9 +1,11 @@
-//! Decoder: hidden frames → tokens.
+//! Decoder: hidden frames → tokens, for one stream after the other or, where the model decodes in batches, for
+//! several at the same time.
 
 use super::{Meter, Stage};
 use crate::frame::{FRAME_TOKENS, Flags, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
@@ -11,6 +13,8 @@ use voxlane_models::model::{self, Goal};
 
 /// Frames that carry text.
 const RESULT: Flags = Flags::FINAL.with(Flags::PARTIAL);
+/// Frames that may be held back, for each pass that can be in flight.
+const HELD_FRAMES: usize = 4;
 
 /// See the module.
 pub(crate) struct Decoder<D: model::Decoder> {
@@ -20,39 +24,84 @@ pub(crate) struct Decoder<D: model::Decoder> {
     /// Numbers of buffers that are free again, back to features.
     returned: Sender<u32>,
     pool: Arc<Pool<D::Span>>,
-    work: Work<D::Span>,
+    /// The passes in flight, at most as many as the model decodes at the same time.
+    passes: Vec<Pass<D::Span>>,
+    /// How many that are.
+    batch: usize,
+    /// The pass whose turn it is.
+    turn: usize,
+    /// Frames behind a pass of their own stream, in order.
+    held: VecDeque<SpanFrame>,
+    /// A result or a frame without one, of which so many tokens have been passed on.
+    publishing: Option<(SpanFrame, usize)>,
     /// What went wrong in each slot's latest pass, for a final that a speculative pass has made.
     faults: Vec<Faults>,
-    /// What the frame in hand had taken when it came in, in nanoseconds.
-    before: u64,
     meter: Meter,
 }
 
-/// What the stage has in hand.
-enum Work<S> {
-    Nothing,
-    /// A pass over this buffer.
-    Decoding(SpanFrame, Box<S>),
-    /// A result or a frame without one, of which so many tokens have been passed on.
-    Publishing(SpanFrame, usize),
+/// A pass in flight over a buffer.
+struct Pass<S> {
+    frame: SpanFrame,
+    span: Box<S>,
+    /// What the frame had taken when it came in, in nanoseconds.
+    before: u64,
 }
 
 impl<D: model::Decoder> Decoder<D> {
+    /// A decoder of so many slots that can have `batch` passes in flight.
     pub(crate) fn new(
         decoder: D,
-        slots: usize,
+        (slots, batch): (usize, usize),
         ports: (Receiver<SpanFrame>, Sender<TokensFrame>, Sender<u32>),
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
         let (input, output, returned) = ports;
-        let faults = vec![Faults::NONE; slots];
-        Decoder { decoder, input, output, returned, pool, work: Work::Nothing, faults, before: 0, meter }
+        Decoder {
+            decoder,
+            input,
+            output,
+            returned,
+            pool,
+            passes: Vec::with_capacity(batch),
+            batch,
+            turn: 0,
+            held: VecDeque::with_capacity(HELD_FRAMES * batch),
+            publishing: None,
+            faults: vec![Faults::NONE; slots],
+            meter,
+        }
     }
 
     fn read(&mut self) -> bool {
+        if self.passes.len() == self.batch {
+            return false;
+        }
+        if let Some(index) = self.held.iter().position(|frame| !self.is_decoding(frame.header.slot)) {
+            if let Some(frame) = self.held.remove(index) {
+                self.accept(frame);
+            }
+            return true;
+        }
+        if self.held.len() == self.held.capacity() {
+            return false;
+        }
         let Some(frame) = self.input.take() else { return false };
         self.meter.received(&frame.header, frame.header.stamped(StageKind::Encoder));
+        // Whatever a stream says after a pass began comes out after its result.
+        if self.is_decoding(frame.header.slot) {
+            self.held.push_back(frame);
+        } else {
+            self.accept(frame);
+        }
+        true
+    }
+
+    fn is_decoding(&self, slot: u16) -> bool {
+        self.passes.iter().any(|pass| pass.frame.header.slot == slot)
+    }
+
+    fn accept(&mut self, mut frame: SpanFrame) {
         let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
         let handle = frame.payload.handle;
         let has_span = flags.has_any(RESULT) && handle != NO_BUFFER;
@@ -63,53 +112,62 @@ impl<D: model::Decoder> Decoder<D> {
         if has_span && is_cut {
             self.give_back(handle);
         }
-        let span = if has_span && !is_cut { self.pool.take(handle) } else { None };
-        self.before = frame.header.compute_nanos();
-        self.work = match span {
-            Some(mut span) => {
-                let is_final = flags.has_any(Flags::FINAL.with(Flags::SPECULATIVE));
-                let goal = if is_final { Goal::Final } else { Goal::Partial };
-                self.decoder.begin(slot, &mut span, goal);
-                Work::Decoding(frame, span)
-            }
-            None if flags.has(Flags::DROPPED) => Work::Nothing,
-            None => Work::Publishing(frame, 0),
-        };
         if handle == NO_BUFFER && flags.has(Flags::FINAL) {
-            if let Work::Publishing(frame, _) = &mut self.work {
+            if !flags.has(Flags::DROPPED) {
                 frame.header.faults |= self.faults[slot];
             }
             self.meter.served(&frame.header, 0);
         }
-        true
+        let span = if has_span && !is_cut { self.pool.take(handle) } else { None };
+        match span {
+            Some(mut span) => {
+                let is_final = flags.has_any(Flags::FINAL.with(Flags::SPECULATIVE));
+                let goal = if is_final { Goal::Final } else { Goal::Partial };
+                self.decoder.begin(slot, &mut span, goal);
+                let before = frame.header.compute_nanos();
+                self.passes.push(Pass { frame, span, before });
+            }
+            None if flags.has(Flags::DROPPED) => {}
+            None => self.publishing = Some((frame, 0)),
+        }
     }
 
-    /// Goes on with a pass; `false` if the budget ran out.
-    fn decode(&mut self, mut frame: SpanFrame, mut span: Box<D::Span>, budget: &Budget) -> bool {
-        let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
-        let is_dropped = flags.gives_way() && self.input.any(SpanFrame::is_urgent);
-        if flags.has(Flags::WARM) && !self.input.is_empty() {
-            frame.header.flags = frame.header.flags.with(Flags::ABORT);
-            self.decoder.reset(slot);
-        } else if !is_dropped {
-            let begun = self.meter.clock.now();
-            let progress = self.decoder.step(&mut span, budget, &mut frame.header.faults);
-            self.meter.computed(&mut frame.header, begun);
-            if progress == Progress::More {
-                self.work = Work::Decoding(frame, span);
-                return false;
+    /// Goes on with the pass whose turn it is; `false` if there is none or none has come to its end.
+    fn decode(&mut self, budget: &Budget) -> bool {
+        for _ in 0..self.passes.len() {
+            self.turn = if self.turn < self.passes.len() { self.turn } else { 0 };
+            let has_others = self.passes.len() > 1 || !self.held.is_empty() || !self.input.is_empty();
+            let Pass { frame, span, before } = &mut self.passes[self.turn];
+            let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
+            let is_dropped = flags.gives_way()
+                && (self.held.iter().any(SpanFrame::is_urgent) || self.input.any(SpanFrame::is_urgent));
+            if flags.has(Flags::WARM) && has_others {
+                frame.header.flags = flags.with(Flags::ABORT);
+                self.decoder.reset(slot);
+            } else if is_dropped {
+                self.decoder.cancel(slot);
+            } else {
+                let begun = self.meter.clock.now();
+                let progress = self.decoder.step(span, budget, &mut frame.header.faults);
+                self.meter.computed(&mut frame.header, begun);
+                if progress == Progress::More {
+                    self.turn += 1;
+                    continue;
+                }
+                self.faults[slot] = frame.header.faults;
+                self.meter.served(&frame.header, *before);
             }
-            self.faults[slot] = frame.header.faults;
-            self.meter.served(&frame.header, self.before);
+            let Pass { frame, span, .. } = self.passes.remove(self.turn);
+            self.pool.put(frame.payload.handle, span);
+            self.give_back(frame.payload.handle);
+            // A speculative pass that contradicts what is stable shows nothing: speech may go on.
+            let is_silent = flags.has(Flags::SPECULATIVE) && self.decoder.hypothesis(slot).is_revised();
+            if !is_dropped && !is_silent {
+                self.publishing = Some((frame, 0));
+            }
+            return true;
         }
-        self.pool.put(frame.payload.handle, span);
-        self.give_back(frame.payload.handle);
-        // A speculative pass that contradicts what is stable shows nothing: speech may go on.
-        let is_silent = flags.has(Flags::SPECULATIVE) && self.decoder.hypothesis(slot).is_revised();
-        if !is_dropped && !is_silent {
-            self.work = Work::Publishing(frame, 0);
-        }
-        true
+        false
     }
 
     /// The reverse ring has room for every buffer there is.
@@ -121,7 +179,7 @@ impl<D: model::Decoder> Decoder<D> {
     /// Passes tokens on from number `from`, a frame's worth at a time; `false` if the output ring ran out.
     fn publish(&mut self, frame: SpanFrame, from: usize) -> bool {
         let Some(place) = self.output.slot() else {
-            self.work = Work::Publishing(frame, from);
+            self.publishing = Some((frame, from));
             return false;
         };
         let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
@@ -140,7 +198,7 @@ impl<D: model::Decoder> Decoder<D> {
         }
         if rest > 0 {
             place.header.flags = flags.with(Flags::CONTINUED);
-            self.work = Work::Publishing(frame, from + FRAME_TOKENS);
+            self.publishing = Some((frame, from + FRAME_TOKENS));
         } else if flags.has(Flags::FINAL) {
             self.decoder.reset(slot);
         }
@@ -155,12 +213,11 @@ impl<D: model::Decoder> Stage for Decoder<D> {
         self.meter.answer(self.output.refused());
         let mut worked = false;
         loop {
-            let moved = match std::mem::replace(&mut self.work, Work::Nothing) {
-                Work::Nothing => self.read(),
-                Work::Decoding(frame, span) => self.decode(frame, span, budget),
-                Work::Publishing(frame, from) => self.publish(frame, from),
+            let moved = match self.publishing.take() {
+                Some((frame, from)) => self.publish(frame, from),
+                None => self.read() || self.decode(budget),
             };
-            worked |= moved || !matches!(self.work, Work::Nothing);
+            worked |= moved || self.publishing.is_some() || !self.passes.is_empty();
             if !moved || budget.is_spent() {
                 return if worked { Progress::More } else { Progress::Done };
             }
