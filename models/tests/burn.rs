@@ -9,15 +9,14 @@ use burn_tensor::backend::Backend;
 use recordings::{golden, wav};
 use reference::{CLIPS, audio, compare, distance, npy, references, weights};
 use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::burn::platform::{self, Platform};
 use voxlane_models::burn::{BurnMoonshine, BurnSpan};
-use voxlane_models::device::DeviceOptions;
+use voxlane_models::device::{DeviceOptions, Float};
 use voxlane_models::fault::Faults;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
 use voxlane_models::moonshine::offline::Transcriber;
 use voxlane_models::team::Team;
 
-/// Clips of the development set in the test of tokens, besides those in the tree.
-const DEV_CLIPS: usize = 8;
 /// How far an activation may be from the reference, as a share of the largest.
 const DISTANCE: f32 = 1e-3;
 
@@ -62,14 +61,14 @@ fn activations_are_those_of_the_reference<B: Backend>(device: &B::Device) {
     }
 }
 
-fn tokens_are_those_of_the_reference<B: Backend>(device: &B::Device) {
+fn tokens_are_those_of_the_reference<B: Backend>(device: &B::Device, dev_clips: usize) {
     for steps_in_flight in [1, 2] {
         let model =
             model::<B>(device, DeviceOptions { batch: 2, steps_in_flight, ..DeviceOptions::default() });
         let mut transcriber = Transcriber::new(&model);
         let all = references();
         let (in_tree, others): (Vec<_>, Vec<_>) = all.iter().partition(|line| CLIPS.contains(&&*line.clip));
-        for reference in in_tree.into_iter().chain(others.into_iter().take(DEV_CLIPS)) {
+        for reference in in_tree.into_iter().chain(others.into_iter().take(dev_clips)) {
             let Some(audio) = audio(reference) else {
                 println!("{} is not on this machine", reference.clip);
                 continue;
@@ -118,25 +117,57 @@ fn tokens_do_not_depend_on_who_shares_the_batch<B: Backend>(device: &B::Device) 
     }
 }
 
+/// Every test on one backend, with `dev_clips` clips of the development set. Without a device there is nothing to
+/// test, unless one is `required`.
 macro_rules! on {
-    ($feature:literal, $name:ident, $backend:ty, $device:expr) => {
+    ($feature:literal, $name:ident, $backend:ty, $dev_clips:literal, $required:expr) => {
         #[cfg(feature = $feature)]
         mod $name {
             use super::*;
 
-            on!(@test $backend, $device, activations_are_those_of_the_reference);
-            on!(@test $backend, $device, tokens_are_those_of_the_reference);
-            on!(@test $backend, $device, tokens_do_not_depend_on_who_shares_the_batch);
-        }
-    };
-    (@test $backend:ty, $device:expr, $test:ident) => {
-        #[test]
-        fn $test() {
-            if let Some(device) = $device {
-                super::$test::<$backend>(&device);
+            #[test]
+            fn activations_are_those_of_the_reference() {
+                first::<$backend>($required)
+                    .iter()
+                    .for_each(super::activations_are_those_of_the_reference::<$backend>);
+            }
+
+            #[test]
+            fn tokens_are_those_of_the_reference() {
+                first::<$backend>($required).iter().for_each(|device| {
+                    super::tokens_are_those_of_the_reference::<$backend>(device, $dev_clips)
+                });
+            }
+
+            #[test]
+            fn tokens_do_not_depend_on_who_shares_the_batch() {
+                first::<$backend>($required)
+                    .iter()
+                    .for_each(super::tokens_do_not_depend_on_who_shares_the_batch::<$backend>);
             }
         }
     };
 }
 
-on!("flex", flex, burn_flex::Flex, Some(burn_flex::FlexDevice));
+on!("flex", flex, platform::Flex, 8, true);
+// Software Vulkan is slow: the clips of the tree alone.
+on!("wgpu", wgpu, platform::Wgpu, 0, std::env::var_os("VOXLANE_REQUIRE_WGPU").is_some());
+// Who builds for CUDA tests on a GPU.
+on!("cuda", cuda, platform::Cuda, 8, true);
+
+/// The first device. That there is none is said, and wrong where it is `required`.
+fn first<B: Platform>(required: bool) -> Option<B::Device> {
+    let found = B::found().unwrap();
+    println!("{} finds {found:?}", B::NAME);
+    if found.is_empty() && !required {
+        return None;
+    }
+    Some(B::device(0, Float::F32).unwrap())
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn a_device_that_is_not_there_is_an_error() {
+    let error = platform::Flex::device(1, Float::F32).unwrap_err();
+    assert_eq!(error.to_string(), "flex has no device 1; it finds the processor");
+}

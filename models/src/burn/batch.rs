@@ -147,7 +147,7 @@ impl<B: Backend> Batch<B> {
     }
 
     /// Enqueues one token of every place, and the read of what comes after it.
-    pub(super) fn step(&mut self) -> Predictions {
+    pub fn step(&mut self) -> Predictions {
         let decoder = Arc::clone(&self.decoder);
         let (places, columns, column) = (self.places, self.columns, self.column);
         let by_position = |table: &Tensor<B, 2>| {
@@ -215,7 +215,7 @@ impl Predictions {
     }
 
     /// Waits for them; one a place. None if the device failed.
-    pub(super) fn wait(self) -> Option<Vec<Prediction>> {
+    pub fn wait(self) -> Option<Vec<Prediction>> {
         let data = match self.read_already {
             Some(data) => data,
             None => burn_tensor::read_sync(self.read),

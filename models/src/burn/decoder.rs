@@ -1,6 +1,6 @@
 //! Hidden frames → tokens: passes take places of a batch and are decoded together.
 
-use super::batch::{Batch, Decoder, Predictions};
+use super::batch::{Batch, Predictions};
 use super::span::BurnSpan;
 use crate::budget::{Budget, Progress};
 use crate::decode::{AttentionGreedy, DecodeStrategy, Next, Prediction, Vocabulary};
@@ -11,7 +11,6 @@ use crate::model::{Goal, Slot};
 use crate::moonshine::config::{Config, END_TOKEN, START_TOKEN};
 use burn_tensor::backend::Backend;
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 /// The decoder of Moonshine on Burn, greedy: the device chooses the most likely token itself.
 pub struct BurnDecoder<B: Backend> {
@@ -54,21 +53,15 @@ struct InFlight {
 }
 
 impl<B: Backend> BurnDecoder<B> {
-    pub(super) fn new(
-        decoder: Arc<Decoder<B>>,
-        config: Config,
-        frames: usize,
-        slots: usize,
-        options: DeviceOptions,
-    ) -> Self {
+    pub(super) fn new(batch: Batch<B>, config: Config, slots: usize, options: DeviceOptions) -> Self {
         let vocabulary = Vocabulary {
             start_token: START_TOKEN,
             end_token: END_TOKEN,
             max_tokens: config.limits().max_segment_tokens,
         };
         BurnDecoder {
-            layers: decoder.layers.len(),
-            batch: Batch::new(decoder, &config, frames, options.batch),
+            layers: config.decoder_layers,
+            batch,
             config,
             hypotheses: (0..slots).map(|_| AttentionGreedy::new(vocabulary, 1)).collect(),
             places: (0..options.batch).map(|_| None).collect(),

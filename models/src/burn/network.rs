@@ -1,19 +1,22 @@
 //! The network as a [`Model`].
 
-use super::batch::{self, Decoder};
+use super::batch::{self, Batch, Decoder};
 use super::decoder::BurnDecoder;
 use super::encoder::{BurnEncoder, Encoder};
 use super::front_end::BurnFrontEnd;
 use super::layers::{Place, Rotation};
 use super::span::BurnSpan;
 use super::stem::Stem;
+use crate::budget::{Budget, Progress};
 use crate::device::DeviceOptions;
-use crate::model::{Limits, Model};
+use crate::fault::Faults;
+use crate::model::{Decoder as _, Encoder as _, FrontEnd, Goal, Limits, Model};
 use crate::moonshine::config::{Config, SAMPLE_RATE_HZ};
 use crate::moonshine::weights::MoonshineWeights;
 use crate::team::Team;
 use burn_tensor::backend::Backend;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// The lengths that segments are padded to, in seconds; the longest segment is one more. Each is compiled and
 /// tuned once; padding at most doubles the work.
@@ -60,6 +63,57 @@ impl<B: Backend> BurnMoonshine<B> {
             options,
             lengths,
         }
+    }
+
+    /// Runs every shape once, so that all is compiled and tuned; says how long that took.
+    pub fn warm_up(&self) -> Duration {
+        const SLOT: usize = 0;
+        let begun = Instant::now();
+        let (mut front_end, mut encoder) = (self.front_end(1), self.encoder(1, Team::alone()));
+        let (mut decoder, mut span) = (self.decoder(1), self.span());
+        let (budget, mut faults) = (Budget::one_unit(), Faults::NONE);
+        for &length in &*self.lengths {
+            front_end.reset(SLOT);
+            front_end.push(SLOT, &vec![0; length], &mut faults);
+            front_end.begin(SLOT, length, Goal::Final);
+            while front_end.step(&mut span, &budget, &mut faults) == Progress::More {}
+            encoder.begin(SLOT, &mut span);
+            while encoder.step(&mut span, &budget, &mut faults) == Progress::More {}
+            decoder.begin(SLOT, &mut span, Goal::Final);
+            // The layers' frames, the start, and two steps or as many as silence takes.
+            for _ in 0..self.config.decoder_layers + 3 {
+                if decoder.step(&mut span, &budget, &mut faults) == Progress::Done {
+                    break;
+                }
+            }
+            decoder.reset(SLOT);
+        }
+        begun.elapsed()
+    }
+
+    /// A batch of its own, to time steps with.
+    pub fn new_batch(&self) -> Batch<B> {
+        let (decoder, frames) = (Arc::clone(&self.decoder), self.config.max_frames());
+        Batch::new(decoder, &self.config, frames, self.options.batch)
+    }
+
+    /// Floating-point operations of a decode step for each place, attention over all columns and frames included.
+    pub fn step_flops(&self) -> f64 {
+        let sizes = &self.config.sizes;
+        let (hidden, mlp) = (sizes.hidden as f64, sizes.decoder_mlp as f64);
+        let seen = (self.config.max_frames() + batch::columns(&self.config)) as f64;
+        // Projections with their quarter turns, three more of the attentions, the MLP, scores and sums.
+        let layer = 5.0 * hidden * hidden + 3.0 * hidden * hidden + 3.0 * hidden * mlp + 2.0 * seen * hidden;
+        2.0 * (self.config.decoder_layers as f64 * layer + hidden * sizes.vocabulary as f64)
+    }
+
+    /// Bytes of device memory that the keys and values of each place take.
+    pub fn place_bytes(&self) -> usize {
+        let rows = self.config.max_frames() + batch::columns(&self.config);
+        2 * self.config.decoder_layers
+            * rows
+            * self.config.sizes.hidden
+            * super::dtype(self.options.float).size()
     }
 
     /// The network's sizes.
@@ -111,7 +165,6 @@ impl<B: Backend> Model for BurnMoonshine<B> {
     }
 
     fn decoder(&self, slots: usize) -> BurnDecoder<B> {
-        let (decoder, frames) = (Arc::clone(&self.decoder), self.config.max_frames());
-        BurnDecoder::new(decoder, self.config.clone(), frames, slots, self.options)
+        BurnDecoder::new(self.new_batch(), self.config.clone(), slots, self.options)
     }
 }

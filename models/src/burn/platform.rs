@@ -213,3 +213,33 @@ mod cuda {
 pub use self::cuda::Cuda;
 #[cfg(all(feature = "cuda", feature = "fusion"))]
 pub use burn_cuda::Cuda as FusedCuda;
+
+/// Where CUDA and wgpu keep what tuning found, from one start to the next. To be called before the first of them is
+/// used; later it changes nothing.
+pub fn keep_tuning_in(folder: &std::path::Path) {
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    {
+        use burn_cubecl::cubecl::config::cache::CacheConfig;
+        use burn_cubecl::cubecl::config::{CubeClRuntimeConfig, RuntimeConfig};
+        let mut current = CubeClRuntimeConfig::storage().lock();
+        if current.is_none() {
+            let mut config = CubeClRuntimeConfig::default().override_from_env();
+            config.autotune.cache = CacheConfig::File(folder.to_owned());
+            *current = Some(std::sync::Arc::new(config));
+        }
+    }
+    #[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+    let _ = folder;
+}
+
+/// What each backend that is built in finds: its word, and the names of its devices in the order of their numbers.
+pub fn all_found() -> Vec<(&'static str, Result<Vec<String>, DeviceError>)> {
+    vec![
+        #[cfg(feature = "flex")]
+        (Flex::NAME, Flex::found()),
+        #[cfg(feature = "wgpu")]
+        (Wgpu::NAME, Wgpu::found()),
+        #[cfg(feature = "cuda")]
+        (Cuda::NAME, Cuda::found()),
+    ]
+}

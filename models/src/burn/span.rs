@@ -27,6 +27,13 @@ impl<B: Backend> BurnSpan<B> {
         self.frames
     }
 
+    /// Waits until the device has made the frames, by reading one number of them: for measurements.
+    pub fn wait(&self) {
+        if let Some(hidden) = &self.hidden {
+            hidden.clone().slice([0..1, 0..1]).into_data();
+        }
+    }
+
     /// The hidden frames, one row of channels each, without padding. Waits for the device: for tests.
     pub fn hidden(&self) -> Vec<f32> {
         let Some(hidden) = &self.hidden else { return Vec::new() };

@@ -1,6 +1,7 @@
 //! From the model manager's files to a network that is ready to run, by way of a packed file.
 
 use super::import::{ImportError, import};
+use super::weights::MoonshineWeights;
 use super::{Moonshine, packed};
 use crate::decode::{AttentionGreedy, DecodeStrategy};
 use crate::linear::Precision;
@@ -105,6 +106,15 @@ fn imported<S: DecodeStrategy>(
     files: &ModelFiles,
     precision: Precision,
 ) -> Result<(Moonshine<S>, Tokenizer), PrepareError> {
+    let (weights, tokenizer) = import_files(files)?;
+    Ok((Moonshine::new(&weights, precision), tokenizer))
+}
+
+/// The weights and the vocabulary of `files`, for any backend.
+///
+/// # Errors
+/// [`PrepareError`].
+pub fn import_files(files: &ModelFiles) -> Result<(MoonshineWeights, Tokenizer), PrepareError> {
     let [Some(encoder), Some(decoder), Some(tokenizer)] =
         ["encoder_model.onnx", "decoder_model_merged.onnx", "tokenizer.json"].map(|file| files.get(file))
     else {
@@ -112,5 +122,5 @@ fn imported<S: DecodeStrategy>(
     };
     let weights = import(encoder, decoder)?;
     let tokenizer = Tokenizer::from_json_file(tokenizer)?;
-    Ok((Moonshine::new(&weights, precision), tokenizer))
+    Ok((weights, tokenizer))
 }
