@@ -62,12 +62,14 @@ pub(crate) use models::load;
 
 #[cfg(feature = "fetch")]
 mod models {
-    use crate::config::{Config, Source};
+    use crate::config::{Backend, Config, Source};
     use crate::{Engine, EngineError};
     use std::sync::Arc;
     use voxlane_models::decode::AttentionVerified;
     use voxlane_models::manager::{Manager, ModelFiles, Options};
     use voxlane_models::moonshine::Moonshine;
+    #[cfg(feature = "burn")]
+    use voxlane_models::moonshine::prepare::import_files;
     use voxlane_models::moonshine::prepare::prepare;
     use voxlane_models::tokenizer::Tokenizer;
 
@@ -80,11 +82,12 @@ mod models {
             /// Loads the model that `config` names.
             pub(crate) fn load(config: &Config) -> Result<Start, EngineError> {
                 match config.model.as_str() {
-                    $($name => {
+                    $($name if config.backend == Backend::Cpu => {
                         let (model, vocabulary) = $load(&files($name)?, config)?;
                         let (model, vocabulary) = (Arc::new(model), Arc::new(vocabulary));
                         Ok(Box::new(|source| Engine::with_model(source, model, vocabulary)))
                     })+
+                    $($name => on_device($name, config),)+
                     name => {
                         let known = [$($name),+].join(", ");
                         Err(EngineError::UnknownModel { name: name.to_owned(), known })
@@ -97,6 +100,62 @@ mod models {
     models! {
         "moonshine-tiny" => load_moonshine::<AttentionVerified>,
         "moonshine-tiny-quantized" => load_moonshine::<AttentionVerified>,
+    }
+
+    /// `feature: backend, fusion => type` for the backends of Burn.
+    macro_rules! backends {
+        ($(#[$built:meta] $backend:path, $fusion:literal => $burn:path),+ $(,)?) => {
+            /// Loads the model called `name` onto the devices that `config` names.
+            #[cfg_attr(not(feature = "burn"), expect(unused_variables, reason = "no backend is built in"))]
+            fn on_device(name: &str, config: &Config) -> Result<Start, EngineError> {
+                let (backend, fusion) = (config.backend, config.device.fusion);
+                match (backend, fusion) {
+                    $(#[$built] ($backend, $fusion) => load_on_burn::<$burn>(&files(name)?, config),)+
+                    _ => {
+                        let features = if fusion { format!("{backend},fusion") } else { backend.to_string() };
+                        Err(EngineError::NotBuilt { backend, fusion, features })
+                    }
+                }
+            }
+        };
+    }
+
+    backends! {
+        #[cfg(feature = "flex")] Backend::Flex, false => platform::Flex,
+        #[cfg(feature = "wgpu")] Backend::Wgpu, false => platform::Wgpu,
+        #[cfg(all(feature = "wgpu", feature = "fusion"))] Backend::Wgpu, true => platform::FusedWgpu,
+        #[cfg(feature = "cuda")] Backend::Cuda, false => platform::Cuda,
+        #[cfg(all(feature = "cuda", feature = "fusion"))] Backend::Cuda, true => platform::FusedCuda,
+    }
+
+    #[cfg(feature = "burn")]
+    use voxlane_models::burn::{BurnMoonshine, platform};
+
+    /// Puts the weights onto every device that a lane names, and runs all shapes once.
+    #[cfg(feature = "burn")]
+    fn load_on_burn<B: platform::Platform>(
+        files: &ModelFiles,
+        config: &Config,
+    ) -> Result<Start, EngineError> {
+        let (weights, vocabulary) = import_files(files).map_err(model_error)?;
+        platform::keep_tuning_in(&files.dir().join("tuning"));
+        let mut devices = std::collections::BTreeMap::new();
+        for index in config.lanes.iter().map(|lane| lane.device) {
+            if !devices.contains_key(&index) {
+                let device = B::device(index, config.device.float)
+                    .map_err(|error| EngineError::Device(Box::new(error)))?;
+                let model = BurnMoonshine::<B>::new(&weights, &device, config.device);
+                let took = model.warm_up();
+                tracing::info!(
+                    backend = B::NAME, index, float = %config.device.float, batch = config.device.batch,
+                    fusion = config.device.fusion, attention = "plain", "all shapes ran in {took:.1?}"
+                );
+                devices.insert(index, Arc::new(model));
+            }
+        }
+        let models = config.lanes.iter().map(|lane| Arc::clone(&devices[&lane.device])).collect();
+        let vocabulary = Arc::new(vocabulary);
+        Ok(Box::new(|source| Engine::with_models(source, models, vocabulary)))
     }
 
     fn files(name: &str) -> Result<ModelFiles, EngineError> {

@@ -120,7 +120,7 @@ fn shutdown_decodes_what_was_pushed() {
 
 #[test]
 fn shutdown_says_what_it_cut() {
-    let toy = Toy { decode: Duration::from_millis(100) };
+    let toy = Toy { decode: Duration::from_millis(100), ..Toy::default() };
     let engine = Engine::with_model(support::config(1), Arc::new(toy), Arc::new(Hex)).unwrap();
     let mut stream = open(&engine);
     stream.push_wait(&noise(16_000, 6)).unwrap();

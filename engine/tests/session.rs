@@ -3,10 +3,11 @@
 mod support;
 
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
-use support::{drain, engine, expected, finals, noise, open, open_soon};
+use support::{Hex, Toy, drain, engine, expected, finals, noise, open, open_soon};
 use voxlane::frame::EndCause;
-use voxlane::{Event, MAX_MARKS, OpenError, StreamError, StreamOptions};
+use voxlane::{Engine, Event, MAX_MARKS, OpenError, StreamError, StreamOptions};
 
 #[test]
 fn a_stream_gives_start_endpoint_final_and_closed() {
@@ -87,6 +88,40 @@ fn markers_are_answered_in_order_and_close_nothing() {
     assert_eq!(finals(&events), [expected(&audio)]);
     let last_final = events.iter().position(|event| matches!(event, Event::Final(_))).unwrap();
     assert!(events[..last_final].iter().all(|event| !matches!(event, Event::Marker { .. })));
+}
+
+#[test]
+fn streams_that_are_decoded_together_each_get_their_own_in_order() {
+    let toy = Toy { decode: Duration::from_micros(300), batch: 3 };
+    let engine = Engine::with_model(support::config(5), Arc::new(toy), Arc::new(Hex)).unwrap();
+    let mut streams: Vec<_> = (0..5).map(|_| open(&engine)).collect();
+    // Segments of very different lengths, so that they join and leave the batch one by one.
+    let audio = |stream: usize, segment: usize| {
+        noise(2000 + 9000 * ((3 * stream + segment) % 7), (10 * stream + segment) as u32)
+    };
+    const SEGMENTS: usize = 4;
+    for segment in 0..SEGMENTS {
+        for (number, stream) in streams.iter_mut().enumerate() {
+            stream.push_wait(&audio(number, segment)).unwrap();
+            stream.mark().unwrap();
+            stream.end_segment().unwrap();
+        }
+    }
+    for (number, stream) in streams.iter_mut().enumerate() {
+        stream.finish().unwrap();
+        let events = drain(stream);
+        let wanted: Vec<_> = (0..SEGMENTS).map(|segment| expected(&audio(number, segment))).collect();
+        assert_eq!(finals(&events), wanted, "stream {number}");
+        let kind = |event: &Event| match event {
+            Event::SpeechStart { .. } => 's',
+            Event::Endpoint { .. } => 'e',
+            Event::Final(_) => 'f',
+            Event::Marker { .. } => 'm',
+            Event::Closed { .. } => 'c',
+            _ => '?',
+        };
+        assert_eq!(events.iter().map(kind).collect::<String>(), "sefm".repeat(SEGMENTS) + "c");
+    }
 }
 
 #[test]

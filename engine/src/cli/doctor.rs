@@ -84,6 +84,7 @@ pub fn run(out: &mut impl Write, options: Options) -> io::Result<()> {
     findings.extend(core_findings(&topology, allowed.as_deref()));
     findings.extend([cache_finding(root, &topology), governor(root, &topology), quota(root)]);
     findings.extend([clock(root), huge_pages(root), locked_memory(root), realtime(root), swap(root)]);
+    findings.extend(device_findings());
     for finding in &findings {
         finding.write(out)?;
     }
@@ -91,6 +92,29 @@ pub fn run(out: &mut impl Write, options: Options) -> io::Result<()> {
         write_gaps(out, &topology, &options)?;
     }
     Ok(())
+}
+
+/// What each backend beside the processor's own kernels would run on.
+#[cfg(feature = "burn")]
+fn device_findings() -> Vec<Finding> {
+    let of_backend = |(backend, found): (&'static str, Result<Vec<String>, _>)| {
+        let value = match found {
+            Ok(names) if names.is_empty() => "no device".to_owned(),
+            Ok(names) => {
+                let numbered = names.iter().enumerate().map(|(index, name)| format!("{index}: {name}"));
+                numbered.collect::<Vec<_>>().join("; ")
+            }
+            Err(error) => error.to_string(),
+        };
+        Finding::new(backend, Some(value))
+    };
+    voxlane_models::burn::platform::all_found().into_iter().map(of_backend).collect()
+}
+
+/// Nothing but the processor's own kernels is built in.
+#[cfg(not(feature = "burn"))]
+fn device_findings() -> Vec<Finding> {
+    Vec::new()
 }
 
 fn machine(root: &Root) -> Finding {

@@ -60,7 +60,9 @@ impl Failure {
             Failure::Model(error) => model_exit_code(error),
             Failure::Prepare(PrepareError::NotPackable { .. }) => 2,
             Failure::Prepare(_) => 3,
-            Failure::Engine(EngineError::Config(_) | EngineError::UnknownModel { .. }) => 2,
+            Failure::Engine(
+                EngineError::Config(_) | EngineError::UnknownModel { .. } | EngineError::NotBuilt { .. },
+            ) => 2,
             Failure::Engine(EngineError::Model(error) | EngineError::Detector(error)) => {
                 manager_error(&**error).map_or(3, model_exit_code)
             }
@@ -86,6 +88,13 @@ impl Failure {
             }
             Failure::Engine(EngineError::UnknownModel { .. }) => {
                 Some("set `model` in the configuration or give --model NAME".into())
+            }
+            Failure::Engine(EngineError::NotBuilt { .. }) => Some(
+                "or set `backend = \"cpu\"` in the configuration; docs/gpu.md says what the others need"
+                    .into(),
+            ),
+            Failure::Engine(EngineError::Device(_)) => {
+                Some("`voxlane doctor` lists the devices that each backend finds".into())
             }
             Failure::Engine(_) => Some("`voxlane doctor` says what this host allows".into()),
             Failure::Files { is_engine_fault: true, .. } => {

@@ -167,6 +167,13 @@ impl Source {
                 return refuse(None, "step_us", lane.step_us.to_string(), "10 to 1000000");
             }
         }
+        let device = &config.device;
+        if !(1..=1024).contains(&device.batch) {
+            return refuse(None, "device.batch", device.batch.to_string(), "1 to 1024");
+        }
+        if !(1..=4).contains(&device.steps_in_flight) {
+            return refuse(None, "device.steps_in_flight", device.steps_in_flight.to_string(), "1 to 4");
+        }
         let (from, by) = (config.segment.cut_from_s, config.segment.cut_by_s);
         if !(1.0..=3600.0).contains(&by) || !(0.0..=by - 0.5).contains(&from) {
             return refuse(

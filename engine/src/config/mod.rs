@@ -12,6 +12,7 @@ use crate::frame::StageKind;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use toml::Spanned;
+pub use voxlane_models::device::{Backend, DeviceOptions, Float};
 pub use voxlane_models::linear::Precision;
 
 /// A whole deployment. `Config::default()` suits an interactive machine: placement by the process's
@@ -21,11 +22,17 @@ pub use voxlane_models::linear::Precision;
 pub struct Config {
     /// Name of the model in the model manager's manifest. Default `moonshine-tiny`. Read by the model loader.
     pub model: String,
-    /// Number format of the weights: `f32`, `bf16` or `int8`. Default `int8`. Read by the model loader.
+    /// Number format of the weights on the processor: `f32`, `bf16` or `int8`. Default `int8`. Read by the model
+    /// loader when `backend` is `cpu`.
     pub precision: Precision,
+    /// What the network runs on: `cpu`, `flex`, `wgpu` or `cuda`. Default `cpu`. Read by the model loader. Others
+    /// than `cpu` need the Cargo feature of the same name.
+    pub backend: Backend,
     /// The lanes. Default: one, placed by the process's affinity mask. Read at start.
     #[serde(rename = "lane")]
     pub lanes: Vec<LaneConfig>,
+    /// How the network runs on a device. Read by the model loader when `backend` is not `cpu`.
+    pub device: DeviceOptions,
     /// Dummy work that keeps caches warm. Read by ingest.
     pub warm: WarmConfig,
     /// Where long speech is cut. Read by ingest.
@@ -46,7 +53,9 @@ impl Default for Config {
         Config {
             model: "moonshine-tiny".into(),
             precision: Precision::Int8,
+            backend: Backend::Cpu,
             lanes: vec![LaneConfig::default()],
+            device: DeviceOptions::default(),
             warm: WarmConfig::default(),
             segment: SegmentConfig::default(),
             endpoint: EndpointConfig::default(),
@@ -86,6 +95,9 @@ pub struct LaneConfig {
     /// such thread. Read at start. It must not be the encoder's own core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub helper_core: Option<Spanned<usize>>,
+    /// Which device of the backend the lane runs on, counted from 0 as `voxlane doctor` lists them. Default 0.
+    /// Read by the model loader when `backend` is not `cpu`. Lanes of the same device share its weights.
+    pub device: usize,
     /// How many streams the lane serves at once. Default 4. Read at start.
     pub slots: Spanned<usize>,
     /// How its threads wait for work. Default `park`. Read by the lane's threads.
@@ -109,6 +121,7 @@ impl Default for LaneConfig {
         LaneConfig {
             cores: None,
             helper_core: None,
+            device: 0,
             slots: Spanned::new(0..0, 4),
             wait: WaitKind::Park,
             spin_us: 50,

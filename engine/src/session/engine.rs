@@ -99,6 +99,16 @@ impl Engine {
         vocabulary: Arc<dyn Vocabulary>,
     ) -> Result<Self, EngineError> {
         let source = config.into();
+        let models = vec![model; source.config.lanes.len()];
+        Self::with_models(source, models, vocabulary)
+    }
+
+    /// Like [`with_model`](Self::with_model), with a model for each lane.
+    pub(crate) fn with_models<M: Model>(
+        source: Source,
+        models: Vec<Arc<M>>,
+        vocabulary: Arc<dyn Vocabulary>,
+    ) -> Result<Self, EngineError> {
         let placements = source.placement(&Topology::of_host())?;
         let voice = registry::voice(source.config.endpoint.detector)?;
         let config = Arc::new(source.config);
@@ -106,11 +116,12 @@ impl Engine {
         let faults = Arc::new(fault_plan(&config));
         let factories = placements
             .into_iter()
+            .zip(models)
             .enumerate()
-            .map(|(number, placement)| {
+            .map(|(number, (placement, model))| {
                 registry::factory(LanePlan {
                     number,
-                    model: Arc::clone(&model),
+                    model,
                     config: Arc::clone(&config),
                     placement,
                     clock: clock.clone(),

@@ -2,7 +2,7 @@
 
 use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
-use crate::config::{ConfigError, DetectorKind};
+use crate::config::{Backend, ConfigError, DetectorKind};
 use crate::lane::LaneError;
 use thiserror::Error;
 
@@ -34,6 +34,19 @@ pub enum EngineError {
         name: String,
         /// The names there are.
         known: String,
+    },
+    /// The device that the configuration names is not there or cannot be used.
+    #[error("{0}")]
+    Device(Box<dyn std::error::Error + Send + Sync>),
+    /// The backend that the configuration names is not built in. Building with its Cargo feature helps.
+    #[error("backend = \"{backend}\"{} is not built in; build with --features {features}", if *fusion { " with fusion" } else { "" })]
+    NotBuilt {
+        /// The backend.
+        backend: Backend,
+        /// Whether it was asked to join operations.
+        fusion: bool,
+        /// The Cargo features that build it in.
+        features: String,
     },
     /// The operating system gave no thread for the supervisor.
     #[error("cannot start the supervisor's thread: {0}")]

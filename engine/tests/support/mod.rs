@@ -24,12 +24,15 @@ const MAX_SAMPLES: usize = 480_000;
 pub struct Toy {
     /// How long each token takes to decode.
     pub decode: Duration,
+    /// Segments decoded at the same time; 0 is 1.
+    pub batch: usize,
 }
 
 #[derive(Default)]
 pub struct ToySpan {
     samples: Vec<i16>,
     sums: Vec<u32>,
+    slot: Slot,
 }
 
 pub struct ToyFrontEnd {
@@ -41,7 +44,8 @@ pub struct ToyEncoder(Team);
 
 pub struct ToyDecoder {
     slots: Vec<Hypothesis>,
-    pass: (Slot, usize),
+    /// Tokens of each slot's pass that are done.
+    done: Vec<usize>,
     decode: Duration,
 }
 
@@ -60,9 +64,13 @@ impl Model for Toy {
         }
     }
 
+    fn batch(&self) -> usize {
+        self.batch.max(1)
+    }
+
     fn span(&self) -> ToySpan {
         let tokens = MAX_SAMPLES / TOKEN_SAMPLES + 1;
-        ToySpan { samples: Vec::with_capacity(MAX_SAMPLES + 320), sums: Vec::with_capacity(tokens) }
+        ToySpan { samples: Vec::with_capacity(MAX_SAMPLES + 320), sums: Vec::with_capacity(tokens), slot: 0 }
     }
 
     fn front_end(&self, slots: usize) -> ToyFrontEnd {
@@ -76,7 +84,7 @@ impl Model for Toy {
 
     fn decoder(&self, slots: usize) -> ToyDecoder {
         let hypothesis = Hypothesis::with_capacity(self.limits().max_segment_tokens + 1);
-        ToyDecoder { slots: vec![hypothesis; slots], pass: (0, 0), decode: self.decode }
+        ToyDecoder { slots: vec![hypothesis; slots], done: vec![0; slots], decode: self.decode }
     }
 }
 
@@ -147,17 +155,18 @@ impl Encoder for ToyEncoder {
 impl Decoder for ToyDecoder {
     type Span = ToySpan;
 
-    fn begin(&mut self, slot: Slot, _: &mut ToySpan, _: Goal) {
+    fn begin(&mut self, slot: Slot, span: &mut ToySpan, _: Goal) {
         self.slots[slot].clear();
-        self.pass = (slot, 0);
+        self.done[slot] = 0;
+        span.slot = slot;
     }
 
     fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
-        let (slot, done) = &mut self.pass;
+        let done = &mut self.done[span.slot];
         while let Some(&id) = span.sums.get(*done) {
             let start = (*done * TOKEN_SAMPLES) as u32;
             let token = Token { id, log_prob: 0.0, start, end: start + TOKEN_SAMPLES as u32 };
-            self.slots[*slot].push(token);
+            self.slots[span.slot].push(token);
             *done += 1;
             if !self.decode.is_zero() {
                 std::thread::sleep(self.decode);
