@@ -29,6 +29,9 @@ enum Command {
     Fetch(cli::fetch::Args),
     /// Transcribe the files named on standard input, one JSON line each with its times
     Serve(cli::serve::Args),
+    /// Compare a device with the processor, and time it
+    #[cfg(feature = "burn")]
+    Gpu(cli::gpu::Args),
 }
 
 fn main() -> ExitCode {
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         Command::Wer(args) => cli::wer::run(&args),
         Command::Fetch(args) => cli::fetch::run(&args),
         Command::Serve(args) => cli::serve::run(&args),
+        #[cfg(feature = "burn")]
+        Command::Gpu(args) => cli::gpu::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

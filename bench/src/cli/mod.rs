@@ -1,6 +1,8 @@
 //! The subcommands, one file each.
 
 pub mod fetch;
+#[cfg(feature = "burn")]
+pub mod gpu;
 pub mod lab;
 #[cfg(target_arch = "x86_64")]
 pub mod limits;
