@@ -116,7 +116,7 @@ impl<B: Backend> crate::model::Decoder for BurnDecoder<B> {
     type Span = BurnSpan<B>;
 
     fn begin(&mut self, slot: Slot, span: &mut BurnSpan<B>, goal: Goal) {
-        self.reset(slot);
+        self.cancel(slot);
         span.place = None;
         self.hypotheses[slot].begin(0, goal, self.config.max_tokens(span.samples));
         if span.frames() > 0 {
@@ -170,6 +170,10 @@ impl<B: Backend> crate::model::Decoder for BurnDecoder<B> {
 
     fn reset(&mut self, slot: Slot) {
         self.hypotheses[slot].reset(0);
+        self.cancel(slot);
+    }
+
+    fn cancel(&mut self, slot: Slot) {
         let of_slot = |pass: &Option<Pass>| pass.as_ref().is_some_and(|pass| pass.slot == slot);
         if let Some(place) = self.places.iter().position(of_slot) {
             self.leave(place);
