@@ -104,7 +104,7 @@ mod models {
 
     /// `feature: backend, fusion => type` for the backends of Burn.
     macro_rules! backends {
-        ($(#[$built:meta] $backend:path, $fusion:literal => $burn:path),+ $(,)?) => {
+        ($(#[$built:meta] $backend:path, $fusion:literal => $burn:ty),+ $(,)?) => {
             /// Loads the model called `name` onto the devices that `config` names.
             #[cfg_attr(not(feature = "burn"), expect(unused_variables, reason = "no backend is built in"))]
             fn on_device(name: &str, config: &Config) -> Result<Start, EngineError> {

@@ -97,7 +97,8 @@ pub fn run(out: &mut impl Write, options: Options) -> io::Result<()> {
 /// What each backend beside the processor's own kernels would run on.
 #[cfg(feature = "burn")]
 fn device_findings() -> Vec<Finding> {
-    let of_backend = |(backend, found): (&'static str, Result<Vec<String>, _>)| {
+    use voxlane_models::burn::platform::{DeviceError, all_found};
+    let of_backend = |(backend, found): (&'static str, Result<Vec<String>, DeviceError>)| {
         let value = match found {
             Ok(names) if names.is_empty() => "no device".to_owned(),
             Ok(names) => {
@@ -108,7 +109,7 @@ fn device_findings() -> Vec<Finding> {
         };
         Finding::new(backend, Some(value))
     };
-    voxlane_models::burn::platform::all_found().into_iter().map(of_backend).collect()
+    all_found().into_iter().map(of_backend).collect()
 }
 
 /// Nothing but the processor's own kernels is built in.

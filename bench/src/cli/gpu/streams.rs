@@ -3,6 +3,7 @@
 
 use super::{Args, say};
 use anyhow::{Context, Result, bail, ensure};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 use voxlane::config::LaneConfig;
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Prints a line for each number of streams.
 pub fn run(args: &Args) -> Result<()> {
     let clips: Vec<Vec<i16>> = std::fs::read_dir(&args.clips)?
-        .map(|entry| Ok(entry?.path()))
+        .map(|entry| -> Result<PathBuf> { Ok(entry?.path()) })
         .filter(|path: &Result<_>| {
             path.as_ref().is_ok_and(|path| path.extension().is_some_and(|end| end == "wav"))
         })
