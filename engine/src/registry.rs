@@ -68,8 +68,6 @@ mod models {
     use voxlane_models::decode::AttentionVerified;
     use voxlane_models::manager::{Manager, ModelFiles, Options};
     use voxlane_models::moonshine::Moonshine;
-    #[cfg(feature = "burn")]
-    use voxlane_models::moonshine::prepare::import_files;
     use voxlane_models::moonshine::prepare::prepare;
     use voxlane_models::tokenizer::Tokenizer;
 
@@ -129,7 +127,11 @@ mod models {
     }
 
     #[cfg(feature = "burn")]
-    use voxlane_models::burn::{BurnMoonshine, platform};
+    use {
+        std::collections::{BTreeMap, btree_map::Entry},
+        voxlane_models::burn::{BurnMoonshine, platform},
+        voxlane_models::moonshine::prepare::import_files,
+    };
 
     /// Puts the weights onto every device that a lane names, and runs all shapes once.
     #[cfg(feature = "burn")]
@@ -139,9 +141,9 @@ mod models {
     ) -> Result<Start, EngineError> {
         let (weights, vocabulary) = import_files(files).map_err(model_error)?;
         platform::keep_tuning_in(&files.dir().join("tuning"));
-        let mut devices = std::collections::BTreeMap::new();
+        let mut devices = BTreeMap::new();
         for index in config.lanes.iter().map(|lane| lane.device) {
-            if !devices.contains_key(&index) {
+            if let Entry::Vacant(place) = devices.entry(index) {
                 let device = B::device(index, config.device.float)
                     .map_err(|error| EngineError::Device(Box::new(error)))?;
                 let model = BurnMoonshine::<B>::new(&weights, &device, config.device);
@@ -150,7 +152,7 @@ mod models {
                     backend = B::NAME, index, float = %config.device.float, batch = config.device.batch,
                     fusion = config.device.fusion, attention = "plain", "all shapes ran in {took:.1?}"
                 );
-                devices.insert(index, Arc::new(model));
+                place.insert(Arc::new(model));
             }
         }
         let models = config.lanes.iter().map(|lane| Arc::clone(&devices[&lane.device])).collect();
