@@ -6,6 +6,7 @@ mod support;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use support::{drain, engine, expected, finals, noise, open_soon};
+use voxlane::config::DetectorKind;
 
 struct Counting;
 
@@ -47,11 +48,17 @@ fn a_lane_allocates_nothing_after_its_first_stream() {
     let mut config = support::config(2);
     config.warm.enabled = true;
     config.warm.after_ms = 1;
+    // Voice activity, endpoints, partials and speculative finals too: the noise counts as speech.
+    config.endpoint.detector = DetectorKind::Energy;
+    config.partial.every_ms = 100;
     (config.segment.cut_from_s, config.segment.cut_by_s) = (1.0, 2.0);
     COUNTING.store(true, Ordering::SeqCst);
     let engine = engine(config);
     assert!(COUNTED.swap(0, Ordering::SeqCst) > 0, "building the stages allocates, so counting works");
-    let audio = noise(16_000 * 5, 1);
+    let mut audio = noise(16_000 * 5, 1);
+    for pause in [0..8000, 40_000..42_400, 60_000..70_000] {
+        audio[pause].iter_mut().for_each(|sample| *sample /= 2000);
+    }
     for round in 0..3 {
         COUNTING.store(round > 0, Ordering::SeqCst);
         let (mut stream, abandoned) = (open_soon(&engine), open_soon(&engine));
@@ -64,7 +71,7 @@ fn a_lane_allocates_nothing_after_its_first_stream() {
         stream.finish().unwrap();
         let events = drain(&mut stream);
         let decoded: usize = finals(&events).iter().map(Vec::len).sum();
-        assert!(decoded >= expected(&audio).len());
+        assert!(decoded > expected(&audio).len() / 2);
         drop((stream, abandoned));
         engine.report();
     }

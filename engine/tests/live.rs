@@ -210,3 +210,36 @@ fn many_streams_at_once_give_what_each_gives_alone() {
         assert_eq!(&finals(&drain(stream)), alone);
     }
 }
+
+#[test]
+fn events_come_as_a_stream_of_futures_to_the_last() {
+    use futures_core::Stream as _;
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Wake, Waker};
+    struct Thread(std::thread::Thread);
+    impl Wake for Thread {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let engine = engine(live(1));
+    let audio = conversation(6);
+    let expected = finals(&run(&engine, &audio, &[320]));
+    let (mut input, mut stream) = support::open_soon(&engine).into_events().unwrap();
+    let feeder = std::thread::spawn(move || {
+        input.push_wait(&audio).unwrap();
+        input.finish().unwrap();
+    });
+    let waker = Waker::from(std::sync::Arc::new(Thread(std::thread::current())));
+    let mut events = Vec::new();
+    loop {
+        match Pin::new(&mut stream).poll_next(&mut Context::from_waker(&waker)) {
+            Poll::Ready(Some(event)) => events.push(event),
+            Poll::Ready(None) => break,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+    feeder.join().unwrap();
+    assert_eq!(finals(&events), expected);
+    assert!(matches!(events.last(), Some(Event::Closed { .. })));
+}
