@@ -275,10 +275,13 @@ fn words(tokens: &[Token], segment_start: u64, sample_rate: f64, vocabulary: &dy
         let text = vocabulary.text(&ids).trim().to_owned();
         let log_prob: f32 = tokens[from..to].iter().map(|token| token.log_prob).sum();
         if !text.is_empty() {
+            // Tokens of punctuation reach into the pause that follows: they do not count to the word.
+            let is_spoken = |token: &&Token| vocabulary.text(&[token.id]).contains(char::is_alphanumeric);
+            let spoken = tokens[from..to].iter().rfind(is_spoken).unwrap_or(&tokens[to - 1]);
             words.push(Word {
                 text,
                 start: seconds(tokens[from].start),
-                end: seconds(tokens[to - 1].end),
+                end: seconds(spoken.end),
                 confidence: log_prob.exp(),
             });
         }

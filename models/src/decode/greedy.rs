@@ -1,6 +1,6 @@
 //! Greedy decoding: always the most likely token, one at a time.
 
-use super::{DecodeStrategy, Next, Prediction, Vocabulary};
+use super::{DecodeStrategy, Next, Prediction, Vocabulary, guard};
 use crate::fault::Faults;
 use crate::hypothesis::{Hypothesis, Token};
 use crate::model::{Goal, Slot};
@@ -50,12 +50,19 @@ impl DecodeStrategy for AttentionGreedy {
                 return Next::Done;
             }
             if prediction.token == self.vocabulary.end_token {
+                guard::doubt(hypothesis, 0);
                 return Next::Done;
             }
             self.last = prediction.token;
             hypothesis.push(Token { id: prediction.token, log_prob: prediction.log_prob, start: 0, end: 0 });
+            if let Some(kept) = guard::without_loop(hypothesis.tokens()) {
+                hypothesis.truncate(kept);
+                guard::doubt(hypothesis, 0);
+                return Next::Done;
+            }
             if hypothesis.tokens().len() == self.max_tokens {
                 *faults |= Faults::TOKEN_LIMIT;
+                guard::doubt(hypothesis, 0);
                 return Next::Done;
             }
         }

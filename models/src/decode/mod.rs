@@ -1,6 +1,7 @@
 //! Decode strategies: how the predictions of a network become tokens. Each is a type, chosen once.
 
 mod greedy;
+mod guard;
 mod verified;
 
 pub use greedy::AttentionGreedy;

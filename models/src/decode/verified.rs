@@ -9,7 +9,7 @@
 //!
 //! A partial keeps to what earlier partials have declared stable: these tokens are run but not asked about.
 
-use super::{DecodeStrategy, Next, Prediction, Vocabulary};
+use super::{DecodeStrategy, Next, Prediction, Vocabulary, guard};
 use crate::fault::Faults;
 use crate::hypothesis::{Hypothesis, Token};
 use crate::model::{Goal, Slot};
@@ -112,6 +112,7 @@ impl AttentionVerified {
 
     fn finish(&mut self) -> Next {
         self.is_unfinished = false;
+        guard::doubt(&mut self.slots[self.slot].hypothesis, self.forced);
         self.slots[self.slot].compare(self.goal, &self.draft);
         Next::Done
     }
@@ -176,6 +177,10 @@ impl DecodeStrategy for AttentionVerified {
                 Token { id: prediction.token, log_prob: prediction.log_prob, ..Token::default() }
             };
             state.hypothesis.push(token);
+            if let Some(kept) = guard::without_loop(state.hypothesis.tokens()) {
+                state.hypothesis.truncate(kept.max(self.forced));
+                return self.finish();
+            }
             newest = token.id;
             if count + 1 == self.max_tokens {
                 *faults |= Faults::TOKEN_LIMIT;
