@@ -104,7 +104,8 @@ impl Noise {
                 })
                 .collect(),
             encoder_norm: self.norm(hidden),
-            embedding: self.values(sizes.vocabulary * hidden, 0.5),
+            // Large, so that the network is sure of what it says: doubtful text is not told.
+            embedding: self.values(sizes.vocabulary * hidden, 2.0),
             decoder_layers: (0..2)
                 .map(|_| DecoderLayerWeights {
                     self_norm: self.norm(hidden),
