@@ -59,10 +59,10 @@ mod device {
         let (format, config) = (supported.sample_format(), supported.config());
         let (sender, blocks) = sync_channel(BLOCKS_AHEAD);
         let stream = match format {
-            cpal::SampleFormat::I16 => record::<i16>(&device, config.clone(), sender),
-            cpal::SampleFormat::U16 => record::<u16>(&device, config.clone(), sender),
-            cpal::SampleFormat::I32 => record::<i32>(&device, config.clone(), sender),
-            cpal::SampleFormat::F32 => record::<f32>(&device, config.clone(), sender),
+            cpal::SampleFormat::I16 => record::<i16>(&device, &config, sender),
+            cpal::SampleFormat::U16 => record::<u16>(&device, &config, sender),
+            cpal::SampleFormat::I32 => record::<i32>(&device, &config, sender),
+            cpal::SampleFormat::F32 => record::<f32>(&device, &config, sender),
             other => return Err(format!("it records {other}, which is not understood")),
         }?;
         stream.play().map_err(|error| error.to_string())?;
@@ -72,7 +72,7 @@ mod device {
     /// Starts recording: the mean of all channels.
     fn record<T: SizedSample>(
         device: &cpal::Device,
-        config: cpal::StreamConfig,
+        config: &cpal::StreamConfig,
         sender: SyncSender<Block>,
     ) -> Result<cpal::Stream, String>
     where
@@ -88,7 +88,7 @@ mod device {
             // A queue that is full loses a block: better than to stop the sound card.
             let _ = sender.try_send(Ok(data.chunks_exact(channels).map(mono).collect()));
         };
-        let fail = move |error: cpal::Error| {
+        let fail = move |error: cpal::StreamError| {
             let _ = errors.try_send(Err(format!("microphone: {error}")));
         };
         device.build_input_stream(config, take, fail, None).map_err(|error| error.to_string())
