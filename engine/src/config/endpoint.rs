@@ -22,7 +22,7 @@ impl DetectorKind {
 }
 
 /// Endpoint rules, in milliseconds of the stream's audio: decisions depend on nothing else. The defaults come
-/// from measurements on read speech (`docs/endpoints.md`).
+/// from measurements on read speech (`docs/live.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[repr(C)]
