@@ -13,6 +13,7 @@ use voxlane_models::burn::platform::{self, Platform};
 use voxlane_models::burn::{BurnMoonshine, BurnSpan};
 use voxlane_models::device::{DeviceOptions, Float};
 use voxlane_models::fault::Faults;
+use voxlane_models::hypothesis::Token;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
 use voxlane_models::moonshine::offline::Transcriber;
 use voxlane_models::team::Team;
@@ -80,7 +81,7 @@ fn tokens_are_those_of_the_reference<B: Backend>(device: &B::Device, dev_clips: 
     }
 }
 
-fn tokens_do_not_depend_on_who_shares_the_batch<B: Backend>(device: &B::Device) {
+fn tokens_do_not_depend_on_who_shares_the_batch<B: Backend>(device: &B::Device, rounding: f32) {
     const BATCH: usize = 2;
     let model = model::<B>(device, DeviceOptions { batch: BATCH, ..DeviceOptions::default() });
     let spans = CLIPS.map(|clip| encoded(&model, &wav(&golden(&format!("{clip}.wav"))), |_| {}));
@@ -112,15 +113,20 @@ fn tokens_do_not_depend_on_who_shares_the_batch<B: Backend>(device: &B::Device) 
     let together = decode(2 * CLIPS.len() + 1, BATCH);
     assert!(alone.iter().all(|tokens| tokens.len() > 5));
     for (slot, tokens) in together.iter().enumerate() {
-        // The same bits: probabilities too.
-        assert_eq!(tokens, &alone[slot % CLIPS.len()], "slot {slot}");
+        let alone = &alone[slot % CLIPS.len()];
+        let ids = |tokens: &[Token]| tokens.iter().map(|token| token.id).collect::<Vec<_>>();
+        assert_eq!(ids(tokens), ids(alone), "slot {slot}");
+        // A segment's columns begin where it joined, and some devices add up columns in an order that depends on
+        // their place: then probabilities differ by rounding.
+        let off = tokens.iter().zip(alone).map(|(a, b)| (a.log_prob - b.log_prob).abs()).fold(0.0, f32::max);
+        assert!(off <= rounding, "slot {slot}: log probabilities are off by {off}");
     }
 }
 
-/// Every test on one backend, with `dev_clips` clips of the development set. Without a device there is nothing to
-/// test, unless one is `required`.
+/// Every test on one backend, with `dev_clips` clips of the development set, and how far `rounding` may move a log
+/// probability when others share the batch. Without a device there is nothing to test, unless one is `required`.
 macro_rules! on {
-    ($feature:literal, $name:ident, $backend:ty, $dev_clips:literal, $required:expr) => {
+    ($feature:literal, $name:ident, $backend:ty, $dev_clips:literal, $rounding:literal, $required:expr) => {
         #[cfg(feature = $feature)]
         mod $name {
             use super::*;
@@ -141,19 +147,19 @@ macro_rules! on {
 
             #[test]
             fn tokens_do_not_depend_on_who_shares_the_batch() {
-                first::<$backend>($required)
-                    .iter()
-                    .for_each(super::tokens_do_not_depend_on_who_shares_the_batch::<$backend>);
+                first::<$backend>($required).iter().for_each(|device| {
+                    super::tokens_do_not_depend_on_who_shares_the_batch::<$backend>(device, $rounding)
+                });
             }
         }
     };
 }
 
-on!("flex", flex, platform::Flex, 8, true);
+on!("flex", flex, platform::Flex, 8, 0.0, true);
 // Software Vulkan is slow: the clips of the tree alone.
-on!("wgpu", wgpu, platform::Wgpu, 0, std::env::var_os("VOXLANE_REQUIRE_WGPU").is_some());
+on!("wgpu", wgpu, platform::Wgpu, 0, 1e-4, std::env::var_os("VOXLANE_REQUIRE_WGPU").is_some());
 // Who builds for CUDA tests on a GPU.
-on!("cuda", cuda, platform::Cuda, 8, true);
+on!("cuda", cuda, platform::Cuda, 8, 1e-4, true);
 
 /// The first device. That there is none is said, and wrong where it is `required`.
 fn first<B: Platform>(required: bool) -> Option<B::Device> {

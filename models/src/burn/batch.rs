@@ -198,30 +198,44 @@ fn ints<B: Backend>(values: impl IntoIterator<Item = i32>, place: &Place<B>) -> 
     Tensor::from_data(TensorData::new(values, [count]), &place.device)
 }
 
-/// The predictions after one step, on their way from the device.
+/// What a read-back gives.
+type Data = Option<TensorData>;
+
+/// The predictions after one step, on their way from the device. Dropping them waits: wgpu's buffer of a read that
+/// nobody waits for would stay mapped, and its next use fail.
 pub struct Predictions {
-    read: Pin<Box<dyn Future<Output = Option<TensorData>> + Send>>,
-    read_already: Option<Option<TensorData>>,
+    /// `None` when it has been waited for.
+    read: Option<Pin<Box<dyn Future<Output = Data> + Send>>>,
+    data: Data,
 }
 
 impl Predictions {
-    fn new(read: impl Future<Output = Option<TensorData>> + Send + 'static) -> Self {
-        let mut predictions = Predictions { read: Box::pin(read), read_already: None };
+    fn new(read: impl Future<Output = Data> + Send + 'static) -> Self {
+        let mut read: Pin<Box<dyn Future<Output = Data> + Send>> = Box::pin(read);
         // The first poll enqueues the copy, before the work of the next step.
-        if let Poll::Ready(data) = predictions.read.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            predictions.read_already = Some(data);
+        match read.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(data) => Predictions { read: None, data },
+            Poll::Pending => Predictions { read: Some(read), data: None },
         }
-        predictions
+    }
+
+    fn finish(&mut self) {
+        if let Some(read) = self.read.take() {
+            self.data = burn_tensor::read_sync(read);
+        }
     }
 
     /// Waits for them; one a place. None if the device failed.
-    pub fn wait(self) -> Option<Vec<Prediction>> {
-        let data = match self.read_already {
-            Some(data) => data,
-            None => burn_tensor::read_sync(self.read),
-        };
-        let values = data?.convert::<f32>().into_vec::<f32>().ok()?;
+    pub fn wait(mut self) -> Option<Vec<Prediction>> {
+        self.finish();
+        let values = self.data.take()?.convert::<f32>().into_vec::<f32>().ok()?;
         let prediction = |pair: &[f32]| Prediction { token: pair[0] as u32, log_prob: pair[1] };
         Some(values.chunks_exact(2).map(prediction).collect())
+    }
+}
+
+impl Drop for Predictions {
+    fn drop(&mut self) {
+        self.finish();
     }
 }

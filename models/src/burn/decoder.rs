@@ -71,7 +71,8 @@ impl<B: Backend> BurnDecoder<B> {
         }
     }
 
-    /// Keeps the device busy, and takes the oldest step's predictions if it has enough to do.
+    /// Keeps the device busy, and takes the oldest step's predictions if it has enough to do. What is still in flight
+    /// when the last pass ends is taken, and belongs to nobody, when the next pass begins.
     /// `asking` is the place of the pass that asked for it.
     fn advance(&mut self, asking: usize) {
         while self.in_flight.len() < self.steps_in_flight {
@@ -96,10 +97,6 @@ impl<B: Backend> BurnDecoder<B> {
             {
                 pass.stage = Stage::Done;
             }
-        }
-        if self.places.iter().flatten().all(|pass| pass.stage != Stage::Running) {
-            // Nobody waits for what is still in flight.
-            self.in_flight.clear();
         }
     }
 
