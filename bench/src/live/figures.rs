@@ -36,6 +36,8 @@ impl Figures {
         for event in said {
             segments.entry(event.segment).or_default().push(event);
         }
+        let spans: Vec<(f64, f64)> = segments.values().filter_map(|segment| span(segment)).collect();
+        let utterances = &joined(utterances, &spans);
         let mut of_utterance: Vec<Vec<&Vec<&Said>>> = vec![Vec::new(); utterances.len()];
         for segment in segments.values() {
             let Some(last) = segment.last().filter(|last| last.is_final) else { continue };
@@ -86,6 +88,34 @@ impl Figures {
             self.first_word.push(after(first, utterance.speech_start));
         }
     }
+}
+
+/// Where a segment lies, if it has come to its final.
+fn span(segment: &[&Said]) -> Option<(f64, f64)> {
+    segment.last().filter(|last| last.is_final).map(|last| (last.start, last.end))
+}
+
+/// The utterances, with those that one segment holds joined to the one before: nobody can say which of its words
+/// belong to which. A joined one is left with no words.
+fn joined(utterances: &[Utterance], segments: &[(f64, f64)]) -> Vec<Utterance> {
+    let mut joined = utterances.to_vec();
+    let mut first = 0;
+    for place in 1..joined.len() {
+        let speech = joined[place].speech_start..joined[place].speech_end;
+        let before = joined[first].speech_end;
+        let holds_both =
+            |&(start, end): &(f64, f64)| start < before && end > (speech.start + speech.end) / 2.0;
+        if !segments.iter().any(holds_both) {
+            first = place;
+            continue;
+        }
+        let transcript = std::mem::take(&mut joined[place].transcript);
+        let end = joined[place].end;
+        let before = &mut joined[first];
+        before.transcript = format!("{} {transcript}", before.transcript);
+        (before.end, before.speech_end) = (end, speech.end);
+    }
+    joined
 }
 
 /// When a segment's first word was shown that all later looks and the final have in its place.
@@ -147,6 +177,24 @@ mod tests {
         assert!(near(figures.after_speech[0], 400.0));
         assert_eq!((figures.flips, figures.revised, figures.words, figures.stray), (2, 0, 3, 0));
         assert_eq!((figures.scores[0].errors, figures.after_endpoint.len()), (0, 1));
+    }
+
+    #[test]
+    fn utterances_that_share_a_segment_are_one() {
+        let utterance = |start: f64, transcript: &str| Utterance {
+            id: transcript.into(),
+            start,
+            end: start + 1.0,
+            speech_start: start,
+            speech_end: start + 1.0,
+            transcript: transcript.into(),
+        };
+        let utterances = [utterance(0.0, "none"), utterance(1.3, "one"), utterance(2.4, "two")];
+        let figures = Figures::of(&[said(4.0, true, "One two", "")], &utterances[1..]);
+        assert_eq!(figures.scores.iter().copied().sum::<Score>(), Score { errors: 0, words: 2 });
+        assert_eq!(figures.after_speech.len(), 1);
+        let texts = joined(&utterances, &[(0.0, 1.0), (1.3, 3.6)]).into_iter().map(|u| u.transcript);
+        assert_eq!(texts.collect::<Vec<_>>(), ["none", "one two", ""]);
     }
 
     #[test]

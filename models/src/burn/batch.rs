@@ -125,6 +125,7 @@ impl<B: Backend> Batch<B> {
 
     /// Lets the segment whose layers have been prepared begin at `place` with the next step; `frames` of its
     /// `padded` frames are to be seen.
+    #[expect(clippy::single_range_in_vec_init, reason = "one range a dimension, and there is one dimension")]
     pub(super) fn join(&mut self, place: usize, frames: usize, hidden: &Tensor<B, 2>) {
         let all = self.hidden_frames.dims()[3];
         let seen = padding_scores(all, frames, hidden);
