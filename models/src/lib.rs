@@ -9,8 +9,10 @@ pub mod budget;
 pub mod buffer;
 #[cfg(any(feature = "cuda", feature = "flex", feature = "wgpu"))]
 pub mod burn;
+pub mod checkpoint;
 pub mod decode;
 pub mod device;
+pub mod emformer;
 pub mod fault;
 pub mod hypothesis;
 pub mod linear;

@@ -3,7 +3,9 @@
 use crate::arena::Arena;
 use crate::matrix::Matrix;
 use crate::packed::{Packed, PackedError, Reader, Stored, Writer, packed_fields};
-use voxlane_kernels::gemm::{Activation, Epilogue};
+use voxlane_kernels::argmax::argmax;
+use voxlane_kernels::gemm::{Activation, Epilogue, PANEL};
+use voxlane_kernels::projection::Best;
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// How the weights of a layer are stored and multiplied.
@@ -128,6 +130,12 @@ impl Linear {
         self.weight.outputs()
     }
 
+    /// Whether it makes rows of `outputs` values of rows of `inputs`.
+    pub(crate) fn has_shape(&self, outputs: usize, inputs: usize) -> bool {
+        let has_bias = self.bias.as_deref().is_none_or(|bias| bias.len() == outputs);
+        (self.weight.outputs(), self.weight.inputs()) == (outputs, inputs) && has_bias
+    }
+
     /// Writes the weights of one output, as they were rounded.
     ///
     /// # Panics
@@ -135,6 +143,29 @@ impl Linear {
     pub fn weights(&self, output: usize, row: &mut [f32]) {
         assert_eq!(row.len(), self.weight.inputs(), "a row of weights");
         self.weight.row(output, row);
+    }
+
+    /// The output with the largest value for one row of input, none where all are NaN: in blocks, so that the
+    /// values never leave the first cache level. Does not allocate; `arena` gives scratch memory for each block of
+    /// 768 outputs.
+    #[inline]
+    pub(crate) fn best(&self, input: Rows<'_>, arena: &Arena) -> Option<Best> {
+        const BLOCK: usize = 48 * PANEL;
+        let outputs = self.outputs();
+        let mut best: Option<Best> = None;
+        let mut values = [0.0; BLOCK];
+        for first in (0..outputs).step_by(BLOCK) {
+            let values = &mut values[..BLOCK.min(outputs - first)];
+            let bias = self.bias.as_deref().map(|bias| &bias[first..first + values.len()]);
+            let epilogue = Epilogue { bias, ..Epilogue::default() };
+            self.weight.apply_part(first, values.len(), input, &epilogue, RowsMut::one(values), arena);
+            if let Some(index) = argmax(values)
+                && best.is_none_or(|best| values[index] > best.logit)
+            {
+                best = Some(Best { token: first + index, logit: values[index] });
+            }
+        }
+        best
     }
 
     /// The lengths of scratch memory, in floats, that [`Linear::apply`] takes at most for `rows` rows of

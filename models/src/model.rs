@@ -9,9 +9,11 @@
 //! encoder replaces by hidden frames. On the CPU it is a buffer; on a GPU it names tensors on the device.
 
 use crate::budget::{Budget, Progress};
+use crate::decode::Hotwords;
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
 use crate::team::Team;
+use std::sync::Arc;
 
 /// The index of a stream's state within a lane, below the `slots` a part was made with.
 pub type Slot = usize;
@@ -57,6 +59,11 @@ pub trait Model: Send + Sync + 'static {
         1
     }
 
+    /// How many segments its encoder works on at the same time, at least one; see [`Encoder`].
+    fn encoder_batch(&self) -> usize {
+        1
+    }
+
     /// An empty span with room for the longest segment.
     fn span(&self) -> Self::Span;
 
@@ -96,6 +103,11 @@ pub trait FrontEnd {
 }
 
 /// Features → hidden frames, in place.
+///
+/// Where [`Model::encoder_batch`] is more than one, so many passes may be in flight at the same time, at most one a
+/// slot: `begin` drops no pass, and `step` goes on with the pass of its span, and in the same products with others.
+/// So a lane first begins all passes that it has and then steps each of them until it is done: most find their work
+/// done already.
 pub trait Encoder {
     /// See [`Model::Span`].
     type Span;
@@ -128,6 +140,18 @@ pub trait Decoder {
     /// Gives up the slot's pass, if one is in flight, and nothing else that is known of the slot. Where one pass is
     /// in flight at most there is nothing to do: the next `begin` drops it.
     fn cancel(&mut self, _slot: Slot) {}
+
+    /// How many samples at the end of what was decoded the network found nothing in; none where it cannot tell.
+    fn quiet_samples(&self, _slot: Slot) -> Option<usize> {
+        None
+    }
+
+    /// Changes which phrases the slot listens for, from the next frame on, and gives back those it listened for so
+    /// far, so that the caller frees them; they stay when the slot is reset. A decoder that cannot listen for phrases
+    /// gives back what it is given.
+    fn set_hotwords(&mut self, _slot: Slot, hotwords: Option<Arc<Hotwords>>) -> Option<Arc<Hotwords>> {
+        hotwords
+    }
 
     /// What the slot's segment says, valid after a step that was [`Progress::Done`].
     fn hypothesis(&self, slot: Slot) -> &Hypothesis;

@@ -2,9 +2,15 @@
 
 mod greedy;
 mod guard;
+mod hotwords;
+mod stream;
+mod transducer_greedy;
 mod verified;
 
 pub use greedy::AttentionGreedy;
+pub use hotwords::{Credit, Hotwords, Place};
+pub use stream::{CtcHead, Joiner, Predictor, StreamLimits, StreamStrategy};
+pub use transducer_greedy::TransducerGreedy;
 pub use verified::AttentionVerified;
 
 use crate::fault::Faults;

@@ -79,6 +79,20 @@ macro_rules! packed_numbers {
 }
 packed_numbers!(u8 as u8, usize as u64, f32 as f32, f64 as f64);
 
+impl Packed for bool {
+    fn save(&self, writer: &mut Writer) {
+        u8::from(*self).save(writer);
+    }
+
+    fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
+        match u8::load(reader)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(PackedError::Fields("a choice is neither yes nor no")),
+        }
+    }
+}
+
 impl<T: Packed> Packed for Vec<T> {
     fn save(&self, writer: &mut Writer) {
         self.len().save(writer);

@@ -1,0 +1,102 @@
+//! A PyTorch checkpoint: a ZIP archive of a pickled dictionary and one file for each tensor's numbers.
+
+use super::archive::Archive;
+use super::error::{CheckpointError, Problem, content};
+use super::pickle::{self, TensorValue, Value};
+use crate::weights::{Tensor, Weights};
+use std::path::Path;
+use voxlane_kernels::convert;
+
+/// What a training script may have put its state dict under.
+const STATE_DICTS: [&str; 2] = ["state_dict", "model_state_dict"];
+
+/// The tensors of a checkpoint that `torch.save` wrote of a state dict. Entries that are no tensors are left out.
+/// Takes the file's size in memory, and once more for the result.
+///
+/// # Errors
+/// [`CheckpointError`] where the file cannot be read, is damaged, or holds more than tensors of numbers.
+pub fn read(file: &Path) -> Result<Weights, CheckpointError> {
+    let bytes = content(file)?;
+    parse(&bytes).map_err(|problem| problem.within(file))
+}
+
+fn parse(bytes: &[u8]) -> Result<Weights, Problem> {
+    let archive = Archive::new(bytes)?;
+    let (folder, program) = archive
+        .find("data.pkl")
+        .ok_or_else(|| Problem::damaged("a ZIP archive, but not one of PyTorch's: it has no data.pkl"))?;
+    if archive.get(&format!("{folder}/byteorder")).is_some_and(|order| order != b"little") {
+        return Err(Problem::unsupported("its numbers are big-endian"));
+    }
+    let Value::Dict(mut entries) = pickle::load(program)? else {
+        return Err(Problem::damaged("it holds no dictionary"));
+    };
+    let inner = entries.iter_mut().find_map(|(key, value)| match (key, value) {
+        (Value::Text(key), Value::Dict(inner)) if STATE_DICTS.contains(&key.as_str()) => Some(std::mem::take(inner)),
+        _ => None,
+    });
+    let mut weights = Weights::new();
+    for (key, value) in inner.unwrap_or(entries) {
+        let (Value::Text(name), Value::Tensor(tensor)) = (key, value) else { continue };
+        let data = archive
+            .get(&format!("{folder}/data/{}", tensor.key))
+            .ok_or_else(|| Problem::damaged(format!("the numbers of tensor '{name}' are missing")))?;
+        let tensor = numbers(&tensor, data).map_err(|problem| match problem {
+            Problem::Damaged(what) => Problem::damaged(format!("tensor '{name}': {what}")),
+            Problem::Unsupported(what) => Problem::unsupported(format!("tensor '{name}': {what}")),
+        })?;
+        weights
+            .insert(name.clone(), tensor)
+            .map_err(|_| Problem::damaged(format!("tensor '{name}' is there twice")))?;
+    }
+    Ok(weights)
+}
+
+/// The numbers of a tensor as `f32`, row-major.
+fn numbers(tensor: &TensorValue, data: &[u8]) -> Result<Tensor, Problem> {
+    let convert: fn(&[u8]) -> f32 = match tensor.element.as_str() {
+        "FloatStorage" => |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+        "DoubleStorage" => |b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
+        "LongStorage" => |b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
+        "HalfStorage" => |b| half(u16::from_le_bytes([b[0], b[1]])),
+        "BFloat16Storage" => |b| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16),
+        other => return Err(Problem::unsupported(format!("elements of type {other}"))),
+    };
+    let bytes = match tensor.element.as_str() {
+        "FloatStorage" => 4,
+        "DoubleStorage" | "LongStorage" => 8,
+        _ => 2,
+    };
+    let outside = || Problem::damaged("it reaches beyond its numbers");
+    let count = tensor.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size)).ok_or_else(outside)?;
+    if count > 0 {
+        let reach = tensor.shape.iter().zip(&tensor.strides).try_fold(tensor.offset, |reach, (&size, &stride)| {
+            reach.checked_add((size - 1).checked_mul(stride)?)
+        });
+        let end = reach.and_then(|last| last.checked_add(1)?.checked_mul(bytes));
+        // A stride of zero could ask for more elements than there are.
+        if end.is_none_or(|end| end > data.len()) || count > data.len() {
+            return Err(outside());
+        }
+    }
+    let mut values = Vec::with_capacity(count);
+    let mut index = vec![0; tensor.shape.len()];
+    for _ in 0..count {
+        let place: usize = index.iter().zip(&tensor.strides).map(|(i, stride)| i * stride).sum();
+        values.push(convert(&data[(tensor.offset + place) * bytes..][..bytes]));
+        for (i, &size) in index.iter_mut().zip(&tensor.shape).rev() {
+            *i += 1;
+            if *i < size {
+                break;
+            }
+            *i = 0;
+        }
+    }
+    Tensor::new(tensor.shape.clone(), values).ok_or_else(outside)
+}
+
+fn half(bits: u16) -> f32 {
+    let mut value = [0.0];
+    convert::f16_to_f32(&[bits], &mut value);
+    value[0]
+}

@@ -1,0 +1,230 @@
+//! The network against torchaudio's, by small networks with random weights that
+//! `bench/peers/emformer_reference.py` made, with what torchaudio computes.
+
+mod streaming;
+
+use proptest::prelude::*;
+use streaming::{NETWORKS, Reference, distance, integers, network, reference, samples, weights};
+use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::emformer::Emformer;
+use voxlane_models::fault::Faults;
+use voxlane_models::hypothesis::Token;
+use voxlane_models::linear::Precision;
+use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
+use voxlane_models::team::Team;
+
+#[test]
+fn features_are_torchaudios() {
+    for name in NETWORKS {
+        let model = network(name, Precision::F32);
+        let (mut front_end, mut span) = (model.front_end(1), model.span());
+        let samples = samples();
+        let mut faults = Faults::NONE;
+        front_end.push(0, &samples, &mut faults);
+        front_end.begin(0, samples.len(), Goal::Final);
+        assert_eq!(front_end.step(&mut span, &Budget::unlimited(), &mut faults), Progress::Done);
+        let expected = reference(name);
+        let expected = expected.get("features").unwrap();
+        let features = span.features();
+        // Every seventh frame is stored.
+        assert_eq!(expected.shape(), [features.count.div_ceil(7), 80]);
+        for (index, row) in expected.data().chunks_exact(80).enumerate() {
+            let difference = distance(features.row(index * 7, 80), row);
+            assert!(difference < 1e-4, "{name}, frame {}: {difference:e}", index * 7);
+        }
+        assert!(faults.is_none());
+    }
+}
+
+#[test]
+fn frames_are_torchaudios() {
+    for name in NETWORKS {
+        let model = network(name, Precision::F32);
+        let (frames, tokens) = whole(&model, &samples());
+        let Reference { frames: expected, .. } = Reference::new(name);
+        assert_eq!(frames.len(), expected.len(), "{name}");
+        let difference = distance(&frames, &expected);
+        assert!(difference < 1e-4, "{name}: {difference:e}");
+        assert!(!tokens.is_empty());
+    }
+}
+
+#[test]
+fn greedy_tokens_are_those_of_the_plain_loop() {
+    for name in NETWORKS {
+        let model = network(name, Precision::F32);
+        let (_, tokens) = whole(&model, &samples());
+        let expected = reference(name);
+        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+        assert_eq!(ids, integers(&expected, "greedy_tokens"), "{name}");
+        let stride = model.config().frame_samples() as u32;
+        let frames: Vec<u32> = tokens.iter().map(|token| token.start / stride).collect();
+        assert_eq!(frames, integers(&expected, "greedy_frames"), "{name}");
+        let log_probs: Vec<f32> = tokens.iter().map(|token| token.log_prob).collect();
+        let difference = distance(&log_probs, expected.get("greedy_log_probs").unwrap().data());
+        assert!(difference < 1e-3, "{name}: {difference:e}");
+        assert!(tokens.iter().all(|token| token.end == token.start + stride));
+    }
+}
+
+#[test]
+fn eight_bit_frames_are_close() {
+    for name in NETWORKS {
+        let (exact, _) = whole(&network(name, Precision::F32), &samples());
+        let (rounded, _) = whole(&network(name, Precision::Int8), &samples());
+        let difference = exact.iter().zip(&rounded).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+        let size = exact.iter().map(|a| a.powi(2)).sum::<f32>();
+        assert!(difference < 0.01 * size, "{name}: {difference} of {size}");
+    }
+}
+
+/// Frames and tokens of `samples` as one segment at once.
+fn whole(model: &Emformer, samples: &[i16]) -> (Vec<f32>, Vec<Token>) {
+    let mut stream = Stream::new(model, 1);
+    stream.push(0, samples);
+    stream.look(0, samples.len(), Goal::Final);
+    (std::mem::take(&mut stream.frames[0]), stream.tokens(0))
+}
+
+/// The parts of a lane, driven as a lane drives them.
+struct Stream {
+    front_end: <Emformer as Model>::FrontEnd,
+    encoder: <Emformer as Model>::Encoder,
+    decoder: <Emformer as Model>::Decoder,
+    spans: Vec<<Emformer as Model>::Span>,
+    budget: Budget,
+    frames: Vec<Vec<f32>>,
+}
+
+impl Stream {
+    fn new(model: &Emformer, slots: usize) -> Self {
+        Stream {
+            front_end: model.front_end(slots),
+            encoder: model.encoder(slots, Team::alone()),
+            decoder: model.decoder(slots),
+            spans: (0..slots).map(|_| model.span()).collect(),
+            budget: Budget::one_unit(),
+            frames: vec![Vec::new(); slots],
+        }
+    }
+
+    fn push(&mut self, slot: usize, samples: &[i16]) {
+        let mut faults = Faults::NONE;
+        self.front_end.push(slot, samples, &mut faults);
+        assert!(faults.is_none());
+    }
+
+    fn look(&mut self, slot: usize, samples: usize, goal: Goal) {
+        self.send(slot, samples, goal);
+        self.finish(slot, goal);
+    }
+
+    /// As far as the encoder has the features.
+    fn send(&mut self, slot: usize, samples: usize, goal: Goal) {
+        let (span, mut faults) = (&mut self.spans[slot], Faults::NONE);
+        self.front_end.begin(slot, samples, goal);
+        while self.front_end.step(span, &self.budget, &mut faults) == Progress::More {}
+        self.encoder.begin(slot, span);
+    }
+
+    fn finish(&mut self, slot: usize, goal: Goal) {
+        let (span, mut faults) = (&mut self.spans[slot], Faults::NONE);
+        while self.encoder.step(span, &self.budget, &mut faults) == Progress::More {}
+        self.frames[slot].extend_from_slice(span.frames().data);
+        self.decoder.begin(slot, span, goal);
+        while self.decoder.step(span, &self.budget, &mut faults) == Progress::More {}
+        assert!(faults.is_none());
+    }
+
+    fn reset(&mut self, slot: usize) {
+        self.front_end.reset(slot);
+        self.encoder.reset(slot);
+        self.decoder.reset(slot);
+        self.frames[slot].clear();
+    }
+
+    fn tokens(&self, slot: usize) -> Vec<Token> {
+        self.decoder.hypothesis(slot).tokens().to_vec()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Chunked equals offline, to the bit, for audio of any length, and again after a reset.
+    #[test]
+    fn chunks_of_any_size_give_the_same(
+        network_index in 0..NETWORKS.len(),
+        length in 100usize..30_000,
+        chunks in prop::collection::vec(1usize..3000, 1..40),
+        int8: bool,
+    ) {
+        let precision = if int8 { Precision::Int8 } else { Precision::F32 };
+        let model = network(NETWORKS[network_index], precision);
+        let samples = &samples()[..length];
+        let expected = whole(&model, samples);
+        let mut stream = Stream::new(&model, 2);
+        for _ in 0..2 {
+            let mut rest = samples;
+            let mut sizes = chunks.iter().cycle();
+            while !rest.is_empty() {
+                let (chunk, after) = rest.split_at(rest.len().min(*sizes.next().unwrap()));
+                stream.push(1, chunk);
+                rest = after;
+                if stream.front_end.is_ready(1) {
+                    stream.look(1, length - rest.len(), Goal::Partial);
+                    prop_assert!(!stream.front_end.is_ready(1));
+                }
+            }
+            stream.look(1, length, Goal::Final);
+            prop_assert_eq!(&stream.frames[1], &expected.0);
+            prop_assert_eq!(stream.tokens(1), expected.1.clone());
+            stream.reset(1);
+        }
+    }
+
+    /// Streams that share the encoder's calls, each at its own place, get what each would get alone.
+    #[test]
+    fn streams_in_one_batch_do_not_touch_each_other(
+        network_index in 0..NETWORKS.len(),
+        starts in prop::collection::vec(0usize..20_000, 2..7),
+        int8: bool,
+    ) {
+        let precision = if int8 { Precision::Int8 } else { Precision::F32 };
+        let model = network(NETWORKS[network_index], precision);
+        let all = samples();
+        let mut stream = Stream::new(&model, starts.len());
+        let clips: Vec<&[i16]> = starts.iter().map(|&start| &all[start..]).collect();
+        const CHUNK: usize = 1280;
+        let longest = clips.iter().map(|clip| clip.len()).max().unwrap_or(0);
+        for end in (CHUNK..longest + 2 * CHUNK).step_by(CHUNK) {
+            let mut begun = Vec::new();
+            for (slot, clip) in clips.iter().enumerate() {
+                let chunk = &clip[(end - CHUNK).min(clip.len())..end.min(clip.len())];
+                stream.push(slot, chunk);
+                if chunk.len() < CHUNK && (end - CHUNK) <= clip.len() {
+                    stream.send(slot, clip.len(), Goal::Final);
+                    begun.push((slot, Goal::Final));
+                } else if stream.front_end.is_ready(slot) {
+                    stream.send(slot, end, Goal::Partial);
+                    begun.push((slot, Goal::Partial));
+                }
+            }
+            for (slot, goal) in begun {
+                stream.finish(slot, goal);
+            }
+        }
+        for (slot, clip) in clips.iter().enumerate() {
+            let (frames, tokens) = whole(&model, clip);
+            prop_assert_eq!(&stream.frames[slot], &frames);
+            prop_assert_eq!(stream.tokens(slot), tokens);
+        }
+    }
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_named() {
+    let mut wrong = weights("base-like").config;
+    wrong.segment_length = 15;
+    assert!(wrong.check().unwrap_err().contains("multiples"));
+}
