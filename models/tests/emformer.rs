@@ -6,7 +6,9 @@ mod streaming;
 use proptest::prelude::*;
 use streaming::{NETWORKS, Reference, distance, integers, network, reference, samples, weights};
 use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::checkpoint::{self, SentencePiece};
 use voxlane_models::emformer::Emformer;
+use voxlane_models::emformer::prepare::{self, Source};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::linear::Precision;
@@ -177,7 +179,7 @@ proptest! {
                 }
             }
             stream.look(1, length, Goal::Final);
-            prop_assert_eq!(&stream.frames[1], &expected.0);
+            prop_assert!(stream.frames[1] == expected.0, "other frames");
             prop_assert_eq!(stream.tokens(1), expected.1.clone());
             stream.reset(1);
         }
@@ -205,7 +207,7 @@ proptest! {
                 if chunk.len() < CHUNK && (end - CHUNK) <= clip.len() {
                     stream.send(slot, clip.len(), Goal::Final);
                     begun.push((slot, Goal::Final));
-                } else if stream.front_end.is_ready(slot) {
+                } else if chunk.len() == CHUNK && stream.front_end.is_ready(slot) {
                     stream.send(slot, end, Goal::Partial);
                     begun.push((slot, Goal::Partial));
                 }
@@ -216,7 +218,7 @@ proptest! {
         }
         for (slot, clip) in clips.iter().enumerate() {
             let (frames, tokens) = whole(&model, clip);
-            prop_assert_eq!(&stream.frames[slot], &frames);
+            prop_assert!(stream.frames[slot] == frames, "other frames in slot {slot}");
             prop_assert_eq!(stream.tokens(slot), tokens);
         }
     }
@@ -227,4 +229,70 @@ fn sizes_that_do_not_fit_are_named() {
     let mut wrong = weights("base-like").config;
     wrong.segment_length = 15;
     assert!(wrong.check().unwrap_err().contains("multiples"));
+}
+
+#[test]
+fn an_imported_network_is_the_same_from_its_packed_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.json");
+    let mut text = std::fs::read_to_string(streaming::data("base-like.config.json")).unwrap();
+    text = text.replacen('{', r#"{"arch": "emformer-rnnt", "sample_rate": 16000, "ctc": true,"#, 1);
+    std::fs::write(&config, &text).unwrap();
+    let source = Source {
+        checkpoint: streaming::data("base-like.pt"),
+        tokens: streaming::data("unigram.spm"),
+        statistics: Some(streaming::data("base-like.stats.json")),
+        config: Some(config.clone()),
+    };
+    for precision in [Precision::F32, Precision::Int8] {
+        let file = folder.path().join(format!("{precision}.packed"));
+        let (model, tokens) = prepare::import(&source, precision, "small", &file).unwrap();
+        let (expected, found) = (network("base-like", precision), model);
+        assert_eq!(whole(&found, &samples()), whole(&expected, &samples()));
+        assert_eq!(tokens, SentencePiece::read(&source.tokens).unwrap());
+    }
+    std::fs::write(&config, text.replace("16000", "8000")).unwrap();
+    let refused = prepare::config(&config).unwrap_err().to_string();
+    assert!(refused.contains("sample_rate is 8000"), "{refused}");
+    std::fs::write(&config, text.replace("num_symbols", "symbols")).unwrap();
+    assert!(prepare::config(&config).unwrap_err().to_string().contains("symbols"));
+}
+
+#[test]
+fn damaged_checkpoints_are_refused_and_nothing_worse() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("damaged.pt");
+    let whole = std::fs::read(streaming::data("stateless.pt")).unwrap();
+    for end in (0..whole.len()).step_by(997) {
+        std::fs::write(&file, &whole[..end]).unwrap();
+        assert!(checkpoint::read(&file).is_err(), "cut off at {end}");
+    }
+    // Flipped bits in what describes the tensors: refused, or other tensors, but never a panic.
+    for at in 0..2000 {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x55;
+        std::fs::write(&file, &bytes).unwrap();
+        let _ = checkpoint::read(&file);
+    }
+    let tokens = folder.path().join("damaged.spm");
+    std::fs::write(&tokens, b"no such model").unwrap();
+    assert!(SentencePiece::read(&tokens).is_err());
+    assert!(SentencePiece::read(&folder.path().join("absent")).is_err());
+}
+
+#[test]
+fn text_is_cut_as_sentencepiece_cuts_it() {
+    let expected = std::fs::read_to_string(streaming::data("vocabularies.json")).unwrap();
+    let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+    for kind in ["unigram", "bpe"] {
+        let tokens = SentencePiece::read(&streaming::data(&format!("{kind}.spm"))).unwrap();
+        assert_eq!(tokens.tokenizer().len(), expected[kind]["pieces"].as_array().unwrap().len());
+        for encoding in expected[kind]["encodings"].as_array().unwrap() {
+            let phrase = encoding[0].as_str().unwrap();
+            let ids: Vec<u32> = serde_json::from_value(encoding[1].clone()).unwrap();
+            // Id 0 is the unknown piece.
+            let ids = (!ids.contains(&0)).then_some(ids);
+            assert_eq!(tokens.encode(phrase), ids, "{kind}: {phrase}");
+        }
+    }
 }

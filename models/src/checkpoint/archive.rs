@@ -24,10 +24,9 @@ impl<'a> Archive<'a> {
     /// Finds the members in `bytes`, the content of a file.
     pub(super) fn new(bytes: &'a [u8]) -> Result<Self, Problem> {
         let first = bytes.len().saturating_sub(END_RECORD_BYTES + MAX_COMMENT_BYTES);
-        let end = bytes[first..]
-            .windows(4)
-            .rposition(|window| window == END_RECORD)
-            .ok_or_else(|| Problem::damaged("not a ZIP archive, as PyTorch writes since version 1.6, or cut off"))?;
+        let end = bytes[first..].windows(4).rposition(|window| window == END_RECORD).ok_or_else(|| {
+            Problem::damaged("not a ZIP archive, as PyTorch writes since version 1.6, or cut off")
+        })?;
         let end = &bytes[first + end..];
         let (count, mut at) = (number(end, 10, 2)?, number(end, 16, 4)?);
         let mut members = BTreeMap::new();
@@ -49,7 +48,9 @@ impl<'a> Archive<'a> {
             }
             let header = part(bytes, offset, LOCAL_HEADER_BYTES)?;
             if header[..4] != *LOCAL_HEADER {
-                return Err(Problem::damaged(format!("the archive's member {name} is not where it should be")));
+                return Err(Problem::damaged(format!(
+                    "the archive's member {name} is not where it should be"
+                )));
             }
             let start = offset + LOCAL_HEADER_BYTES + number(header, 26, 2)? + number(header, 28, 2)?;
             members.insert(name, part(bytes, start, size)?);

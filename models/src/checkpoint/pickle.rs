@@ -19,7 +19,10 @@ pub(super) enum Value {
     /// A module and a name in it.
     Global(String, String),
     /// What the archive's members are named by: kind, element type, key, device, length.
-    Storage { element: String, key: String },
+    Storage {
+        element: String,
+        key: String,
+    },
     Tensor(Box<TensorValue>),
 }
 
@@ -126,10 +129,8 @@ impl<'a> Machine<'a> {
     }
 
     fn bytes(&mut self, len: usize) -> Result<&'a [u8], Problem> {
-        let (bytes, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or_else(|| Problem::damaged("the pickle ends too early"))?;
+        let (bytes, rest) =
+            self.rest.split_at_checked(len).ok_or_else(|| Problem::damaged("the pickle ends too early"))?;
         self.rest = rest;
         Ok(bytes)
     }
@@ -281,12 +282,21 @@ fn tensor(arguments: &[Value]) -> Option<Value> {
         return None;
     };
     let sizes = |items: &[Value]| -> Option<Vec<usize>> {
-        items.iter().map(|item| if let Value::Int(n) = item { usize::try_from(*n).ok() } else { None }).collect()
+        items
+            .iter()
+            .map(|item| if let Value::Int(n) = item { usize::try_from(*n).ok() } else { None })
+            .collect()
     };
     let (shape, strides) = (sizes(shape)?, sizes(strides)?);
     let offset = usize::try_from(*offset).ok()?;
     (shape.len() == strides.len()).then(|| {
-        Value::Tensor(Box::new(TensorValue { element: element.clone(), key: key.clone(), offset, shape, strides }))
+        Value::Tensor(Box::new(TensorValue {
+            element: element.clone(),
+            key: key.clone(),
+            offset,
+            shape,
+            strides,
+        }))
     })
 }
 

@@ -97,7 +97,8 @@ impl SentencePiece {
             model.pieces.iter().map(piece).collect::<Result<_, Problem>>()?;
         let unknown = model.pieces.iter().position(|piece| piece.kind == Some(proto::UNKNOWN)).unwrap_or(0);
         let scores = model.pieces.iter().map(|piece| piece.score).collect();
-        Self::new(pieces, kind, scores, unknown).ok_or_else(|| Problem::damaged("its pieces are no vocabulary"))
+        Self::new(pieces, kind, scores, unknown)
+            .ok_or_else(|| Problem::damaged("its pieces are no vocabulary"))
     }
 
     fn new(
@@ -149,7 +150,9 @@ impl SentencePiece {
         let boundaries: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
         for (i, &start) in boundaries.iter().enumerate() {
             let Some((score, ..)) = best[start] else { continue };
-            for (j, &end) in boundaries[i + 1..].iter().enumerate().take_while(|(_, end)| *end - start <= longest.max(4)) {
+            for (j, &end) in
+                boundaries[i + 1..].iter().enumerate().take_while(|(_, end)| *end - start <= longest.max(4))
+            {
                 let step = match self.ids.get(&text[start..end]) {
                     Some(&id) => (score + self.scores[id as usize], start, id),
                     None if j == 0 => (score + lowest - UNKNOWN_PENALTY, start, self.unknown),
@@ -171,8 +174,7 @@ impl SentencePiece {
 
     /// Characters, joined pair by pair, the pair with the best score first, of equal ones the leftmost.
     fn merged(&self, text: &str) -> Vec<u32> {
-        let mut parts: Vec<&str> =
-            text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect();
+        let mut parts: Vec<&str> = text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect();
         // Where each part starts, so that two neighbours are one slice.
         let mut starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
         loop {
@@ -180,9 +182,13 @@ impl SentencePiece {
                 let joined = &text[starts[i - 1]..starts[i] + parts[i].len()];
                 self.ids.get(joined).map(|&id| (self.scores[id as usize], i, joined))
             });
-            let best = pairs.fold(None, |best: Option<(f32, usize, &str)>, pair| {
-                if best.is_none_or(|best| pair.0 > best.0) { Some(pair) } else { best }
-            });
+            let best =
+                pairs.fold(
+                    None,
+                    |best: Option<(f32, usize, &str)>, pair| {
+                        if best.is_none_or(|best| pair.0 > best.0) { Some(pair) } else { best }
+                    },
+                );
             let Some((_, i, joined)) = best else { break };
             parts[i - 1] = joined;
             parts.remove(i);
@@ -200,7 +206,8 @@ fn piece(piece: &proto::Piece) -> Result<(PieceKind, Vec<u8>), Problem> {
         proto::BYTE => {
             let byte = piece.text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
             let byte = byte.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-            let byte = byte.ok_or_else(|| Problem::damaged(format!("the piece {} is no byte", piece.text)))?;
+            let byte =
+                byte.ok_or_else(|| Problem::damaged(format!("the piece {} is no byte", piece.text)))?;
             Ok((PieceKind::Byte, vec![byte]))
         }
         proto::UNKNOWN | proto::CONTROL => Ok((PieceKind::Special, text())),

@@ -32,7 +32,9 @@ fn parse(bytes: &[u8]) -> Result<Weights, Problem> {
         return Err(Problem::damaged("it holds no dictionary"));
     };
     let inner = entries.iter_mut().find_map(|(key, value)| match (key, value) {
-        (Value::Text(key), Value::Dict(inner)) if STATE_DICTS.contains(&key.as_str()) => Some(std::mem::take(inner)),
+        (Value::Text(key), Value::Dict(inner)) if STATE_DICTS.contains(&key.as_str()) => {
+            Some(std::mem::take(inner))
+        }
         _ => None,
     });
     let mut weights = Weights::new();
@@ -68,11 +70,13 @@ fn numbers(tensor: &TensorValue, data: &[u8]) -> Result<Tensor, Problem> {
         _ => 2,
     };
     let outside = || Problem::damaged("it reaches beyond its numbers");
-    let count = tensor.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size)).ok_or_else(outside)?;
+    let count =
+        tensor.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size)).ok_or_else(outside)?;
     if count > 0 {
-        let reach = tensor.shape.iter().zip(&tensor.strides).try_fold(tensor.offset, |reach, (&size, &stride)| {
-            reach.checked_add((size - 1).checked_mul(stride)?)
-        });
+        let reach =
+            tensor.shape.iter().zip(&tensor.strides).try_fold(tensor.offset, |reach, (&size, &stride)| {
+                reach.checked_add((size - 1).checked_mul(stride)?)
+            });
         let end = reach.and_then(|last| last.checked_add(1)?.checked_mul(bytes));
         // A stride of zero could ask for more elements than there are.
         if end.is_none_or(|end| end > data.len()) || count > data.len() {

@@ -140,7 +140,8 @@ fn automaton(tree: &mut [Node]) -> Vec<State> {
     let mut states = vec![State::default(); tree.len()];
     let mut order = VecDeque::from([0]);
     while let Some(parent) = order.pop_front() {
-        let next: Vec<(u32, usize)> = tree[parent].next.iter().map(|(&token, &child)| (token, child)).collect();
+        let next: Vec<(u32, usize)> =
+            tree[parent].next.iter().map(|(&token, &child)| (token, child)).collect();
         for &(token, child) in &next {
             let mut fallback = tree[parent].fallback;
             let found = loop {

@@ -79,7 +79,13 @@ impl Cache {
         visible += rows.count - frames;
         let memories = self.segments.min(self.memory_rows);
         if let Some((query, out)) = summary {
-            attention(Rows::one(&query[..width]), &self.view(), Visible::All(visible), scale, RowsMut::one(out));
+            attention(
+                Rows::one(&query[..width]),
+                &self.view(),
+                Visible::All(visible),
+                scale,
+                RowsMut::one(out),
+            );
             if memories > 0 {
                 let caches = KeyValueMut {
                     keys: &mut self.keys,

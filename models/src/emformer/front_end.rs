@@ -17,10 +17,10 @@ use crate::fault::Faults;
 use crate::model::{Goal, Slot};
 use crate::packed::{Packed, PackedError, Reader, Stored, Writer};
 use std::sync::Arc;
+use voxlane_kernels::convert;
 use voxlane_kernels::fft::Plan;
 use voxlane_kernels::mel::{Compression, FilterBank, MelScale, Spectrogram, Triangle, log_mel, scratch_len};
 use voxlane_kernels::rows::Rows;
-use voxlane_kernels::convert;
 
 /// Samples of a window on either side of its centre.
 const HALF: usize = WINDOW_SAMPLES / 2;
@@ -161,7 +161,11 @@ impl EmformerFrontEnd {
         let Config { segment_length, right_context_length, .. } = self.config;
         let complete = samples.checked_sub(HALF).map_or(0, |before| before / HOP_SAMPLES + 1);
         let segments = complete.saturating_sub(right_context_length) / segment_length;
-        if segments == 0 { 0 } else { (segments * segment_length + right_context_length).saturating_sub(state.sent) }
+        if segments == 0 {
+            0
+        } else {
+            (segments * segment_length + right_context_length).saturating_sub(state.sent)
+        }
     }
 
     /// The next frames of the pass.
@@ -175,7 +179,12 @@ impl EmformerFrontEnd {
         let rows = Rows::new(staged, HOP_SAMPLES, count);
         let mut out = span.features_mut(done, count);
         let width = out.stride;
-        log_mel(rows, &self.mel.spectrogram(), &mut self.scratch, voxlane_kernels::rows::RowsMut::dense(out.data, width));
+        log_mel(
+            rows,
+            &self.mel.spectrogram(),
+            &mut self.scratch,
+            voxlane_kernels::rows::RowsMut::dense(out.data, width),
+        );
         for row in 0..count {
             self.mel.finish(out.row(row, width));
         }

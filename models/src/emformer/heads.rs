@@ -68,7 +68,8 @@ impl Packed for Lstm {
 
 impl HeadWeights {
     pub(super) fn new(weights: &EmformerWeights, precision: Precision) -> Self {
-        let PredictorWeights { embedding, input_norm, lstm, linear: output, output_norm } = &weights.predictor;
+        let PredictorWeights { embedding, input_norm, lstm, linear: output, output_norm } =
+            &weights.predictor;
         let layer = |weights: &LstmWeights| Lstm {
             gates: linear(&weights.gates, precision),
             norms: weights.norms.as_ref().map(|[gates, cell]| (Norm::new(gates), Norm::new(cell))),
@@ -93,7 +94,8 @@ impl HeadWeights {
 
     /// Whether its sizes are those of `config`.
     pub(super) fn fits(&self, config: &Config) -> bool {
-        let (size, hidden, encoding) = (config.symbol_embedding_dim, config.lstm_hidden(), config.encoding_dim);
+        let (size, hidden, encoding) =
+            (config.symbol_embedding_dim, config.lstm_hidden(), config.encoding_dim);
         let predictor = &self.predictor;
         let inputs = if predictor.lstm.is_empty() { config.stateless_context * size } else { hidden };
         let lstm_fits = |(index, layer): (usize, &Lstm)| {
@@ -125,7 +127,8 @@ pub struct Heads {
 
 impl Heads {
     pub(super) fn new(weights: Arc<HeadWeights>, config: Config) -> Self {
-        let (size, hidden, encoding) = (config.symbol_embedding_dim, config.lstm_hidden(), config.encoding_dim);
+        let (size, hidden, encoding) =
+            (config.symbol_embedding_dim, config.lstm_hidden(), config.encoding_dim);
         let step = [
             vec![size.max(hidden), size + hidden, hidden + size, 4 * hidden, 4 * hidden, hidden, encoding],
             vec![config.stateless_context * size],

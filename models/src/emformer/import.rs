@@ -1,7 +1,9 @@
 //! From a checkpoint in torchaudio's layout to weights.
 
 use super::config::Config;
-use super::weights::{EmformerWeights, LayerWeights, LinearWeights, LstmWeights, NormWeights, PredictorWeights};
+use super::weights::{
+    EmformerWeights, LayerWeights, LinearWeights, LstmWeights, NormWeights, PredictorWeights,
+};
 use crate::checkpoint::CheckpointError;
 use crate::weights::{Tensor, Weights};
 use std::path::{Path, PathBuf};
@@ -24,12 +26,14 @@ pub fn from_state_dict(
     statistics: Option<Statistics>,
     file: &Path,
 ) -> Result<EmformerWeights, CheckpointError> {
-    let damaged = |problem: &str| CheckpointError::Damaged { file: file.to_path_buf(), problem: problem.to_owned() };
+    let damaged =
+        |problem: &str| CheckpointError::Damaged { file: file.to_path_buf(), problem: problem.to_owned() };
     config.check().map_err(damaged)?;
     let (mean, inverse_deviation) =
         statistics.unwrap_or_else(|| (vec![0.0; config.input_dim], vec![1.0; config.input_dim]));
     if mean.len() != config.input_dim || inverse_deviation.len() != config.input_dim {
-        let (what, expected, found) = ("the number of features in the statistics", config.input_dim, mean.len());
+        let (what, expected, found) =
+            ("the number of features in the statistics", config.input_dim, mean.len());
         return Err(CheckpointError::Size { file: file.to_path_buf(), what, expected, found });
     }
     if mean.iter().chain(&inverse_deviation).any(|value| !value.is_finite()) {
@@ -43,7 +47,11 @@ pub fn from_state_dict(
     Ok(EmformerWeights {
         mean,
         inverse_deviation,
-        input: source.matrix("transcriber.input_linear", config.time_reduction_input_dim, config.input_dim)?,
+        input: source.matrix(
+            "transcriber.input_linear",
+            config.time_reduction_input_dim,
+            config.input_dim,
+        )?,
         layers,
         output: source.linear("transcriber.output_linear", encoding, width)?,
         output_norm: source.norm("transcriber.layer_norm", encoding, NORM_EPSILON)?,
@@ -77,12 +85,22 @@ impl Source {
         Ok(data)
     }
 
-    fn matrix(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<LinearWeights, CheckpointError> {
+    fn matrix(
+        &mut self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<LinearWeights, CheckpointError> {
         let weight = self.tensor(&format!("{name}.weight"), &[outputs, inputs])?;
         Ok(LinearWeights { weight, bias: None, outputs, inputs })
     }
 
-    fn linear(&mut self, name: &str, outputs: usize, inputs: usize) -> Result<LinearWeights, CheckpointError> {
+    fn linear(
+        &mut self,
+        name: &str,
+        outputs: usize,
+        inputs: usize,
+    ) -> Result<LinearWeights, CheckpointError> {
         let bias = Some(self.tensor(&format!("{name}.bias"), &[outputs])?);
         Ok(LinearWeights { bias, ..self.matrix(name, outputs, inputs)? })
     }

@@ -54,7 +54,8 @@ impl Layer {
     pub(super) fn new(weights: &LayerWeights, precision: Precision) -> Self {
         let (query, key_value) = (&weights.query, &weights.key_value);
         let join = |a: &[f32], b: &[f32]| [a, b].concat();
-        let bias = |weights: &LinearWeights| weights.bias.clone().unwrap_or_else(|| vec![0.0; weights.outputs]);
+        let bias =
+            |weights: &LinearWeights| weights.bias.clone().unwrap_or_else(|| vec![0.0; weights.outputs]);
         let query_key_value = LinearWeights {
             weight: join(&query.weight, &key_value.weight),
             bias: Some(join(&bias(query), &bias(key_value))),
@@ -133,8 +134,8 @@ impl Layer {
         for (index, part) in parts.iter().enumerate() {
             let own = Rows::new(&projected[part.first * 3 * width..], 3 * width, part.rows());
             let out = &mut frames_attended[part.first * width..][..part.rows() * width];
-            let summary = has_memory
-                .then(|| (row(rows + index), &mut summaries_attended[index * width..][..width]));
+            let summary =
+                has_memory.then(|| (row(rows + index), &mut summaries_attended[index * width..][..width]));
             let cache = &mut caches[slots[index]];
             cache.attend(own, part.frames, RowsMut::dense(out, width), summary);
             if has_memory {

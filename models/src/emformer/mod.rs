@@ -15,6 +15,9 @@ mod import;
 mod layer;
 mod network;
 mod norm;
+pub mod packed;
+#[cfg(feature = "tokenizer-json")]
+pub mod prepare;
 pub mod span;
 pub mod weights;
 
