@@ -113,7 +113,7 @@ impl SentencePiece {
             .map(|(id, (_, bytes))| Some((String::from_utf8(bytes).ok()?, u32::try_from(id).ok()?)))
             .collect::<Option<_>>()?;
         let is_sound = scores.len() == tokenizer.len() && unknown < scores.len();
-        is_sound.then(|| SentencePiece { tokenizer, model, scores, unknown: unknown as u32, ids })
+        is_sound.then_some(SentencePiece { tokenizer, model, scores, unknown: unknown as u32, ids })
     }
 
     /// The pieces as a vocabulary.
