@@ -1,15 +1,20 @@
 //! Decode strategies: how the predictions of a network become tokens. Each is a type, chosen once.
 
+mod ctc;
 mod greedy;
 mod guard;
 mod hotwords;
+mod prefix;
 mod stream;
+mod transducer_beam;
 mod transducer_greedy;
 mod verified;
 
+pub use ctc::{CtcGreedy, CtcPrefixBeam};
 pub use greedy::AttentionGreedy;
 pub use hotwords::{Credit, Hotwords, Place};
 pub use stream::{CtcHead, Joiner, Predictor, StreamLimits, StreamStrategy};
+pub use transducer_beam::TransducerBeam;
 pub use transducer_greedy::TransducerGreedy;
 pub use verified::AttentionVerified;
 
