@@ -54,6 +54,12 @@ pub trait Model: Send + Sync + 'static {
     /// What it can take.
     fn limits(&self) -> Limits;
 
+    /// Whether it takes audio in chunks and never goes back: then a segment holds all the audio that has been pushed
+    /// when its end is decided, and looks at it come of themselves.
+    fn is_streaming(&self) -> bool {
+        false
+    }
+
     /// How many segments its decoder works on at the same time, at least one; see [`Decoder`].
     fn batch(&self) -> usize {
         1

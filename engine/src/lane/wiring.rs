@@ -127,12 +127,13 @@ impl<M: Model> Wiring<M> {
         let from = samples(config.segment.cut_from_s).min(by - by / 60);
         let cutter = Cutter::new(from, by);
         let history = History::new((by - from).max(LOOK_BACK_SAMPLES) as usize + 2 * FRAME_SAMPLES);
+        let is_streaming = model.is_streaming();
         let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
         let ingest_meter = meter(StageKind::Ingest);
         threads[thread_of(StageKind::Ingest)].ingest = Some(Box::new(move || {
             let detector = voice.detector(streams);
             let ports = IngestPorts { inputs, output: to_features, slots: its_slots, warmer, detector };
-            Ingest::new(ports, &cutter, &history, ingest_meter)
+            Ingest::new(ports, is_streaming, &cutter, &history, ingest_meter)
         }));
 
         let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));

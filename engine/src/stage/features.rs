@@ -174,7 +174,9 @@ impl<F: FrontEnd> Features<F> {
             self.slots[slot].markers.push(header);
         } else if self.front_end.is_ready(slot) && self.has_free_buffer() {
             let extent = Extent { samples: self.slots[slot].samples as u32, ..extent };
-            self.begin(Header { flags: result(Flags::PARTIAL), ..header }, extent, Goal::Partial);
+            // The network goes on from it: nothing may drop it.
+            let flags = result(Flags::PARTIAL.with(Flags::FIRM));
+            self.begin(Header { flags, ..header }, extent, Goal::Partial);
         }
         true
     }

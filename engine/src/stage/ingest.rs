@@ -49,12 +49,18 @@ struct StreamState {
 }
 
 impl Ingest {
-    /// `cutter` and `history` are copied for every slot.
-    pub(crate) fn new(ports: IngestPorts, cutter: &Cutter, history: &History, meter: Meter) -> Self {
+    /// `cutter` and `history` are copied for every slot; `is_streaming` as [`voxlane_models::model::Model`] says.
+    pub(crate) fn new(
+        ports: IngestPorts,
+        is_streaming: bool,
+        cutter: &Cutter,
+        history: &History,
+        meter: Meter,
+    ) -> Self {
         let stream = |slot| StreamState {
             closed: true,
             request: None,
-            segmenter: Segmenter::new(slot, history, cutter),
+            segmenter: Segmenter::new(slot, is_streaming, history, cutter),
         };
         Ingest {
             streams: (0..ports.inputs.len()).map(stream).collect(),

@@ -34,6 +34,8 @@ pub(super) struct Segmenter {
     /// Where the next partial is due.
     partial_at: u64,
     rules: StreamRules,
+    /// The network takes what is passed on at once: a segment ends where it is decided to, not before.
+    is_streaming: bool,
     endpointer: Option<Endpointer>,
     monitor: SignalMonitor,
     history: History,
@@ -47,7 +49,7 @@ struct OpenSegment {
 }
 
 impl Segmenter {
-    pub(super) fn new(slot: usize, history: &History, cutter: &Cutter) -> Self {
+    pub(super) fn new(slot: usize, is_streaming: bool, history: &History, cutter: &Cutter) -> Self {
         Segmenter {
             slot,
             generation: 0,
@@ -59,6 +61,7 @@ impl Segmenter {
             spoken_for: 0,
             partial_at: 0,
             rules: StreamRules::default(),
+            is_streaming,
             endpointer: None,
             monitor: SignalMonitor::default(),
             history: history.clone(),
@@ -151,7 +154,7 @@ impl Segmenter {
             output.publish();
         }
         if let Some(kept) = self.cutter.push(samples) {
-            let end = segment.start + kept;
+            let end = if self.is_streaming { self.position } else { segment.start + kept };
             self.end_segment((capture, end), (end, end), EndCause::LengthLimit, output, meter);
             self.position = end;
         }
@@ -165,7 +168,8 @@ impl Segmenter {
 
     fn is_partial_due(&self) -> bool {
         let is_voiced = self.endpointer.as_ref().is_none_or(Endpointer::is_voiced);
-        self.rules.partial.every_ms > 0 && is_voiced && self.position >= self.partial_at
+        let is_wanted = self.rules.partial.every_ms > 0 && !self.is_streaming;
+        is_wanted && is_voiced && self.position >= self.partial_at
     }
 
     /// Judges the window that is complete.
@@ -179,8 +183,10 @@ impl Segmenter {
         match decision {
             Decision::None => {}
             Decision::Start { at } => self.position = at.max(self.spoken_for),
+            Decision::Speculate { .. } if self.is_streaming => {}
             Decision::Speculate { end } => self.speculate(end, output, meter),
             Decision::End { end, speech_end } => {
+                let end = if self.is_streaming { self.judged } else { end };
                 self.end_segment((capture, self.judged), (end, speech_end), EndCause::Silence, output, meter);
                 self.position = self.judged;
             }
@@ -214,7 +220,10 @@ impl Segmenter {
     ) {
         let now = self.taken;
         let ends = match &mut self.endpointer {
-            Some(endpointer) if is_last => endpointer.end_by(now),
+            Some(endpointer) if is_last => match endpointer.end_by(now) {
+                (_, speech_end) if self.is_streaming => (now, speech_end),
+                ends => ends,
+            },
             Some(endpointer) => {
                 endpointer.close();
                 (now, now)
