@@ -19,6 +19,7 @@ use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
+use voxlane_models::moonshine::offline::Transcriber;
 use voxlane_models::team::Team;
 
 #[test]
@@ -41,6 +42,25 @@ fn features_are_torchaudios() {
             assert!(difference < 1e-4, "{name}, frame {}: {difference:e}", index * 7);
         }
         assert!(faults.is_none());
+    }
+}
+
+#[test]
+fn a_slot_that_was_reset_is_as_new() {
+    let audio = samples();
+    for (name, precision) in
+        NETWORKS.iter().flat_map(|name| [(name, Precision::F32), (name, Precision::Int8)])
+    {
+        let mut transcriber = Transcriber::new(&network(name, precision));
+        let first = transcriber.transcribe(&audio);
+        // Shorter, longer, and the same again.
+        for length in [12_345, audio.len(), 30_000, audio.len()] {
+            let (tokens, faults) = transcriber.transcribe(&audio[..length]);
+            assert!(faults.is_none());
+            let new = Transcriber::new(&network(name, precision)).transcribe(&audio[..length]);
+            assert_eq!(tokens, new.0, "{name} {precision:?}, {length} samples");
+        }
+        assert_eq!(transcriber.transcribe(&audio).0, first.0);
     }
 }
 

@@ -150,7 +150,13 @@ impl<M: Model> Wiring<M> {
         let team = helper.as_ref().map_or(Team::alone(), |(_, _, desk)| Team::with(Arc::clone(desk) as _));
         let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Encoder));
         threads[thread_of(StageKind::Encoder)].encoder = Some(Box::new(move || {
-            Encoder::new(part.encoder(states, team), (from_features, to_decoder), its_pool, its_meter)
+            Encoder::new(
+                part.encoder(states, team),
+                part.encoder_batch(),
+                (from_features, to_decoder),
+                its_pool,
+                its_meter,
+            )
         }));
 
         let (part, its_meter) = (Arc::clone(model), meter(StageKind::Decoder));

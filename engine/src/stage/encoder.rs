@@ -1,9 +1,11 @@
-//! Encoder: features → hidden frames, in place in the pooled buffer.
+//! Encoder: features → hidden frames, in place in the pooled buffer, for one stream after the other or, where the model
+//! encodes in batches, for several at the same time.
 
 use super::{Meter, Stage};
 use crate::frame::{Flags, NO_BUFFER, SpanFrame, StageKind};
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::model;
@@ -14,25 +16,44 @@ pub(crate) struct Encoder<E: model::Encoder> {
     input: Receiver<SpanFrame>,
     output: Sender<SpanFrame>,
     pool: Arc<Pool<E::Span>>,
-    /// The frame in hand, and its buffer while a pass over it is in flight.
-    pass: Option<(SpanFrame, Option<Box<E::Span>>)>,
-    /// What the frame in hand had taken when it came in, in nanoseconds.
-    before: u64,
+    /// The frames in hand, in order: at most as many as the model encodes at the same time, and at most one pass of a
+    /// slot.
+    hand: VecDeque<Held<E::Span>>,
+    /// How many that are.
+    batch: usize,
     meter: Meter,
 }
 
+/// A frame in hand.
+struct Held<S> {
+    frame: SpanFrame,
+    /// Its buffer while a pass over it is in flight.
+    span: Option<Box<S>>,
+    /// What the frame had taken when it came in, in nanoseconds.
+    before: u64,
+}
+
 impl<E: model::Encoder> Encoder<E> {
+    /// An encoder that can have `batch` passes in flight.
     pub(crate) fn new(
         encoder: E,
+        batch: usize,
         ports: (Receiver<SpanFrame>, Sender<SpanFrame>),
         pool: Arc<Pool<E::Span>>,
         meter: Meter,
     ) -> Self {
         let (input, output) = ports;
-        Encoder { encoder, input, output, pool, pass: None, before: 0, meter }
+        Encoder { encoder, input, output, pool, hand: VecDeque::with_capacity(batch), batch, meter }
     }
 
     fn read(&mut self) -> bool {
+        if self.hand.len() == self.batch {
+            return false;
+        }
+        let Some(slot) = self.input.peek().map(|frame| frame.header.slot) else { return false };
+        if self.hand.iter().any(|held| held.span.is_some() && held.frame.header.slot == slot) {
+            return false;
+        }
         let Some(frame) = self.input.take() else { return false };
         self.meter.received(&frame.header, frame.header.stamped(StageKind::Features));
         let slot = frame.header.slot as usize;
@@ -46,41 +67,42 @@ impl<E: model::Encoder> Encoder<E> {
         if let Some(span) = &mut span {
             self.encoder.begin(slot, span);
         }
-        self.before = frame.header.compute_nanos();
-        self.pass = Some((frame, span));
+        self.hand.push_back(Held { frame, span, before: frame.header.compute_nanos() });
         true
     }
 
-    /// Goes on with the frame in hand; `false` if the budget or the output ring ran out.
-    fn advance(&mut self, mut frame: SpanFrame, span: Option<Box<E::Span>>, budget: &Budget) -> bool {
-        if let Some(mut span) = span {
+    /// Goes on with the first frame in hand; `false` if there is none or the budget or the output ring ran out.
+    fn advance(&mut self, budget: &Budget) -> bool {
+        let has_others = self.hand.len() > 1 || !self.input.is_empty();
+        let Some(Held { frame, span, before }) = self.hand.front_mut() else { return false };
+        if let Some(features) = span {
             // A dummy gives way to whatever waits behind it; its buffer goes home through the decoder.
-            if frame.header.flags.has(Flags::WARM) && !self.input.is_empty() {
+            if frame.header.flags.has(Flags::WARM) && has_others {
                 frame.header.flags = frame.header.flags.with(Flags::ABORT);
+                self.encoder.reset(frame.header.slot as usize);
             } else if frame.header.flags.gives_way() && self.input.any(SpanFrame::is_urgent) {
                 frame.header.flags = frame.header.flags.with(Flags::DROPPED);
             } else {
                 let begun = self.meter.clock.now();
-                let progress = self.encoder.step(&mut span, budget, &mut frame.header.faults);
+                let progress = self.encoder.step(features, budget, &mut frame.header.faults);
                 self.meter.computed(&mut frame.header, begun);
                 if progress == Progress::More {
-                    self.pass = Some((frame, Some(span)));
                     return false;
                 }
-                self.meter.served(&frame.header, self.before);
+                self.meter.served(&frame.header, *before);
                 if frame.header.flags.has(Flags::FINAL) {
                     self.encoder.reset(frame.header.slot as usize);
                 }
             }
-            self.pool.put(frame.payload.handle, span);
+            if let Some(span) = span.take() {
+                self.pool.put(frame.payload.handle, span);
+            }
         }
-        let Some(place) = self.output.slot() else {
-            self.pass = Some((frame, None));
-            return false;
-        };
-        *place = frame;
+        let Some(place) = self.output.slot() else { return false };
+        *place = *frame;
         self.meter.stamp(&mut place.header);
         self.output.publish();
+        self.hand.pop_front();
         true
     }
 }
@@ -90,11 +112,9 @@ impl<E: model::Encoder> Stage for Encoder<E> {
         self.meter.answer(self.output.refused());
         let mut worked = false;
         loop {
-            let moved = match self.pass.take() {
-                Some((frame, span)) => self.advance(frame, span, budget),
-                None => self.read(),
-            };
-            worked |= moved || self.pass.is_some();
+            while self.read() {}
+            let moved = self.advance(budget);
+            worked |= moved || !self.hand.is_empty();
             if !moved || budget.is_spent() {
                 return if worked { Progress::More } else { Progress::Done };
             }

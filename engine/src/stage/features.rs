@@ -172,7 +172,7 @@ impl<F: FrontEnd> Features<F> {
             self.slots[slot].wants_partial = false;
         } else if is_held {
             self.slots[slot].markers.push(header);
-        } else if self.front_end.is_ready(slot) && self.has_free_buffer() {
+        } else if self.slots[slot].is_open && self.front_end.is_ready(slot) && self.has_free_buffer() {
             let extent = Extent { samples: self.slots[slot].samples as u32, ..extent };
             // The network goes on from it: nothing may drop it.
             let flags = result(Flags::PARTIAL.with(Flags::FIRM));

@@ -114,6 +114,10 @@ impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
         self.config.limits()
     }
 
+    fn is_streaming(&self) -> bool {
+        true
+    }
+
     fn encoder_batch(&self) -> usize {
         batch(&self.config)
     }

@@ -1,0 +1,155 @@
+//! A network that takes audio in chunks, through whole lanes: a small Emformer with random weights, whose text is
+//! nonsense and always the same.
+
+mod support;
+
+use proptest::prelude::*;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+use support::{Hex, drain, noise};
+use voxlane::config::{DetectorKind, EndpointConfig};
+use voxlane::{Config, Engine, Event, StreamOptions, Transcript};
+use voxlane_models::checkpoint::{self, Statistics};
+use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
+use voxlane_models::linear::Precision;
+use voxlane_models::moonshine::offline::Transcriber;
+
+/// The network.
+static NETWORK: LazyLock<Arc<Emformer>> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data/emformer");
+    let file = folder.join("base-like.pt");
+    let config = prepare::config(&folder.join("base-like.config.json")).unwrap();
+    let Statistics { mean, invstddev } = Statistics::read(&folder.join("base-like.stats.json")).unwrap();
+    let tensors = checkpoint::read(&file).unwrap();
+    let weights = from_state_dict(tensors, config, Some((mean, invstddev)), &file).unwrap();
+    Arc::new(Emformer::new(&weights, Precision::Int8))
+});
+
+fn engine(config: Config) -> Engine {
+    Engine::with_model(config, Arc::clone(&*NETWORK), Arc::new(Hex)).unwrap()
+}
+
+/// 5.6 s: three loud stretches with near silence around them, to which a detector can get used first.
+fn conversation(seed: u32) -> Vec<i16> {
+    let parts = [(0.6, 1500), (0.8, 30), (0.7, 1500), (1.6, 30), (0.6, 1500), (0.7, 30), (0.6, 1500)];
+    let part = |(seconds, divisor)| {
+        let samples = noise((seconds * 16_000.0) as usize, seed);
+        samples.into_iter().map(move |sample| (i32::from(sample) / divisor) as i16)
+    };
+    parts.into_iter().flat_map(part).collect()
+}
+
+/// Token ids with their places in samples, by the network's parts alone.
+fn offline(samples: &[i16]) -> Vec<(u32, u32, u32)> {
+    let (tokens, faults) = Transcriber::new(&**NETWORK).transcribe(samples);
+    assert!(faults.is_none());
+    tokens.iter().map(|token| (token.id, token.start, token.end)).collect()
+}
+
+fn ids(said: &Transcript) -> Vec<(u32, u32, u32)> {
+    said.tokens.iter().map(|token| (token.id, token.start, token.end)).collect()
+}
+
+fn live(slots: usize) -> Config {
+    let endpoint = EndpointConfig { detector: DetectorKind::Energy, ..EndpointConfig::default() };
+    Config { endpoint, ..support::config(slots) }
+}
+
+/// Pushes the streams' audio in turns, in chunks of the given sizes; the events of each.
+fn run(engine: &Engine, audios: &[Vec<i16>], chunks: &[usize]) -> Vec<Vec<Event>> {
+    let mut streams: Vec<_> = audios.iter().map(|_| support::open_soon(engine)).collect();
+    let mut events = vec![Vec::new(); audios.len()];
+    let (mut at, mut sizes) = (vec![0; audios.len()], chunks.iter().cycle());
+    while at.iter().zip(audios).any(|(at, audio)| *at < audio.len()) {
+        for (number, audio) in audios.iter().enumerate() {
+            let end = audio.len().min(at[number] + sizes.next().unwrap());
+            streams[number].push_wait(&audio[at[number]..end]).unwrap();
+            at[number] = end;
+            events[number].extend(std::iter::from_fn(|| streams[number].try_next()));
+        }
+    }
+    for (stream, events) in streams.iter_mut().zip(&mut events) {
+        stream.finish().unwrap();
+        events.extend(drain(stream));
+    }
+    events
+}
+
+fn finals(events: &[Event]) -> Vec<&Transcript> {
+    events.iter().filter_map(|event| if let Event::Final(said) = event { Some(said) } else { None }).collect()
+}
+
+/// Each final is what the network says of its segment alone, and what partials said of it stays.
+fn check(events: &[Event], audio: &[i16]) -> usize {
+    let at = |seconds: f64| (seconds * 16_000.0).round() as usize;
+    let mut tokens = 0;
+    let mut partial: Vec<(u32, u32, u32)> = Vec::new();
+    for event in events {
+        match event {
+            Event::SpeechStart { .. } => partial.clear(),
+            Event::Partial(said) => {
+                assert!(ids(said).starts_with(&partial), "what was said is taken back");
+                assert_eq!(said.stable.as_ref(), Some(&said.text), "all of a partial is stable");
+                partial = ids(said);
+            }
+            Event::Final(said) => {
+                assert_eq!(ids(said), offline(&audio[at(said.start)..at(said.end)]));
+                assert!(ids(said).starts_with(&partial) && !said.revised);
+                tokens += said.tokens.len();
+            }
+            _ => {}
+        }
+    }
+    tokens
+}
+
+#[test]
+fn a_stream_says_what_the_network_says_of_the_whole() {
+    let engine = engine(support::config(1));
+    let audio = conversation(3);
+    let events = run(&engine, std::slice::from_ref(&audio), &[320]).remove(0);
+    assert_eq!(finals(&events).len(), 1);
+    assert!(check(&events, &audio) > 5);
+    assert!(events.iter().filter(|event| matches!(event, Event::Partial(_))).count() > 5);
+}
+
+#[test]
+fn streams_that_share_a_lane_are_as_alone() {
+    let engine = engine(live(4));
+    let audios: Vec<_> = (0..4).map(|seed| conversation(10 + seed)).collect();
+    for (events, audio) in run(&engine, &audios, &[320]).iter().zip(&audios) {
+        assert!(finals(events).len() >= 2 && check(events, audio) > 5);
+    }
+}
+
+#[test]
+fn the_client_ends_a_segment() {
+    let engine = engine(support::config(1));
+    let audio = conversation(5);
+    let mut stream = engine.open(StreamOptions::default()).unwrap();
+    let mut events = Vec::new();
+    for part in audio.chunks(20_000) {
+        stream.push_wait(part).unwrap();
+        stream.end_segment().unwrap();
+        events.extend(std::iter::from_fn(|| stream.try_next()));
+    }
+    stream.finish().unwrap();
+    events.extend(drain(&mut stream));
+    assert_eq!(finals(&events).len(), audio.len().div_ceil(20_000));
+    check(&events, &audio);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn any_chunking_gives_the_same_finals(chunks in prop::collection::vec(1usize..12_000, 1..8)) {
+        let engine = engine(live(1));
+        let audio = conversation(7);
+        let events = run(&engine, std::slice::from_ref(&audio), &chunks).remove(0);
+        check(&events, &audio);
+        let reference = run(&engine, std::slice::from_ref(&audio), &[320]).remove(0);
+        let texts = |events: &[Event]| finals(events).iter().map(|said| ids(said)).collect::<Vec<_>>();
+        prop_assert_eq!(texts(&events), texts(&reference));
+    }
+}
