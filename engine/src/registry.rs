@@ -62,53 +62,109 @@ pub(crate) use models::load;
 
 #[cfg(feature = "fetch")]
 mod models {
-    use crate::config::{Backend, Config, Source};
+    use crate::config::{Backend, Config, DecodeKind, Source};
     use crate::{Engine, EngineError};
     use std::sync::Arc;
-    use voxlane_models::decode::AttentionVerified;
-    use voxlane_models::manager::{Manager, ModelFiles, Options};
+    use voxlane_models::checkpoint::SentencePiece;
+    use voxlane_models::commands;
+    use voxlane_models::decode::{
+        AttentionVerified, CtcGreedy, CtcPrefixBeam, StreamStrategy, TransducerBeam, TransducerGreedy,
+    };
+    use voxlane_models::emformer::Emformer;
+    use voxlane_models::emformer::heads::Heads;
+    use voxlane_models::manager::{Architecture, Manager, ManagerError, ModelFiles, Options};
     use voxlane_models::moonshine::Moonshine;
-    use voxlane_models::moonshine::prepare::prepare;
+    use voxlane_models::prepare::{Prepared, prepare};
     use voxlane_models::tokenizer::Tokenizer;
 
     /// Starts an engine with a model that has been loaded.
     type Start = Box<dyn FnOnce(Source) -> Result<Engine, EngineError>>;
 
-    /// `name => load::<strategy>` for the models; a loader gives a model and its vocabulary.
-    macro_rules! models {
-        ($($name:literal => $load:expr),+ $(,)?) => {
-            /// Loads the model that `config` names.
-            pub(crate) fn load(config: &Config) -> Result<Start, EngineError> {
-                match config.model.as_str() {
-                    $($name if config.backend == Backend::Cpu => {
-                        let (model, vocabulary) = $load(&files($name)?, config)?;
-                        let (model, vocabulary) = (Arc::new(model), Arc::new(vocabulary));
-                        Ok(Box::new(|source| Engine::with_model(source, model, vocabulary)))
+    /// Loads the model that `config` names.
+    pub(crate) fn load(config: &Config) -> Result<Start, EngineError> {
+        if config.model == commands::NAME {
+            on_processor(config)?;
+            let (model, tokens) = commands::load(config.precision).map_err(model_error)?;
+            return emformer(model, tokens, config);
+        }
+        let files = files(&config.model)?;
+        match files.architecture() {
+            Architecture::Moonshine => moonshine(&files, config),
+            Architecture::EmformerRnnt => {
+                on_processor(config)?;
+                let (model, tokens) = packed(&files, config)?;
+                emformer(model, tokens, config)
+            }
+            Architecture::SileroVad => Err(EngineError::NoRecognizer { name: config.model.clone() }),
+        }
+    }
+
+    fn moonshine(files: &ModelFiles, config: &Config) -> Result<Start, EngineError> {
+        if config.decode != DecodeKind::Greedy {
+            return Err(not_decodable(config, "it is decoded greedily"));
+        }
+        if config.backend != Backend::Cpu {
+            return on_device(files, config);
+        }
+        let (model, vocabulary): (Moonshine<AttentionVerified>, Tokenizer) = packed(files, config)?;
+        let (model, vocabulary) = (Arc::new(model), Arc::new(vocabulary));
+        Ok(Box::new(|source| Engine::with_model(source, model, vocabulary)))
+    }
+
+    /// `word => strategy` for the transducers.
+    macro_rules! strategies {
+        ($($word:path => $strategy:ty),+ $(,)?) => {
+            /// An Emformer, decoded as `config` says.
+            fn emformer(
+                model: Emformer,
+                tokens: SentencePiece,
+                config: &Config,
+            ) -> Result<Start, EngineError> {
+                match config.decode {
+                    $($word if <$strategy as StreamStrategy<Heads>>::NEEDS_CTC && !model.has_ctc() => {
+                        Err(not_decodable(config, "it has no CTC head"))
                     })+
-                    $($name => on_device($name, config),)+
-                    name => {
-                        let known = [$($name),+].join(", ");
-                        Err(EngineError::UnknownModel { name: name.to_owned(), known })
-                    }
+                    $($word => {
+                        let (model, tokens) = (Arc::new(model.decoded_by::<$strategy>()), Arc::new(tokens));
+                        Ok(Box::new(|source| Engine::with_model(source, model, tokens)))
+                    })+
                 }
             }
         };
     }
 
-    models! {
-        "moonshine-tiny" => load_moonshine::<AttentionVerified>,
-        "moonshine-tiny-quantized" => load_moonshine::<AttentionVerified>,
+    strategies! {
+        DecodeKind::Greedy => TransducerGreedy,
+        DecodeKind::Beam => TransducerBeam<4>,
+        DecodeKind::CtcGreedy => CtcGreedy,
+        DecodeKind::CtcBeam => CtcPrefixBeam<4>,
+    }
+
+    fn not_decodable(config: &Config, reason: &'static str) -> EngineError {
+        EngineError::Decode { decode: config.decode, name: config.model.clone(), reason }
+    }
+
+    /// An error unless `config` wants the processor, where alone this kind of network runs.
+    fn on_processor(config: &Config) -> Result<(), EngineError> {
+        let (name, backend) = (config.model.clone(), config.backend);
+        if backend == Backend::Cpu { Ok(()) } else { Err(EngineError::NoBackend { name, backend }) }
+    }
+
+    fn packed<T: Prepared>(files: &ModelFiles, config: &Config) -> Result<T, EngineError> {
+        // A warning, so that it is seen by default: the first start takes longer.
+        let mut note = |note: &str| tracing::warn!("{note}");
+        prepare(files, config.precision, &mut note).map_err(model_error)
     }
 
     /// `feature: backend, fusion => type` for the backends of Burn.
     macro_rules! backends {
         ($(#[$built:meta] $backend:path, $fusion:literal => $burn:ty),+ $(,)?) => {
-            /// Loads the model called `name` onto the devices that `config` names.
+            /// Loads a Moonshine onto the devices that `config` names.
             #[cfg_attr(not(feature = "burn"), expect(unused_variables, reason = "no backend is built in"))]
-            fn on_device(name: &str, config: &Config) -> Result<Start, EngineError> {
+            fn on_device(files: &ModelFiles, config: &Config) -> Result<Start, EngineError> {
                 let (backend, fusion) = (config.backend, config.device.fusion);
                 match (backend, fusion) {
-                    $(#[$built] ($backend, $fusion) => load_on_burn::<$burn>(&files(name)?, config),)+
+                    $(#[$built] ($backend, $fusion) => load_on_burn::<$burn>(files, config),)+
                     _ => {
                         let features = if fusion { format!("{backend},fusion") } else { backend.to_string() };
                         Err(EngineError::NotBuilt { backend, fusion, features })
@@ -130,7 +186,7 @@ mod models {
     use {
         std::collections::{BTreeMap, btree_map::Entry},
         voxlane_models::burn::{BurnMoonshine, platform},
-        voxlane_models::moonshine::prepare::import_files,
+        voxlane_models::prepare::import_moonshine,
     };
 
     /// Puts the weights onto every device that a lane names, and runs all shapes once.
@@ -139,7 +195,7 @@ mod models {
         files: &ModelFiles,
         config: &Config,
     ) -> Result<Start, EngineError> {
-        let (weights, vocabulary) = import_files(files).map_err(model_error)?;
+        let (weights, vocabulary) = import_moonshine(files).map_err(model_error)?;
         platform::keep_tuning_in(&files.dir().join("tuning"));
         let mut devices = BTreeMap::new();
         for index in config.lanes.iter().map(|lane| lane.device) {
@@ -161,16 +217,13 @@ mod models {
     }
 
     fn files(name: &str) -> Result<ModelFiles, EngineError> {
-        Manager::new(Options::default()).and_then(|manager| manager.path(name)).map_err(model_error)
-    }
-
-    fn load_moonshine<S: voxlane_models::decode::DecodeStrategy>(
-        files: &ModelFiles,
-        config: &Config,
-    ) -> Result<(Moonshine<S>, Tokenizer), EngineError> {
-        // A warning, so that it is seen by default: the first start takes longer.
-        let mut note = |note: &str| tracing::warn!("{note}");
-        prepare(files, config.precision, &mut note).map_err(model_error)
+        let found = Manager::new(Options::default()).and_then(|manager| manager.path(name));
+        found.map_err(|error| match error {
+            ManagerError::UnknownModel { name, known } => {
+                EngineError::UnknownModel { name, known: known.join(", ") }
+            }
+            error => model_error(error),
+        })
     }
 
     fn model_error(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {

@@ -2,6 +2,8 @@
 
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/streaming.rs"]
+mod streaming;
 #[path = "cli/tools.rs"]
 mod tools;
 

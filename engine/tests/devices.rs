@@ -43,8 +43,8 @@ mod flex {
     use voxlane::{Event, StreamOptions};
     use voxlane_models::linear::Precision;
     use voxlane_models::manager;
-    use voxlane_models::moonshine::prepare::import_files;
     use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
+    use voxlane_models::prepare::import_moonshine;
 
     fn clips() -> [Vec<i16>; 3] {
         ["LJ001-0002", "LJ001-0013", "8226-274369-0000"].map(|clip| {
@@ -59,7 +59,7 @@ mod flex {
     #[test]
     fn streams_decoded_together_say_what_the_processor_says() {
         let files = manager::fetch("moonshine-tiny").unwrap();
-        let (weights, _) = import_files(&files).unwrap();
+        let (weights, _) = import_moonshine(&files).unwrap();
         let cpu: Moonshine = Moonshine::new(&weights, Precision::F32);
         let config = Config {
             backend: Backend::Flex,

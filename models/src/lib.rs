@@ -10,6 +10,8 @@ pub mod buffer;
 #[cfg(any(feature = "cuda", feature = "flex", feature = "wgpu"))]
 pub mod burn;
 pub mod checkpoint;
+#[cfg(feature = "tokenizer-json")]
+pub mod commands;
 pub mod decode;
 pub mod device;
 pub mod emformer;
@@ -23,6 +25,8 @@ pub mod model;
 pub mod moonshine;
 pub mod onnx;
 pub mod packed;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+pub mod prepare;
 pub mod team;
 pub mod tokenizer;
 pub mod vocabulary;

@@ -9,6 +9,16 @@ pub trait Vocabulary: Send + Sync {
     fn begins_word(&self, id: u32) -> bool;
 }
 
+impl Vocabulary for crate::checkpoint::SentencePiece {
+    fn text(&self, ids: &[u32]) -> String {
+        self.tokenizer().text(ids)
+    }
+
+    fn begins_word(&self, id: u32) -> bool {
+        self.tokenizer().begins_word(id)
+    }
+}
+
 impl Vocabulary for crate::tokenizer::Tokenizer {
     fn text(&self, ids: &[u32]) -> String {
         self.decode(ids.iter().copied())

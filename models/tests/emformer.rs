@@ -4,6 +4,7 @@
 mod streaming;
 
 use proptest::prelude::*;
+use std::path::PathBuf;
 use std::sync::Arc;
 use streaming::{NETWORKS, Reference, distance, integers, network, reference, samples, weights};
 use voxlane_models::budget::{Budget, Progress};
@@ -18,8 +19,10 @@ use voxlane_models::emformer::prepare::{self, Source};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::linear::Precision;
+use voxlane_models::manager::{Architecture, Manager, Options};
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
 use voxlane_models::moonshine::offline::Transcriber;
+use voxlane_models::prepare::{EMFORMER_FILES, pack, prepare as ready, verify};
 use voxlane_models::team::Team;
 
 #[test]
@@ -270,9 +273,17 @@ fn an_imported_network_is_the_same_from_its_packed_file() {
         statistics: Some(streaming::data("base-like.stats.json")),
         config: Some(config.clone()),
     };
+    let statistics = source.statistics.clone().unwrap();
+    let cache_dir = Some(folder.path().join("cache"));
+    let manager = Manager::new(Options { cache_dir, ..Options::default() }).unwrap();
     for precision in [Precision::F32, Precision::Int8] {
-        let file = folder.path().join(format!("{precision}.packed"));
-        let (model, tokens) = prepare::import(&source, precision, "small", &file).unwrap();
+        let files = [&source.checkpoint, &source.tokens, &statistics, &config];
+        let files: Vec<_> = EMFORMER_FILES.into_iter().zip(files.map(PathBuf::as_path)).collect();
+        let files = manager.import("small", Architecture::EmformerRnnt, "MIT", &files).unwrap();
+        let packed = pack(&files, precision).unwrap();
+        assert_eq!(verify(&files).unwrap().last(), Some(&packed));
+        let mut no_note = |note: &str| panic!("{note}");
+        let (model, tokens): (Emformer, SentencePiece) = ready(&files, precision, &mut no_note).unwrap();
         let (expected, found) = (network("base-like", precision), model);
         assert_eq!(whole(&found, &samples()), whole(&expected, &samples()));
         assert_eq!(tokens, SentencePiece::read(&source.tokens).unwrap());

@@ -13,7 +13,7 @@ use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::linear::Precision;
 use voxlane_models::model::Model;
 use voxlane_models::moonshine::config::Config;
-use voxlane_models::moonshine::prepare::prepare;
+use voxlane_models::prepare;
 
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]
@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<()> {
         let _ = writeln!(io::stderr(), "voxlane-bench: {note}");
     };
     let files = args.model.files()?;
-    let (model, _) = prepare::<AttentionGreedy>(&files, args.precision, &mut note)?;
+    let (model, _) = prepare::moonshine::<AttentionGreedy>(&files, args.precision, &mut note)?;
     let (config, samples) = (model.config(), read_samples(&args.file)?);
     ensure!(samples.len() <= model.limits().max_segment_samples, "the recording is longer than a segment");
     let frames = config.stem_frames(samples.len())[2];

@@ -13,7 +13,7 @@ use voxlane_bench::recordings::read_samples;
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::linear::Precision;
-use voxlane_models::moonshine::prepare::prepare;
+use voxlane_models::prepare;
 
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> Result<()> {
         // Nothing is left to tell if standard error is gone too.
         let _ = writeln!(io::stderr(), "voxlane-bench: {note}");
     };
-    let (model, tokenizer) = prepare::<AttentionGreedy>(&files, args.precision, &mut note)?;
+    let (model, tokenizer) = prepare::moonshine::<AttentionGreedy>(&files, args.precision, &mut note)?;
     let mut passes = Passes::new(&model);
     answer_all(|file| {
         let pass = passes.run(&read_samples(Path::new(file))?, args.clock);

@@ -17,7 +17,7 @@ use voxlane_kernels::isa::{ISA_VARIABLE, Isa};
 use voxlane_models::decode::{AttentionGreedy, DecodeStrategy};
 use voxlane_models::linear::Precision;
 use voxlane_models::manager;
-use voxlane_models::moonshine::prepare::prepare;
+use voxlane_models::prepare;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "counters",
@@ -49,7 +49,7 @@ fn by_processor(context: &Context, outcome: &mut Outcome) -> Result<bool> {
     let passes = context.pick(1, 5, 200, 2_000);
     let samples = short_clip(context)?;
     let files = manager::fetch(&context.model)?;
-    let (model, _) = prepare::<AttentionGreedy>(&files, Precision::Int8, &mut |_| {})?;
+    let (model, _) = prepare::moonshine::<AttentionGreedy>(&files, Precision::Int8, &mut |_| {})?;
     let mut parts = Passes::new(&model);
     parts.run(&samples, Stopwatch::Wall);
     let mut rows = Vec::new();
@@ -127,7 +127,7 @@ pub fn child(context: &Context, strategy: &str, passes: usize) -> Result<()> {
 fn decode<S: DecodeStrategy>(context: &Context, passes: usize) -> Result<()> {
     let samples = short_clip(context)?;
     let files = manager::fetch(&context.model)?;
-    let (model, _) = prepare::<S>(&files, Precision::Int8, &mut |_| {})?;
+    let (model, _) = prepare::moonshine::<S>(&files, Precision::Int8, &mut |_| {})?;
     let mut parts = Passes::new(&model);
     (0..passes).for_each(|_| drop(parts.run(&samples, Stopwatch::Wall)));
     Ok(())

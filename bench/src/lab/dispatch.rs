@@ -20,7 +20,7 @@ use voxlane_models::linear::Precision;
 use voxlane_models::manager;
 use voxlane_models::model::Goal;
 use voxlane_models::moonshine::Moonshine;
-use voxlane_models::moonshine::prepare::prepare;
+use voxlane_models::prepare;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "dispatch",
@@ -48,7 +48,7 @@ fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
 
 fn model<S: DecodeStrategy>(context: &Context) -> Result<Moonshine<S>> {
     let files = manager::fetch(&context.model)?;
-    Ok(prepare::<S>(&files, Precision::Int8, &mut |_| {})?.0)
+    Ok(prepare::moonshine::<S>(&files, Precision::Int8, &mut |_| {})?.0)
 }
 
 fn decode_loop(context: &Context, outcome: &mut Outcome) -> Result<()> {

@@ -8,8 +8,9 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
-use voxlane::Config;
-use voxlane::config::{DetectorKind, Precision};
+use voxlane::config::{DecodeKind, DetectorKind, Precision};
+use voxlane::{Config, EngineError};
+use voxlane_models::commands;
 use voxlane_models::manager::{Manager, ModelFiles};
 
 /// A number format; the names are those of the configuration file.
@@ -17,8 +18,20 @@ use voxlane_models::manager::{Manager, ModelFiles};
 /// # Errors
 /// If there is none of that name.
 pub fn precision(name: &str) -> Result<Precision, ValueError> {
-    let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
-    Precision::deserialize(name)
+    by_name(name)
+}
+
+/// A decode strategy; the names are those of the configuration file.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn decode(name: &str) -> Result<DecodeKind, ValueError> {
+    by_name(name)
+}
+
+fn by_name<'de, T: Deserialize<'de>>(name: &'de str) -> Result<T, ValueError> {
+    let name: StrDeserializer<'de, ValueError> = name.into_deserializer();
+    T::deserialize(name)
 }
 
 /// A file for histograms.
@@ -32,13 +45,22 @@ pub fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
     Ok(BufWriter::new(file))
 }
 
-/// Fetches the models that a configuration needs, if they are not in the cache; gives the recogniser's files.
+/// Fetches the models that a configuration needs, if they are not in the cache; gives the recogniser's files, none if
+/// it is in the binary.
 ///
 /// # Errors
-/// [`Failure`] if they are not to be had.
-pub fn fetch(manager: &Manager, config: &Config, display: &mut Display) -> Result<ModelFiles, Failure> {
+/// [`Failure`] if they are not to be had, or the recogniser is none.
+pub fn fetch(
+    manager: &Manager,
+    config: &Config,
+    display: &mut Display,
+) -> Result<Option<ModelFiles>, Failure> {
+    let is_built_in = config.model == commands::NAME;
+    if !is_built_in && !manager.entry(&config.model)?.architecture.is_recognizer() {
+        return Err(EngineError::NoRecognizer { name: config.model.clone() }.into());
+    }
     if config.endpoint.detector == DetectorKind::Silero {
         manager.fetch(DetectorKind::SILERO_MODEL, display)?;
     }
-    Ok(manager.fetch(&config.model, display)?)
+    if is_built_in { Ok(None) } else { Ok(Some(manager.fetch(&config.model, display)?)) }
 }

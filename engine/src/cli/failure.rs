@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use voxlane::EngineError;
 use voxlane::config::ConfigError;
 use voxlane_models::manager::ManagerError;
-use voxlane_models::moonshine::prepare::PrepareError;
+use voxlane_models::prepare::PrepareError;
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]
@@ -61,7 +61,12 @@ impl Failure {
             Failure::Prepare(PrepareError::NotPackable { .. }) => 2,
             Failure::Prepare(_) => 3,
             Failure::Engine(
-                EngineError::Config(_) | EngineError::UnknownModel { .. } | EngineError::NotBuilt { .. },
+                EngineError::Config(_)
+                | EngineError::UnknownModel { .. }
+                | EngineError::NoRecognizer { .. }
+                | EngineError::Decode { .. }
+                | EngineError::NoBackend { .. }
+                | EngineError::NotBuilt { .. },
             ) => 2,
             Failure::Engine(EngineError::Model(error) | EngineError::Detector(error)) => {
                 manager_error(&**error).map_or(3, model_exit_code)
@@ -86,8 +91,14 @@ impl Failure {
                     None => Some("`voxlane models verify NAME` tells whether the files are whole".into()),
                 }
             }
-            Failure::Engine(EngineError::UnknownModel { .. }) => {
+            Failure::Engine(EngineError::UnknownModel { .. } | EngineError::NoRecognizer { .. }) => {
                 Some("set `model` in the configuration or give --model NAME".into())
+            }
+            Failure::Engine(EngineError::Decode { .. }) => {
+                Some("set `decode` in the configuration or give --decode WAY".into())
+            }
+            Failure::Engine(EngineError::NoBackend { .. }) => {
+                Some("set `backend = \"cpu\"` in the configuration".into())
             }
             Failure::Engine(EngineError::NotBuilt { .. }) => Some(
                 "or set `backend = \"cpu\"` in the configuration; docs/gpu.md says what the others need"

@@ -1,14 +1,16 @@
-//! `voxlane models list | fetch NAME | path NAME | verify NAME | pack NAME`.
+//! `voxlane models list | fetch NAME | path NAME | verify NAME | pack NAME | import CHECKPOINT`.
 
 use super::failure::Failure;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use voxlane::Config;
+use voxlane_models::commands;
+use voxlane_models::emformer;
 use voxlane_models::linear::Precision;
-use voxlane_models::manager::{Manager, ModelFiles, Options, Progress};
-use voxlane_models::moonshine::prepare;
+use voxlane_models::manager::{Architecture, Manager, ModelFiles, Options, Progress};
+use voxlane_models::prepare;
 
 /// What to do with models.
 #[derive(Clone, Debug, clap::Args)]
@@ -50,6 +52,44 @@ enum Command {
         #[arg(long, value_name = "FORMAT", default_value_t = Config::default().precision)]
         precision: Precision,
     },
+    /// Make a checkpoint of one's own a model: check it, copy it into the cache, pack it, and print the packed file
+    Import(Import),
+}
+
+/// What to import.
+#[derive(Clone, Debug, clap::Args)]
+struct Import {
+    /// A PyTorch file with the state dict of the network
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// What kind of network it is
+    #[arg(long, value_enum)]
+    arch: Arch,
+    /// The SentencePiece model of its tokens
+    #[arg(long, value_name = "SPM")]
+    tokens: PathBuf,
+    /// Mean and inverse standard deviation of its features, as torchaudio's JSON; without, features stay as they are
+    #[arg(long, value_name = "JSON")]
+    statistics: Option<PathBuf>,
+    /// Its sizes as JSON; without, those of torchaudio's emformer_rnnt_base
+    #[arg(long, value_name = "JSON")]
+    config: Option<PathBuf>,
+    /// What it is to be called; by default as the file
+    #[arg(long)]
+    name: Option<String>,
+    /// The licence of the weights
+    #[arg(long, value_name = "SPDX", default_value = "unknown")]
+    licence: String,
+    /// Number format of the packed weights: f32, bf16 or int8
+    #[arg(long, value_name = "FORMAT", default_value_t = Config::default().precision)]
+    precision: Precision,
+}
+
+/// Networks that can be imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Arch {
+    /// torchaudio's `RNNT` with an Emformer encoder
+    EmformerRnnt,
 }
 
 /// Does what `args` say: results go to `output`, progress on standard error.
@@ -68,6 +108,14 @@ fn run_with(
     output: &mut dyn Write,
     progress: &mut dyn Progress,
 ) -> Result<(), Failure> {
+    if let Command::Fetch { name }
+    | Command::Path { name }
+    | Command::Verify { name }
+    | Command::Pack { name, .. } = &args.command
+        && name == commands::NAME
+    {
+        return Err(Failure::usage(format!("{name} is in the binary and has no files"), "use it as it is"));
+    }
     match &args.command {
         Command::List => list(manager, output)?,
         Command::Fetch { name } => writeln!(output, "{}", manager.fetch(name, progress)?.dir().display())?,
@@ -81,18 +129,56 @@ fn run_with(
             let file = prepare::pack(&manager.fetch(name, progress)?, *precision)?;
             writeln!(output, "{}", file.display())?;
         }
+        Command::Import(wanted) => {
+            let file = import(wanted, manager)?;
+            writeln!(output, "{}", file.display())?;
+        }
     }
     Ok(())
 }
 
+/// Reads everything before anything is copied.
+fn import(wanted: &Import, manager: &Manager) -> Result<PathBuf, Failure> {
+    let Arch::EmformerRnnt = wanted.arch;
+    let source = emformer::prepare::Source {
+        checkpoint: wanted.checkpoint.clone(),
+        tokens: wanted.tokens.clone(),
+        statistics: wanted.statistics.clone(),
+        config: wanted.config.clone(),
+    };
+    emformer::prepare::read(&source).map_err(prepare::PrepareError::from)?;
+    let stem = wanted.checkpoint.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let name = wanted.name.clone().or(stem).unwrap_or_default();
+    if name == commands::NAME {
+        return Err(Failure::usage(format!("{name} is the model in the binary"), "give another --name"));
+    }
+    let [checkpoint, tokens, statistics, config] = prepare::EMFORMER_FILES;
+    let mut files: Vec<(&str, &Path)> = vec![(checkpoint, &source.checkpoint), (tokens, &source.tokens)];
+    files.extend(source.statistics.iter().map(|path| (statistics, path.as_path())));
+    files.extend(source.config.iter().map(|path| (config, path.as_path())));
+    let files = manager.import(&name, Architecture::EmformerRnnt, &wanted.licence, &files)?;
+    Ok(prepare::pack(&files, wanted.precision)?)
+}
+
 fn list(manager: &Manager, output: &mut dyn Write) -> io::Result<()> {
-    writeln!(output, "{:<26}{:>9}  {:<8}{:<9}description", "name", "size", "cached", "licence")?;
+    writeln!(output, "{:<26}{:>9}  {:<9}{:<11}description", "name", "size", "cached", "licence")?;
+    let line =
+        |output: &mut dyn Write, name: &str, bytes: f64, cached: &str, licence: &str, description: &str| {
+            let megabytes = bytes / 1e6;
+            writeln!(output, "{name:<26}{megabytes:>6.1} MB  {cached:<9}{licence:<11}{description}")
+        };
+    line(
+        output,
+        commands::NAME,
+        commands::bytes() as f64,
+        "built in",
+        commands::LICENCE,
+        commands::DESCRIPTION,
+    )?;
     for listing in manager.list() {
         let entry = listing.entry;
-        let megabytes = entry.bytes() as f64 / 1e6;
         let cached = if listing.is_cached { "yes" } else { "no" };
-        let (name, licence, description) = (entry.name, entry.licence, entry.description);
-        writeln!(output, "{name:<26}{megabytes:>6.1} MB  {cached:<8}{licence:<9}{description}")?;
+        line(output, &entry.name, entry.bytes() as f64, cached, &entry.licence, &entry.description)?;
     }
     writeln!(output, "cache: {}", manager.cache_dir().display())
 }

@@ -1,9 +1,11 @@
 //! The configuration file: TOML, unknown keys are errors, every field has a default.
 
+mod decode;
 mod endpoint;
 mod load;
 mod placement;
 
+pub use decode::DecodeKind;
 pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, StreamRules};
 pub use load::{ConfigError, Located, Source};
 pub use placement::{Placement, ThreadPlacement, Topology};
@@ -20,7 +22,7 @@ pub use voxlane_models::linear::Precision;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Name of the model in the model manager's manifest. Default `moonshine-tiny`. Read by the model loader.
+    /// Name of the model, as `voxlane models list` shows it. Default `moonshine-tiny`. Read by the model loader.
     pub model: String,
     /// Number format of the weights on the processor: `f32`, `bf16` or `int8`. Default `int8`. Read by the model
     /// loader when `backend` is `cpu`.
@@ -28,6 +30,9 @@ pub struct Config {
     /// What the network runs on: `cpu`, `flex`, `wgpu` or `cuda`. Default `cpu`. Read by the model loader. Others
     /// than `cpu` need the Cargo feature of the same name.
     pub backend: Backend,
+    /// How tokens are found: `greedy`, `beam`, `ctc-greedy` or `ctc-beam`. Default `greedy`. Read by the model loader;
+    /// others than `greedy` are for transducers.
+    pub decode: DecodeKind,
     /// The lanes. Default: one, placed by the process's affinity mask. Read at start.
     #[serde(rename = "lane")]
     pub lanes: Vec<LaneConfig>,
@@ -54,6 +59,7 @@ impl Default for Config {
             model: "moonshine-tiny".into(),
             precision: Precision::Int8,
             backend: Backend::Cpu,
+            decode: DecodeKind::Greedy,
             lanes: vec![LaneConfig::default()],
             device: DeviceOptions::default(),
             warm: WarmConfig::default(),

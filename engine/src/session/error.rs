@@ -2,7 +2,7 @@
 
 use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
-use crate::config::{Backend, ConfigError, DetectorKind};
+use crate::config::{Backend, ConfigError, DecodeKind, DetectorKind};
 use crate::lane::LaneError;
 use thiserror::Error;
 
@@ -27,7 +27,31 @@ pub enum EngineError {
     /// The voice activity detector is not there or cannot be used.
     #[error("voice activity: {0}")]
     Detector(Box<dyn std::error::Error + Send + Sync>),
-    /// No model of this name is built in.
+    /// The model is no recogniser.
+    #[error("{name} does not turn speech into text")]
+    NoRecognizer {
+        /// Its name.
+        name: String,
+    },
+    /// The model is not decoded in the way that the configuration names.
+    #[error("decode = \"{decode}\" does not go with model {name}: {reason}")]
+    Decode {
+        /// The way.
+        decode: DecodeKind,
+        /// The model.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// The model does not run on the backend that the configuration names.
+    #[error("model {name} does not run on backend = \"{backend}\", only on \"cpu\"")]
+    NoBackend {
+        /// The model.
+        name: String,
+        /// The backend.
+        backend: Backend,
+    },
+    /// There is no model of this name.
     #[error("no model is called {name:?}; there are {known}")]
     UnknownModel {
         /// The name.

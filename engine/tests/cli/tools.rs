@@ -7,7 +7,7 @@ use voxlane::Config;
 use voxlane::audio::file::{Samples, read};
 use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::manager::{self, ModelFiles};
-use voxlane_models::moonshine::prepare::prepare;
+use voxlane_models::prepare;
 
 /// What is said in the sample recording.
 pub const SAMPLE_TEXT: &str = "Ever tried ever failed, no matter try again, fail again, fail better.";
@@ -25,7 +25,7 @@ pub fn model() -> &'static ModelFiles {
     MODEL.get_or_init(|| {
         let files = manager::fetch("moonshine-tiny").unwrap();
         manager::fetch("silero-vad").unwrap();
-        prepare::<AttentionGreedy>(&files, Config::default().precision, &mut |_| {}).unwrap();
+        prepare::moonshine::<AttentionGreedy>(&files, Config::default().precision, &mut |_| {}).unwrap();
         files
     })
 }

@@ -12,7 +12,8 @@ mod state_dict;
 mod statistics;
 
 pub use error::CheckpointError;
+pub(crate) use error::content;
 pub use sentencepiece::{PieceModel, SentencePiece};
-pub use state_dict::read;
+pub use state_dict::{from_bytes, read};
 #[cfg(feature = "tokenizer-json")]
 pub use statistics::Statistics;

@@ -78,7 +78,15 @@ impl SentencePiece {
     /// # Errors
     /// [`CheckpointError`] where the file cannot be read, is damaged, or cuts text by words or characters.
     pub fn read(file: &Path) -> Result<Self, CheckpointError> {
-        Self::parse(&content(file)?).map_err(|problem| problem.within(file))
+        Self::from_bytes(&content(file)?, file)
+    }
+
+    /// As [`read`](Self::read), of the content of a file that errors call `file`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Self, CheckpointError> {
+        Self::parse(bytes).map_err(|problem| problem.within(file))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self, Problem> {

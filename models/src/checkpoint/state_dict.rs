@@ -16,8 +16,15 @@ const STATE_DICTS: [&str; 2] = ["state_dict", "model_state_dict"];
 /// # Errors
 /// [`CheckpointError`] where the file cannot be read, is damaged, or holds more than tensors of numbers.
 pub fn read(file: &Path) -> Result<Weights, CheckpointError> {
-    let bytes = content(file)?;
-    parse(&bytes).map_err(|problem| problem.within(file))
+    from_bytes(&content(file)?, file)
+}
+
+/// As [`read`], of the content of a file that errors call `file`.
+///
+/// # Errors
+/// [`CheckpointError`].
+pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Weights, CheckpointError> {
+    parse(bytes).map_err(|problem| problem.within(file))
 }
 
 fn parse(bytes: &[u8]) -> Result<Weights, Problem> {

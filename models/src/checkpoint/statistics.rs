@@ -18,9 +18,16 @@ impl Statistics {
     /// # Errors
     /// [`CheckpointError`] where the file cannot be read, is no such JSON, or the two have not the same length.
     pub fn read(file: &Path) -> Result<Self, CheckpointError> {
-        let bytes = content(file)?;
+        Self::from_bytes(&content(file)?, file)
+    }
+
+    /// As [`read`](Self::read), of the content of a file that errors call `file`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_bytes(bytes: &[u8], file: &Path) -> Result<Self, CheckpointError> {
         let damaged = |problem: String| Problem::damaged(problem).within(file);
-        let statistics: Statistics = serde_json::from_slice(&bytes)
+        let statistics: Statistics = serde_json::from_slice(bytes)
             .map_err(|error| damaged(format!("no statistics of features: {error}")))?;
         if statistics.mean.len() != statistics.invstddev.len() {
             return Err(damaged("means and deviations differ in number".to_owned()));

@@ -1,16 +1,11 @@
-//! From the files that torchaudio publishes or a training leaves behind to a packed file.
+//! From the files that torchaudio publishes or a training leaves behind to weights and a vocabulary.
 
 use super::config::{Config, HOP_SAMPLES, SAMPLE_RATE_HZ, WINDOW_SAMPLES};
+use super::from_state_dict;
 use super::weights::EmformerWeights;
-use super::{Emformer, from_state_dict, packed};
 use crate::checkpoint::{self, CheckpointError, SentencePiece, Statistics};
-use crate::decode::TransducerGreedy;
-use crate::linear::Precision;
-use crate::packed::{Origin, PackedError, PackedFile};
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
-use thiserror::Error;
 
 /// What a network is made from.
 #[derive(Clone, Debug)]
@@ -25,37 +20,26 @@ pub struct Source {
     pub config: Option<PathBuf>,
 }
 
-/// Why a network was not made.
-#[derive(Debug, Error)]
-pub enum ImportError {
-    /// A file cannot be read or does not fit the others.
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    /// The packed file cannot be written or read.
-    #[error(transparent)]
-    Packed(#[from] PackedError),
+/// The content of a file, and what errors call it.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'a> {
+    /// Its name.
+    pub name: &'a Path,
+    /// What is in it.
+    pub bytes: &'a [u8],
 }
 
-/// Reads `source`, packs it in `precision` and writes it to `file` under the model's `name`. What is returned is
-/// mapped from that file.
-///
-/// # Errors
-/// [`ImportError`].
-pub fn import(
-    source: &Source,
-    precision: Precision,
-    name: &str,
-    file: &Path,
-) -> Result<(Emformer, SentencePiece), ImportError> {
-    let (weights, tokens) = read(source)?;
-    let origin = origin(source, precision, name)?;
-    let model: Emformer<TransducerGreedy> = Emformer::new(&weights, precision);
-    drop(weights);
-    packed::write(file, &origin, &model, &tokens)?;
-    drop(model);
-    let packed = PackedFile::open(file)?;
-    packed.verify()?;
-    Ok(packed::load(&packed, &origin)?)
+/// The contents of the files of a [`Source`].
+#[derive(Clone, Copy, Debug)]
+pub struct Contents<'a> {
+    /// As [`Source::checkpoint`].
+    pub checkpoint: Content<'a>,
+    /// As [`Source::tokens`].
+    pub tokens: Content<'a>,
+    /// As [`Source::statistics`].
+    pub statistics: Option<Content<'a>>,
+    /// As [`Source::config`].
+    pub config: Option<Content<'a>>,
 }
 
 /// The weights and the vocabulary of `source`, for any backend.
@@ -63,31 +47,39 @@ pub fn import(
 /// # Errors
 /// [`CheckpointError`].
 pub fn read(source: &Source) -> Result<(EmformerWeights, SentencePiece), CheckpointError> {
-    let config = source.config.as_deref().map_or_else(|| Ok(Config::default()), config)?;
-    let statistics = source.statistics.as_deref().map(Statistics::read).transpose()?;
-    let statistics = statistics.map(|Statistics { mean, invstddev }| (mean, invstddev));
-    let tokens = SentencePiece::read(&source.tokens)?;
-    let (pieces, symbols) = (tokens.tokenizer().len(), config.num_symbols);
-    // Symbols are the pieces and the blank, which may be one of the pieces.
-    if pieces != symbols && pieces + 1 != symbols {
-        let (file, what) = (source.tokens.clone(), "the number of pieces and a blank");
-        return Err(CheckpointError::Size { file, what, expected: symbols, found: pieces + 1 });
+    let bytes = |file: &PathBuf| checkpoint::content(file);
+    let (weights, tokens) = (bytes(&source.checkpoint)?, bytes(&source.tokens)?);
+    let statistics = source.statistics.as_ref().map(bytes).transpose()?;
+    let config = source.config.as_ref().map(bytes).transpose()?;
+    fn named<'a>(file: &'a Option<PathBuf>, bytes: &'a Option<Vec<u8>>) -> Option<Content<'a>> {
+        file.as_ref().zip(bytes.as_ref()).map(|(name, bytes)| Content { name, bytes })
     }
-    let tensors = checkpoint::read(&source.checkpoint)?;
-    Ok((from_state_dict(tensors, config, statistics, &source.checkpoint)?, tokens))
+    parse(&Contents {
+        checkpoint: Content { name: &source.checkpoint, bytes: &weights },
+        tokens: Content { name: &source.tokens, bytes: &tokens },
+        statistics: named(&source.statistics, &statistics),
+        config: named(&source.config, &config),
+    })
 }
 
-/// What a packed file of `source` was made from: the SHA-256 of the contents of its files.
-fn origin(source: &Source, precision: Precision, name: &str) -> Result<Origin, CheckpointError> {
-    let mut hash = Sha256::new();
-    let files =
-        [Some(&source.checkpoint), Some(&source.tokens), source.statistics.as_ref(), source.config.as_ref()];
-    for file in files.into_iter().flatten() {
-        let failed = |error| CheckpointError::Read { file: file.clone(), source: error };
-        hash.update(Sha256::digest(std::fs::read(file).map_err(failed)?));
+/// As [`read`], of files that are in memory.
+///
+/// # Errors
+/// [`CheckpointError`].
+pub fn parse(contents: &Contents<'_>) -> Result<(EmformerWeights, SentencePiece), CheckpointError> {
+    let Contents { checkpoint, tokens, statistics, config } = contents;
+    let config = config.map_or_else(|| Ok(Config::default()), parse_config)?;
+    let statistics = statistics.map(|file| Statistics::from_bytes(file.bytes, file.name)).transpose()?;
+    let statistics = statistics.map(|Statistics { mean, invstddev }| (mean, invstddev));
+    let vocabulary = SentencePiece::from_bytes(tokens.bytes, tokens.name)?;
+    let (pieces, symbols) = (vocabulary.tokenizer().len(), config.num_symbols);
+    // Symbols are the pieces and the blank, which may be one of the pieces.
+    if pieces != symbols && pieces + 1 != symbols {
+        let (file, what) = (tokens.name.to_path_buf(), "the number of pieces and a blank");
+        return Err(CheckpointError::Size { file, what, expected: symbols, found: pieces + 1 });
     }
-    let sources = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Origin { model: name.to_owned(), precision: precision.name().to_owned(), sources })
+    let tensors = checkpoint::from_bytes(checkpoint.bytes, checkpoint.name)?;
+    Ok((from_state_dict(tensors, config, statistics, checkpoint.name)?, vocabulary))
 }
 
 /// Reads a configuration. Besides the fields of [`Config`] it may state what this network always has, such as the
@@ -96,11 +88,13 @@ fn origin(source: &Source, precision: Precision, name: &str) -> Result<Origin, C
 /// # Errors
 /// [`CheckpointError`].
 pub fn config(file: &Path) -> Result<Config, CheckpointError> {
-    let unsound = |problem: String| CheckpointError::Damaged { file: file.to_path_buf(), problem };
-    let failed = |source| CheckpointError::Read { file: file.to_path_buf(), source };
-    let text = std::fs::read(file).map_err(failed)?;
+    parse_config(Content { name: file, bytes: &checkpoint::content(file)? })
+}
+
+fn parse_config(file: Content<'_>) -> Result<Config, CheckpointError> {
+    let unsound = |problem: String| CheckpointError::Damaged { file: file.name.to_path_buf(), problem };
     let mut fields: Map<String, Value> =
-        serde_json::from_slice(&text).map_err(|error| unsound(format!("no configuration: {error}")))?;
+        serde_json::from_slice(file.bytes).map_err(|error| unsound(format!("no configuration: {error}")))?;
     let mut stated = Vec::new();
     for key in ["arch", "sample_rate", "n_fft", "hop_length", "transformer_input_dim", "num_heads", "ctc"] {
         stated.extend(fields.remove(key).map(|value| (key, value)));

@@ -141,7 +141,11 @@ impl<'a> ModelDir<'a> {
         let stamp = match stamp_of(&path, file) {
             Ok(stamp) => stamp,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                return Err(ManagerError::Missing { model: self.entry.name.clone(), path });
+                let model = self.entry.name.clone();
+                return Err(match self.entry.imported {
+                    true => ManagerError::Lost { model, path },
+                    false => ManagerError::Missing { model, path },
+                });
             }
             Err(error) => return Err(ManagerError::io("look at", &path)(error)),
         };

@@ -48,7 +48,7 @@ fn hex(hash: &[u8]) -> String {
 }
 
 /// Length and SHA-256 of what `reader` gives.
-fn content_of(mut reader: impl Read) -> io::Result<Content> {
+pub(super) fn content_of(mut reader: impl Read) -> io::Result<Content> {
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut bytes = 0;

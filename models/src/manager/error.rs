@@ -25,6 +25,22 @@ pub enum ManagerError {
     /// Neither `VOXLANE_CACHE` nor the platform says where caches go.
     #[error("no cache directory: this system names none; set VOXLANE_CACHE")]
     NoCacheDir,
+    /// A model cannot be imported under this name.
+    #[error("{name:?} cannot be the name of an imported model: {reason}")]
+    Name {
+        /// The name.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+    /// A file of a model that was imported is gone. Importing it again helps.
+    #[error("model {model}: {} is missing; import the model again", path.display())]
+    Lost {
+        /// The model.
+        model: String,
+        /// Where the file was looked for.
+        path: PathBuf,
+    },
     /// A file of the model is not in the cache and nothing was allowed to bring it there.
     #[error("model {model}: {} is missing; `voxlane models fetch {model}` brings it", path.display())]
     Missing {

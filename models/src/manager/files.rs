@@ -1,7 +1,7 @@
 //! The files of one model, by name.
 
 use super::digest;
-use super::manifest::ModelEntry;
+use super::manifest::{Architecture, ModelEntry};
 use std::path::{Path, PathBuf};
 
 /// The files of a model that is at hand.
@@ -11,6 +11,7 @@ pub struct ModelFiles {
     files: Vec<(String, PathBuf)>,
     sample: Option<String>,
     model: String,
+    architecture: Architecture,
     /// SHA-256 of each file, in the order of the manifest.
     hashes: Vec<String>,
 }
@@ -20,12 +21,17 @@ impl ModelFiles {
         let files = entry.files.iter().map(|file| (file.name.clone(), dir.join(&file.name))).collect();
         let hashes = entry.files.iter().map(|file| file.sha256.clone()).collect();
         let (sample, model) = (entry.sample.clone(), entry.name.clone());
-        ModelFiles { dir: dir.to_path_buf(), files, sample, model, hashes }
+        ModelFiles { dir: dir.to_path_buf(), files, sample, model, architecture: entry.architecture, hashes }
     }
 
     /// The model's name.
     pub fn model(&self) -> &str {
         &self.model
+    }
+
+    /// What kind of network it is.
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
     }
 
     /// One SHA-256, in hexadecimal digits, of the SHA-256 of all files: says whether something was made from

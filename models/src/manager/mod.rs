@@ -8,6 +8,8 @@
 //!   length or modification time changed since it was last hashed. So does [`Manager::path`].
 //! - [`Manager::verify`] hashes everything.
 //!
+//! Models that a user imports live in the cache too and are found by their names; see [`Manager::import`].
+//!
 //! Any number of processes may fetch at once: a lock file lets one of them work and the others wait.
 
 mod cache;
@@ -15,6 +17,7 @@ mod digest;
 mod error;
 mod files;
 mod hub;
+mod imported;
 mod manifest;
 mod package;
 mod progress;
@@ -23,11 +26,12 @@ mod unpack;
 
 pub use error::{Attempt, Content, ManagerError, Source};
 pub use files::ModelFiles;
-pub use manifest::{FileEntry, HubRepository, Manifest, ModelEntry};
+pub use manifest::{Architecture, FileEntry, HubRepository, Manifest, ModelEntry};
 pub use progress::Progress;
 pub use sources::Network;
 
 use cache::{Check, ModelDir};
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Brings the model called `name` with the default options: for tests, examples and first steps.
@@ -99,13 +103,35 @@ impl Manager {
         &self.root
     }
 
-    /// All models of the manifest. Hashes those that are in the cache and were never verified there.
+    /// All models of the manifest, then those that were imported. Hashes those that are in the cache and were
+    /// never verified there.
     pub fn list(&self) -> Vec<Listing> {
         let listing = |entry: &ModelEntry| Listing {
             entry: entry.clone(),
             is_cached: ModelDir::new(&self.root, entry).faults(Check::Stamp).is_empty(),
         };
-        self.manifest.models.iter().map(listing).collect()
+        self.manifest.models.iter().chain(&imported::all(&self.root)).map(listing).collect()
+    }
+
+    /// What is known of the model called `name`.
+    ///
+    /// # Errors
+    /// [`ManagerError::UnknownModel`], which lists the names that there are; [`ManagerError::Manifest`] or
+    /// [`ManagerError::Io`] where it was imported and what was written about it then is damaged.
+    pub fn entry(&self, name: &str) -> Result<Cow<'_, ModelEntry>, ManagerError> {
+        if let Some(entry) = self.manifest.model(name) {
+            return Ok(Cow::Borrowed(entry));
+        }
+        if let Some(entry) = imported::find(&self.root, name)? {
+            return Ok(Cow::Owned(entry));
+        }
+        let imported = imported::all(&self.root);
+        let names = self.manifest.models.iter().chain(&imported).map(|entry| entry.name.clone());
+        // The one in the binary needs no manager, but is a name that there is.
+        #[cfg(feature = "tokenizer-json")]
+        let names = std::iter::once(crate::commands::NAME.to_owned()).chain(names);
+        let known = names.collect();
+        Err(ManagerError::UnknownModel { name: name.to_owned(), known })
     }
 
     /// The files of a model that is in the cache already. Never uses the network.
@@ -133,7 +159,10 @@ impl Manager {
     /// the cache when offline; [`ManagerError::Offline`]; [`ManagerError::Unavailable`] with what every source
     /// said; [`ManagerError::Io`] if the cache cannot be written.
     pub fn fetch(&self, name: &str, progress: &mut dyn Progress) -> Result<ModelFiles, ManagerError> {
-        let entry = self.manifest.model(name)?;
+        let entry = &*self.entry(name)?;
+        if entry.imported {
+            return self.path(name);
+        }
         let dir = ModelDir::new(&self.root, entry);
         let files = ModelFiles::new(entry, dir.path());
         if self.from.is_none() && dir.faults(Check::Stamp).is_empty() {
@@ -159,7 +188,7 @@ impl Manager {
     }
 
     fn cached(&self, name: &str, check: Check) -> Result<ModelFiles, ManagerError> {
-        let entry = self.manifest.model(name)?;
+        let entry = &*self.entry(name)?;
         let dir = ModelDir::new(&self.root, entry);
         match dir.faults(check).into_iter().next() {
             Some((_, error)) => Err(error),

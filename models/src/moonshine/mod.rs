@@ -18,8 +18,6 @@ mod network;
 pub mod offline;
 mod output;
 pub mod packed;
-#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
-pub mod prepare;
 mod rotary;
 pub mod span;
 pub mod stem;

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use voxlane::config::{Backend, DeviceOptions, Float};
 use voxlane_models::burn::BurnMoonshine;
 use voxlane_models::burn::platform::{self, Platform};
-use voxlane_models::moonshine::prepare::import_files;
+use voxlane_models::prepare::import_moonshine;
 
 /// What to measure, and on what.
 #[derive(Clone, Debug, clap::Args)]
@@ -102,7 +102,7 @@ fn run_on<B: Platform>(args: &Args) -> Result<()> {
     platform::keep_tuning_in(&files.dir().join("tuning"));
     let device = B::device(args.device, args.float)?;
     let name = B::found()?.swap_remove(args.device);
-    let (weights, _) = import_files(&files)?;
+    let (weights, _) = import_moonshine(&files)?;
     say(format_args!(
         "{} on {} {}: {name}; {}, {} steps in flight, fusion {}, attention plain",
         args.model.model,

@@ -14,7 +14,7 @@ use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::linear::Precision;
 use voxlane_models::manager;
 use voxlane_models::moonshine::Moonshine;
-use voxlane_models::moonshine::prepare::prepare;
+use voxlane_models::prepare;
 
 /// An arm with what it took.
 struct Measured {
@@ -41,7 +41,8 @@ fn count(context: &Context, gap: Duration, eviction: Eviction) -> usize {
 pub fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let [generator_core, core] = context.two_cores()?;
     let files = manager::fetch(&context.model)?;
-    let (model, _): (Moonshine<AttentionGreedy>, _) = prepare(&files, Precision::Int8, &mut |_| {})?;
+    let (model, _): (Moonshine<AttentionGreedy>, _) =
+        prepare::moonshine(&files, Precision::Int8, &mut |_| {})?;
     let mut bench = Bench::new(&model, &network(Precision::Int8), short_clip(context)?);
 
     let steady = Arm { mode: Mode::Spin, eviction: Eviction::None, gap: Duration::ZERO };

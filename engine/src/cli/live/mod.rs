@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use voxlane::config::{LaneConfig, Precision, Source, Topology};
+use voxlane::config::{DecodeKind, LaneConfig, Precision, Source, Topology};
 use voxlane::{Config, Engine, StreamOptions};
 use voxlane_models::manager::{Manager, Options};
 
@@ -50,6 +50,9 @@ pub struct Args {
     /// Number format of the weights; overrides the configuration
     #[arg(long, value_name = "FORMAT", value_parser = arguments::precision)]
     precision: Option<Precision>,
+    /// How tokens are found: greedy, beam, ctc-greedy or ctc-beam; overrides the configuration
+    #[arg(long, value_name = "WAY", value_parser = arguments::decode)]
+    decode: Option<DecodeKind>,
     /// Write all histograms as an HdrHistogram log
     #[arg(long, value_name = "FILE")]
     hlog: Option<PathBuf>,
@@ -121,6 +124,7 @@ fn source(args: &Args) -> Result<Source, Failure> {
     let config = &mut source.config;
     config.model = args.model.clone().unwrap_or_else(|| config.model.clone());
     config.precision = args.precision.unwrap_or(config.precision);
+    config.decode = args.decode.unwrap_or(config.decode);
     config.endpoint.silence_ms = args.silence_ms.unwrap_or(config.endpoint.silence_ms);
     config.endpoint.trail_ms = config.endpoint.trail_ms.min(config.endpoint.silence_ms);
     if let Some((field, value, allowed)) = config.endpoint.fault() {

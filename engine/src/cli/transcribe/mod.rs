@@ -14,7 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use voxlane::config::{LaneConfig, Precision, Source, Topology};
+use voxlane::config::{DecodeKind, LaneConfig, Precision, Source, Topology};
 use voxlane::{Config, Engine};
 use voxlane_models::manager::{Manager, Options};
 
@@ -48,6 +48,9 @@ pub struct Args {
     /// Number format of the weights; overrides the configuration
     #[arg(long, value_name = "FORMAT", value_parser = arguments::precision)]
     precision: Option<Precision>,
+    /// How tokens are found: greedy, beam, ctc-greedy or ctc-beam; overrides the configuration
+    #[arg(long, value_name = "WAY", value_parser = arguments::decode)]
+    decode: Option<DecodeKind>,
     /// Never use the network
     #[arg(long)]
     offline: bool,
@@ -83,7 +86,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let manager = Manager::new(Options { offline: args.offline, ..Options::default() })?;
     let model = arguments::fetch(&manager, &source.config, &mut Display::new())?;
     let is_demonstration = args.files.is_empty() && args.format == Format::Text;
-    let files = match (&args.files[..], model.sample()) {
+    let files = match (&args.files[..], model.as_ref().and_then(|model| model.sample())) {
         ([], Some(sample)) => vec![sample.to_path_buf()],
         ([], None) => {
             return Err(Failure::usage(
@@ -138,6 +141,7 @@ fn source(args: &Args) -> Result<Source, Failure> {
     let config = &mut source.config;
     config.model = args.model.clone().unwrap_or_else(|| config.model.clone());
     config.precision = args.precision.unwrap_or(config.precision);
+    config.decode = args.decode.unwrap_or(config.decode);
     let (jobs, slots) = (args.jobs.map_or(1, NonZeroUsize::get), slots(config));
     if jobs > slots {
         if args.config.is_some() || jobs > MAX_JOBS {
