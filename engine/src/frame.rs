@@ -58,7 +58,7 @@ impl StageKind {
 /// What a frame means. A set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
-pub struct Flags(u16);
+pub struct Flags(u32);
 
 impl Flags {
     /// Samples only.
@@ -93,6 +93,9 @@ impl Flags {
     pub const NO_AUDIO: Flags = Flags(1 << 13);
     /// The audio is clipped.
     pub const CLIPPING: Flags = Flags(1 << 14);
+    /// A partial that nobody waits for, of a network that takes audio in chunks: told where it says something
+    /// new.
+    pub const CHUNK: Flags = Flags(1 << 15);
 
     /// Whether every bit of `other` is set here.
     #[inline]
@@ -131,22 +134,22 @@ impl Flags {
 pub struct Header {
     /// The stream's place in its lane.
     pub slot: u16,
+    /// How many samples or tokens the payload holds.
+    pub count: u16,
     /// What the frame means.
     pub flags: Flags,
     /// Which of the slot's successive streams it belongs to.
     pub generation: u32,
+    /// What went wrong on the way.
+    pub faults: Faults,
     /// Counts the frames of a stream at its source.
     pub sequence: u64,
     /// Intended capture time of the newest sample that the frame reflects. Stamps count from it.
     pub capture: Time,
-    /// What went wrong on the way.
-    pub faults: Faults,
     /// The id of the marker, on frames with [`Flags::MARKER`].
     pub marker: u32,
     /// The segment's number within its stream.
     pub segment: u32,
-    /// How many samples or tokens the payload holds.
-    pub count: u32,
     /// When each stage published it: units of [`STAMP_NANOS`] after `capture`, saturating after 68 s.
     pub(crate) stamps: [u32; 5],
     /// The time spent computing for it, in the same units.

@@ -1,6 +1,6 @@
 //! What clients and a lane's stages share about each stream slot: a few words of atomics, no locks.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// One slot's state. Generations count the streams that have used the slot; 0 is none.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ struct SlotState {
     closed: AtomicU32,
     /// The latest generation whose client read its events too slowly.
     overrun: AtomicU32,
+    /// A partial was left out: the next one is told even if it says nothing new.
+    left_out: AtomicBool,
 }
 
 /// Which slots have something for ingest, and the state of each. One word a line would waste memory with
@@ -93,6 +95,17 @@ impl Slots {
     /// Whether events of `generation` were dropped.
     pub fn is_overrun(&self, slot: usize, generation: u32) -> bool {
         self.states[slot].overrun.load(Ordering::Acquire) == generation
+    }
+
+    /// A partial of the slot was not handed over.
+    pub fn leave_out(&self, slot: usize) {
+        self.states[slot].left_out.store(true, Ordering::Release);
+    }
+
+    /// Whether a partial was not handed over since the last call.
+    pub fn take_left_out(&self, slot: usize) -> bool {
+        let left_out = &self.states[slot].left_out;
+        left_out.load(Ordering::Relaxed) && left_out.swap(false, Ordering::AcqRel)
     }
 }
 

@@ -169,7 +169,7 @@ impl Warmer {
             flags: flags.with(Flags::WARM),
             generation: self.passes,
             capture: meter.clock.now(),
-            count: samples.len() as u32,
+            count: samples.len() as u16,
             ..Header::default()
         };
         place.payload.extent =

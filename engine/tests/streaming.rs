@@ -4,26 +4,15 @@
 mod support;
 
 use proptest::prelude::*;
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use support::{Hex, drain, noise};
 use voxlane::config::{DetectorKind, EndpointConfig};
 use voxlane::{Config, Engine, Event, StreamOptions, Transcript};
-use voxlane_models::checkpoint::{self, Statistics};
-use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
-use voxlane_models::linear::Precision;
+use voxlane_models::emformer::Emformer;
 use voxlane_models::moonshine::offline::Transcriber;
 
 /// The network.
-static NETWORK: LazyLock<Arc<Emformer>> = LazyLock::new(|| {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data/emformer");
-    let file = folder.join("base-like.pt");
-    let config = prepare::config(&folder.join("base-like.config.json")).unwrap();
-    let Statistics { mean, invstddev } = Statistics::read(&folder.join("base-like.stats.json")).unwrap();
-    let tensors = checkpoint::read(&file).unwrap();
-    let weights = from_state_dict(tensors, config, Some((mean, invstddev)), &file).unwrap();
-    Arc::new(Emformer::new(&weights, Precision::Int8))
-});
+static NETWORK: LazyLock<Arc<Emformer>> = LazyLock::new(|| Arc::new(support::emformer()));
 
 fn engine(config: Config) -> Engine {
     Engine::with_model(config, Arc::clone(&*NETWORK), Arc::new(Hex)).unwrap()
@@ -90,6 +79,7 @@ fn check(events: &[Event], audio: &[i16]) -> usize {
             Event::Partial(said) => {
                 assert!(ids(said).starts_with(&partial), "what was said is taken back");
                 assert_eq!(said.stable.as_ref(), Some(&said.text), "all of a partial is stable");
+                assert_ne!(ids(said), partial, "a partial says something new");
                 partial = ids(said);
             }
             Event::Final(said) => {
@@ -111,6 +101,26 @@ fn a_stream_says_what_the_network_says_of_the_whole() {
     assert_eq!(finals(&events).len(), 1);
     assert!(check(&events, &audio) > 5);
     assert!(events.iter().filter(|event| matches!(event, Event::Partial(_))).count() > 5);
+}
+
+#[test]
+fn a_marker_is_answered_by_a_partial_that_may_say_nothing_new() {
+    let engine = engine(support::config(1));
+    let mut stream = engine.open(StreamOptions::default()).unwrap();
+    let (mut events, mut marks) = (Vec::new(), 0);
+    for part in conversation(3).chunks(8000) {
+        stream.push_wait(part).unwrap();
+        stream.mark().unwrap();
+        marks += 1;
+    }
+    stream.finish().unwrap();
+    events.extend(drain(&mut stream));
+    let is_marker = |event: &Event| matches!(event, Event::Marker { .. });
+    assert_eq!(events.iter().filter(|event| is_marker(event)).count(), marks);
+    for pair in events.windows(2).filter(|pair| is_marker(&pair[1])) {
+        let [before, _] = pair else { unreachable!() };
+        assert!(matches!(before, Event::Partial(_) | Event::Final(_) | Event::Marker { .. }), "{before:?}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::pool::Pool;
 use crate::ring::{Receiver, Sender, ring};
 use crate::session::MAX_MARKS;
 use crate::slots::Slots;
-use crate::stage::{Decoder, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts, Meter};
+use crate::stage::{Decoder, DecoderPorts, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts, Meter};
 use crate::telemetry::recorder::{Reader, recorder};
 use crate::warm::{WarmFeedback, Warmer};
 use std::sync::Arc;
@@ -159,15 +159,16 @@ impl<M: Model> Wiring<M> {
             )
         }));
 
-        let (part, its_meter) = (Arc::clone(model), meter(StageKind::Decoder));
+        let (part, its_slots, its_meter) = (Arc::clone(model), Arc::clone(&slots), meter(StageKind::Decoder));
         threads[thread_of(StageKind::Decoder)].decoder = Some(Box::new(move || {
-            Decoder::new(
-                part.decoder(states),
-                (states, batch),
-                (from_encoder, to_emit, give_back),
-                pool,
-                its_meter,
-            )
+            let sizes = (states, limits.max_segment_tokens, batch);
+            let ports = DecoderPorts {
+                input: from_encoder,
+                output: to_emit,
+                returned: give_back,
+                slots: its_slots,
+            };
+            Decoder::new(part.decoder(states), sizes, ports, pool, its_meter)
         }));
 
         let ports = EmitPorts {

@@ -96,7 +96,7 @@ impl AudioWriter {
             sequence: self.sequence,
             capture: place.header.capture,
             marker,
-            count: self.staged as u32,
+            count: self.staged as u16,
             ..Header::default()
         };
         self.sequence += 1;

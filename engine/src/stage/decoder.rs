@@ -1,10 +1,12 @@
 //! Decoder: hidden frames → tokens, for one stream after the other or, where the model decodes in batches, for
 //! several at the same time.
 
+use super::told::Told;
 use super::{Meter, Stage};
-use crate::frame::{FRAME_TOKENS, Flags, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
+use crate::frame::{FRAME_TOKENS, Flags, Header, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender};
+use crate::slots::Slots;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use voxlane_models::budget::{Budget, Progress};
@@ -16,12 +18,23 @@ const RESULT: Flags = Flags::FINAL.with(Flags::PARTIAL);
 /// Frames that may be held back, for each pass that can be in flight.
 const HELD_FRAMES: usize = 4;
 
+/// What the decoder is connected to.
+pub(crate) struct DecoderPorts {
+    /// From the encoder.
+    pub(crate) input: Receiver<SpanFrame>,
+    /// To emit.
+    pub(crate) output: Sender<TokensFrame>,
+    /// Numbers of buffers that are free again, back to features.
+    pub(crate) returned: Sender<u32>,
+    /// What is shared with the clients.
+    pub(crate) slots: Arc<Slots>,
+}
+
 /// See the module.
 pub(crate) struct Decoder<D: model::Decoder> {
     decoder: D,
     input: Receiver<SpanFrame>,
     output: Sender<TokensFrame>,
-    /// Numbers of buffers that are free again, back to features.
     returned: Sender<u32>,
     pool: Arc<Pool<D::Span>>,
     /// The passes in flight, at most as many as the model decodes at the same time.
@@ -36,6 +49,9 @@ pub(crate) struct Decoder<D: model::Decoder> {
     publishing: Option<(SpanFrame, usize)>,
     /// What went wrong in each slot's latest pass, for a final that a speculative pass has made.
     faults: Vec<Faults>,
+    /// What each slot's stream has been told of its open segment.
+    told: Vec<Told>,
+    slots: Arc<Slots>,
     meter: Meter,
 }
 
@@ -48,15 +64,16 @@ struct Pass<S> {
 }
 
 impl<D: model::Decoder> Decoder<D> {
-    /// A decoder of so many slots that can have `batch` passes in flight.
+    /// A decoder of `states` slots, the dummy's among them, whose segments have at most `max_tokens` tokens, and
+    /// that can have `batch` passes in flight.
     pub(crate) fn new(
         decoder: D,
-        (slots, batch): (usize, usize),
-        ports: (Receiver<SpanFrame>, Sender<TokensFrame>, Sender<u32>),
+        (states, max_tokens, batch): (usize, usize, usize),
+        ports: DecoderPorts,
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
-        let (input, output, returned) = ports;
+        let DecoderPorts { input, output, returned, slots } = ports;
         Decoder {
             decoder,
             input,
@@ -68,7 +85,9 @@ impl<D: model::Decoder> Decoder<D> {
             turn: 0,
             held: VecDeque::with_capacity(HELD_FRAMES * batch),
             publishing: None,
-            faults: vec![Faults::NONE; slots],
+            faults: vec![Faults::NONE; states],
+            told: (0..states).map(|_| Told::with_capacity(max_tokens)).collect(),
+            slots,
             meter,
         }
     }
@@ -106,7 +125,7 @@ impl<D: model::Decoder> Decoder<D> {
         let handle = frame.payload.handle;
         let has_span = flags.has_any(RESULT) && handle != NO_BUFFER;
         if flags.has(Flags::ABORT) {
-            self.decoder.reset(slot);
+            self.forget(slot);
         }
         let is_cut = flags.has_any(Flags::ABORT.with(Flags::DROPPED));
         if has_span && is_cut {
@@ -162,7 +181,7 @@ impl<D: model::Decoder> Decoder<D> {
             self.give_back(frame.payload.handle);
             // A speculative pass that contradicts what is stable shows nothing: speech may go on.
             let is_silent = flags.has(Flags::SPECULATIVE) && self.decoder.hypothesis(slot).is_revised();
-            if !is_dropped && !is_silent {
+            if !is_dropped && !is_silent && !self.is_stale(&frame.header) {
                 self.publishing = Some((frame, 0));
             }
             return true;
@@ -170,10 +189,26 @@ impl<D: model::Decoder> Decoder<D> {
         false
     }
 
+    /// Whether a partial is not told because its client knows all that it says.
+    fn is_stale(&mut self, header: &Header) -> bool {
+        let (slot, flags) = (header.slot as usize, header.flags);
+        if !flags.has(Flags::PARTIAL) || flags.has(Flags::WARM) {
+            return false;
+        }
+        let is_news = self.told[slot].is_news(self.decoder.hypothesis(slot));
+        flags.has(Flags::CHUNK) && !is_news && header.faults.is_none() && !self.slots.take_left_out(slot)
+    }
+
     /// The reverse ring has room for every buffer there is.
     fn give_back(&mut self, handle: u32) {
         let sent = self.returned.send(&handle);
         debug_assert!(sent);
+    }
+
+    /// The slot's segment is over.
+    fn forget(&mut self, slot: usize) {
+        self.decoder.reset(slot);
+        self.told[slot].clear();
     }
 
     /// Passes tokens on from number `from`, a frame's worth at a time; `false` if the output ring ran out.
@@ -193,14 +228,14 @@ impl<D: model::Decoder> Decoder<D> {
             let count = tokens.len().min(FRAME_TOKENS);
             place.payload.tokens[..count].copy_from_slice(&tokens[..count]);
             place.payload.stable = hypothesis.stable() as u32;
-            place.header.count = count as u32;
+            place.header.count = count as u16;
             rest = tokens.len() - count;
         }
         if rest > 0 {
             place.header.flags = flags.with(Flags::CONTINUED);
             self.publishing = Some((frame, from + FRAME_TOKENS));
         } else if flags.has(Flags::FINAL) {
-            self.decoder.reset(slot);
+            self.forget(slot);
         }
         self.meter.stamp(&mut place.header);
         self.output.publish();

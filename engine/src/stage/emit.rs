@@ -69,6 +69,9 @@ impl Emit {
         let output = &mut self.ports.outputs[slot];
         let skips = self.skipping[slot] || output.vacant() < output.capacity() / 2;
         self.skipping[slot] = skips && header.flags.has(Flags::CONTINUED);
+        if skips {
+            self.ports.slots.leave_out(slot);
+        }
         skips
     }
 

@@ -173,12 +173,20 @@ impl<F: FrontEnd> Features<F> {
         } else if is_held {
             self.slots[slot].markers.push(header);
         } else if self.slots[slot].is_open && self.front_end.is_ready(slot) && self.has_free_buffer() {
-            let extent = Extent { samples: self.slots[slot].samples as u32, ..extent };
-            // The network goes on from it: nothing may drop it.
-            let flags = result(Flags::PARTIAL.with(Flags::FIRM));
-            self.begin(Header { flags, ..header }, extent, Goal::Partial);
+            self.begin_chunk(header, extent);
         }
         true
+    }
+
+    /// Begins a pass over the chunks that are complete; there is a free buffer.
+    fn begin_chunk(&mut self, header: Header, extent: Extent) {
+        let state = &self.slots[header.slot as usize];
+        let extent = Extent { samples: state.samples as u32, ..extent };
+        let is_awaited = !state.markers.is_empty();
+        // The network goes on from it: nothing may drop it.
+        let flags = header.flags.only(Flags::WARM).with(Flags::PARTIAL).with(Flags::FIRM);
+        let flags = if is_awaited { flags } else { flags.with(Flags::CHUNK) };
+        self.begin(Header { flags, ..header }, extent, Goal::Partial);
     }
 
     fn has_free_buffer(&mut self) -> bool {

@@ -8,8 +8,9 @@ mod features;
 mod ingest;
 mod meter;
 mod segmenter;
+mod told;
 
-pub(crate) use decoder::Decoder;
+pub(crate) use decoder::{Decoder, DecoderPorts};
 pub(crate) use emit::{Emit, EmitPorts};
 pub(crate) use encoder::Encoder;
 pub(crate) use features::Features;

@@ -147,7 +147,7 @@ impl Segmenter {
         let mut header = self.header(capture);
         header.segment = segment.number;
         if let Some(place) = output.slot() {
-            place.header = Header { flags, count: count as u32, ..header };
+            place.header = Header { flags, count: count as u16, ..header };
             place.payload.extent = Extent { start: segment.start, ..Extent::default() };
             place.payload.samples[..count].copy_from_slice(samples);
             meter.stamp(&mut place.header);

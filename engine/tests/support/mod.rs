@@ -4,13 +4,17 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use voxlane::config::{LaneConfig, Source};
 use voxlane::{Config, Engine, Event, Stream, StreamOptions};
 use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::checkpoint::{self, Statistics};
+use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::{Hypothesis, Token};
+use voxlane_models::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Limits, Model, Slot};
 use voxlane_models::team::Team;
 use voxlane_models::vocabulary::Vocabulary;
@@ -185,6 +189,17 @@ impl Decoder for ToyDecoder {
     fn reset(&mut self, slot: Slot) {
         self.slots[slot].clear();
     }
+}
+
+/// A small streaming network with random weights, whose text is nonsense and always the same.
+pub fn emformer() -> Emformer {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data/emformer");
+    let file = folder.join("base-like.pt");
+    let config = prepare::config(&folder.join("base-like.config.json")).unwrap();
+    let Statistics { mean, invstddev } = Statistics::read(&folder.join("base-like.stats.json")).unwrap();
+    let tensors = checkpoint::read(&file).unwrap();
+    let weights = from_state_dict(tensors, config, Some((mean, invstddev)), &file).unwrap();
+    Emformer::new(&weights, Precision::Int8)
 }
 
 /// Ids as hexadecimal words.
