@@ -96,6 +96,8 @@ impl Flags {
     /// A partial that nobody waits for, of a network that takes audio in chunks: told where it says something
     /// new.
     pub const CHUNK: Flags = Flags(1 << 15);
+    /// From here on the stream listens for other phrases, which wait for the decoder.
+    pub const HOTWORDS: Flags = Flags(1 << 16);
 
     /// Whether every bit of `other` is set here.
     #[inline]

@@ -28,6 +28,7 @@ pub mod frame;
 mod history;
 pub mod host;
 pub mod lane;
+mod phrases;
 pub mod pool;
 mod registry;
 pub mod ring;
@@ -42,10 +43,10 @@ pub mod wait;
 mod warm;
 
 pub use clock::{Clock, Time};
-pub use config::Config;
+pub use config::{Config, Hotword};
 #[cfg(feature = "futures")]
 pub use session::EventStream;
 pub use session::{
-    Engine, EngineError, Event, Latency, MAX_MARKS, OpenError, Sample, ShutdownReport, Stream, StreamError,
-    StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript, Word,
+    Engine, EngineError, Event, HotwordError, Latency, MAX_MARKS, OpenError, Sample, ShutdownReport, Stream,
+    StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript, Word,
 };

@@ -4,11 +4,11 @@
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use support::{Hex, drain, emformer, engine, expected, finals, noise, open_soon};
-use voxlane::Engine;
 use voxlane::config::DetectorKind;
+use voxlane::{Engine, Hotword, StreamError};
 
 struct Counting;
 
@@ -46,7 +46,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Streams in turns, counted from the second round on; how many tokens the last one had.
-fn rounds(engine: &Engine, audio: &[i16]) -> usize {
+fn rounds(engine: &Engine, audio: &[i16], hotwords: &[Vec<Hotword>]) -> usize {
     let mut decoded = 0;
     for round in 0..3 {
         COUNTING.store(round > 0, Ordering::SeqCst);
@@ -55,6 +55,9 @@ fn rounds(engine: &Engine, audio: &[i16]) -> usize {
             stream.push_wait(part).unwrap();
             if i % 20 == 0 {
                 stream.mark().unwrap();
+            }
+            if let (0, Some(phrases)) = (i % 7, hotwords.get(i / 7 % hotwords.len().max(1))) {
+                while matches!(stream.set_hotwords(phrases), Err(StreamError::Full)) {}
             }
         }
         stream.finish().unwrap();
@@ -84,12 +87,14 @@ fn a_lane_allocates_nothing_after_its_first_stream() {
     for pause in [0..8000, 40_000..42_400, 60_000..70_000] {
         audio[pause].iter_mut().for_each(|sample| *sample /= 2000);
     }
-    assert!(rounds(&engine, &audio) > expected(&audio).len() / 2);
+    assert!(rounds(&engine, &audio, &[]) > expected(&audio).len() / 2);
     assert_eq!(COUNTED.swap(0, Ordering::SeqCst), 0);
     drop(engine);
 
-    // The same with a network that streams.
+    // The same with a network that streams, and listens for ever other phrases.
+    let phrases = |ids: &[u32]| ids.iter().map(|id| Hotword::new(format!("{id:08x}"))).collect();
+    let hotwords = [phrases(&[3, 4, 5]), Vec::new(), phrases(&[7])];
     let engine = Engine::with_model(config, Arc::new(emformer()), Arc::new(Hex)).unwrap();
-    assert!(rounds(&engine, &audio) > 5);
+    assert!(rounds(&engine, &audio, &hotwords) > 5);
     assert_eq!(COUNTED.swap(0, Ordering::SeqCst), 0);
 }

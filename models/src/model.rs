@@ -60,6 +60,11 @@ pub trait Model: Send + Sync + 'static {
         false
     }
 
+    /// Whether its decoder listens for phrases: see [`Decoder::set_hotwords`].
+    fn takes_hotwords(&self) -> bool {
+        false
+    }
+
     /// How many segments its decoder works on at the same time, at least one; see [`Decoder`].
     fn batch(&self) -> usize {
         1

@@ -7,6 +7,12 @@ pub trait Vocabulary: Send + Sync {
 
     /// Whether a new word begins with this token.
     fn begins_word(&self, id: u32) -> bool;
+
+    /// The tokens that spell `text`, as the model would emit them; `None` where it cannot be spelled, or where the
+    /// vocabulary only knows the way from tokens to text.
+    fn encode(&self, _text: &str) -> Option<Vec<u32>> {
+        None
+    }
 }
 
 impl Vocabulary for crate::checkpoint::SentencePiece {
@@ -16,6 +22,10 @@ impl Vocabulary for crate::checkpoint::SentencePiece {
 
     fn begins_word(&self, id: u32) -> bool {
         self.tokenizer().begins_word(id)
+    }
+
+    fn encode(&self, text: &str) -> Option<Vec<u32>> {
+        crate::checkpoint::SentencePiece::encode(self, text)
     }
 }
 

@@ -62,6 +62,7 @@ impl Failure {
             Failure::Prepare(_) => 3,
             Failure::Engine(
                 EngineError::Config(_)
+                | EngineError::Hotwords(_)
                 | EngineError::UnknownModel { .. }
                 | EngineError::NoRecognizer { .. }
                 | EngineError::Decode { .. }
@@ -104,6 +105,9 @@ impl Failure {
                 "or set `backend = \"cpu\"` in the configuration; docs/gpu.md says what the others need"
                     .into(),
             ),
+            Failure::Engine(EngineError::Hotwords(_)) => {
+                Some("see --hotwords, and [[hotword]] in the configuration".into())
+            }
             Failure::Engine(EngineError::Device(_)) => {
                 Some("`voxlane doctor` lists the devices that each backend finds".into())
             }

@@ -4,6 +4,7 @@ mod arguments;
 mod config;
 mod doctor;
 mod failure;
+mod hotwords;
 mod live;
 mod models;
 mod transcribe;

@@ -186,6 +186,10 @@ impl Source {
         if let Some((field, value, allowed)) = config.endpoint.fault() {
             return refuse(None, field, value, allowed);
         }
+        let cap = config.hotword_cap;
+        if !(cap > 0.0 && cap <= 10_000.0) {
+            return refuse(None, "hotword_cap", cap.to_string(), "more than 0, at most 10000");
+        }
         let duty = config.warm.duty;
         if !(duty > 0.0 && duty <= 1.0) {
             return refuse(None, "warm.duty", duty.to_string(), "more than 0, at most 1");

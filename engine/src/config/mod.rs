@@ -2,11 +2,13 @@
 
 mod decode;
 mod endpoint;
+mod hotwords;
 mod load;
 mod placement;
 
 pub use decode::DecodeKind;
 pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, StreamRules};
+pub use hotwords::Hotword;
 pub use load::{ConfigError, Located, Source};
 pub use placement::{Placement, ThreadPlacement, Topology};
 
@@ -33,6 +35,13 @@ pub struct Config {
     /// How tokens are found: `greedy`, `beam`, `ctc-greedy` or `ctc-beam`. Default `greedy`. Read by the model loader;
     /// others than `greedy` are for transducers.
     pub decode: DecodeKind,
+    /// The most that hotwords may add to a segment's score altogether, in natural-logarithm units. Default 50.
+    /// Read when streams open.
+    pub hotword_cap: f32,
+    /// Phrases that streams listen for that bring none of their own. Default none. Read at start; a model that
+    /// cannot listen for phrases, or spell one, refuses.
+    #[serde(rename = "hotword", skip_serializing_if = "Vec::is_empty")]
+    pub hotwords: Vec<Hotword>,
     /// The lanes. Default: one, placed by the process's affinity mask. Read at start.
     #[serde(rename = "lane")]
     pub lanes: Vec<LaneConfig>,
@@ -60,6 +69,8 @@ impl Default for Config {
             precision: Precision::Int8,
             backend: Backend::Cpu,
             decode: DecodeKind::Greedy,
+            hotword_cap: 50.0,
+            hotwords: Vec::new(),
             lanes: vec![LaneConfig::default()],
             device: DeviceOptions::default(),
             warm: WarmConfig::default(),

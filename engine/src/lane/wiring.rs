@@ -8,9 +8,10 @@ use crate::config::LaneConfig;
 use crate::cut::Cutter;
 use crate::frame::{AudioFrame, FRAME_SAMPLES, SpanFrame, StageKind, TokensFrame};
 use crate::history::History;
+use crate::phrases::phrases;
 use crate::pool::Pool;
-use crate::ring::{Receiver, Sender, ring};
-use crate::session::MAX_MARKS;
+use crate::ring::{Receiver, ring};
+use crate::session::{Inputs, MAX_MARKS};
 use crate::slots::Slots;
 use crate::stage::{Decoder, DecoderPorts, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts, Meter};
 use crate::telemetry::recorder::{Reader, recorder};
@@ -29,7 +30,7 @@ const LOOK_BACK_SAMPLES: u64 = 4 * ENGINE_RATE_HZ as u64;
 
 /// A client's ends of one slot.
 pub(crate) struct Endpoints {
-    pub(crate) audio: Sender<AudioFrame>,
+    pub(crate) inputs: Inputs,
     pub(crate) events: Receiver<TokensFrame>,
     pub(crate) sleeper: Sleeper,
 }
@@ -91,6 +92,7 @@ impl<M: Model> Wiring<M> {
         let audio_frames = (lane.audio_ms as usize * 16).div_ceil(FRAME_SAMPLES);
         let mut inputs = Vec::with_capacity(streams);
         let mut outputs = Vec::with_capacity(streams);
+        let mut updates = Vec::with_capacity(streams);
         let mut endpoints = Vec::with_capacity(streams);
         for _ in 0..streams {
             let (audio, input) = ring::<AudioFrame>(audio_frames, bell(StageKind::Ingest));
@@ -98,7 +100,9 @@ impl<M: Model> Wiring<M> {
             let (output, events) = ring::<TokensFrame>(lane.events, sleeper.bell());
             inputs.push(input);
             outputs.push(output);
-            endpoints.push(Endpoints { audio, events, sleeper });
+            let (sender, receiver) = phrases();
+            updates.push(receiver);
+            endpoints.push(Endpoints { inputs: Inputs { audio, phrases: sender }, events, sleeper });
         }
 
         // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
@@ -166,6 +170,7 @@ impl<M: Model> Wiring<M> {
                 input: from_encoder,
                 output: to_emit,
                 returned: give_back,
+                phrases: updates,
                 slots: its_slots,
             };
             Decoder::new(part.decoder(states), sizes, ports, pool, its_meter)

@@ -1,11 +1,12 @@
 //! The engine: lanes, their supervisor, and the streams they serve.
 
 use super::gate::Gate;
+use super::hotwords::HotwordCompiler;
 use super::{EngineError, LaneState, OpenError, Stream, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
 use crate::clock::{Clock, Time};
-use crate::config::{Config, EndpointConfig, PartialConfig, Source, StreamRules, Topology};
+use crate::config::{Config, EndpointConfig, Hotword, PartialConfig, Source, StreamRules, Topology};
 use crate::fault_plan::FaultPlan;
 use crate::lane::LanePlan;
 use crate::registry;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use voxlane_models::decode::Hotwords;
 use voxlane_models::model::Model;
 use voxlane_models::vocabulary::Vocabulary;
 
@@ -24,7 +26,7 @@ use voxlane_models::vocabulary::Vocabulary;
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How a stream is to be treated.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StreamOptions {
     /// Samples per second of what will be pushed, 4,000 to 192,000. Default 16,000; others are resampled on
     /// the caller's thread.
@@ -34,11 +36,14 @@ pub struct StreamOptions {
     pub endpoint: Option<EndpointConfig>,
     /// How often open segments are looked at. Default: as the engine's configuration says.
     pub partial: Option<PartialConfig>,
+    /// What the stream listens for, until [`Stream::set_hotwords`] changes it. Default: as the engine's
+    /// configuration says. None at all: an empty list.
+    pub hotwords: Option<Vec<Hotword>>,
 }
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        StreamOptions { sample_rate: ENGINE_RATE_HZ, endpoint: None, partial: None }
+        StreamOptions { sample_rate: ENGINE_RATE_HZ, endpoint: None, partial: None, hotwords: None }
     }
 }
 
@@ -59,6 +64,9 @@ pub struct Engine {
     rules: StreamRules,
     voice: Voice,
     vocabulary: Arc<dyn Vocabulary>,
+    compiler: HotwordCompiler,
+    /// What streams listen for that bring nothing of their own.
+    hotwords: Option<Arc<Hotwords>>,
     commands: Sender<Command>,
     supervisor: Option<JoinHandle<()>>,
     streams: AtomicU64,
@@ -112,6 +120,12 @@ impl Engine {
         let placements = source.placement(&Topology::of_host())?;
         let voice = registry::voice(source.config.endpoint.detector)?;
         let config = Arc::new(source.config);
+        let takes_hotwords = models.iter().all(|model| model.takes_hotwords());
+        let compiler = HotwordCompiler {
+            vocabulary: takes_hotwords.then(|| Arc::clone(&vocabulary)),
+            cap: config.hotword_cap,
+        };
+        let hotwords = compiler.compile(&config.hotwords)?;
         let clock = Clock::new();
         let faults = Arc::new(fault_plan(&config));
         let factories = placements
@@ -144,6 +158,8 @@ impl Engine {
             rules: config.stream_rules(),
             voice,
             vocabulary,
+            compiler,
+            hotwords,
             commands,
             supervisor: Some(handle),
             streams: AtomicU64::new(0),
@@ -168,12 +184,21 @@ impl Engine {
             let (wanted, has) = (rules.endpoint.detector, self.voice.kind());
             return Err(OpenError::Detector { wanted, has });
         }
+        let hotwords = match &options.hotwords {
+            Some(phrases) => self.compiler.compile(phrases).map_err(StreamError::from)?,
+            None => self.hotwords.clone(),
+        };
         let gate = self.gates.iter().max_by_key(|gate| gate.vacancies());
         let admission = gate.and_then(|gate| gate.admit(ENGINE_RATE_HZ));
         let admission = admission.ok_or(OpenError::Saturated { slots: self.slots })?;
         let number = self.streams.fetch_add(1, Ordering::Relaxed);
         let vocabulary = Arc::clone(&self.vocabulary);
-        Ok(Stream::new(number, resampler, rules, admission, self.clock.clone(), vocabulary))
+        let (clock, compiler) = (self.clock.clone(), self.compiler.clone());
+        let mut stream = Stream::new(number, resampler, rules, admission, clock, vocabulary, compiler);
+        if let Some(hotwords) = &hotwords {
+            stream.listen_for(hotwords)?;
+        }
+        Ok(stream)
     }
 
     /// The present by the engine's clock, for [`Stream::push_at`].

@@ -1,5 +1,6 @@
 //! Why an engine does not start, a stream does not open, or samples are not taken.
 
+use super::HotwordError;
 use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
 use crate::config::{Backend, ConfigError, DecodeKind, DetectorKind};
@@ -72,6 +73,9 @@ pub enum EngineError {
         /// The Cargo features that build it in.
         features: String,
     },
+    /// The configuration's hotwords are not for this model.
+    #[error(transparent)]
+    Hotwords(#[from] HotwordError),
     /// The operating system gave no thread for the supervisor.
     #[error("cannot start the supervisor's thread: {0}")]
     Spawn(std::io::Error),
@@ -114,6 +118,9 @@ pub enum OpenError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StreamError {
+    /// The hotwords are not for this model.
+    #[error(transparent)]
+    Hotwords(#[from] HotwordError),
     /// A sample is NaN or infinite. Nothing of the call has been taken.
     #[error("sample {index} is {value}: audio must be finite")]
     NotFinite {

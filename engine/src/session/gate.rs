@@ -3,6 +3,7 @@
 use crate::bell::{Bell, Sleeper};
 use crate::frame::{AudioFrame, TokensFrame};
 use crate::lane::Endpoints;
+use crate::phrases::PhraseSender;
 use crate::ring::{Receiver, Sender};
 use crate::slots::Slots;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
@@ -39,9 +40,15 @@ impl LaneStatus {
     }
 }
 
+/// A client's ends of what goes into a slot.
+pub(crate) struct Inputs {
+    pub(crate) audio: Sender<AudioFrame>,
+    pub(crate) phrases: PhraseSender,
+}
+
 /// A part of a slot's endpoints on its way back. A slot is free when both have come and its lane is done.
 pub(crate) enum Returned {
-    Audio(usize, Sender<AudioFrame>),
+    Inputs(usize, Inputs),
     Events(usize, Receiver<TokensFrame>, Sleeper),
 }
 
@@ -66,7 +73,7 @@ impl Shared {
 
 /// Everything a new stream gets.
 pub(crate) struct Admission {
-    pub(crate) audio: Sender<AudioFrame>,
+    pub(crate) inputs: Inputs,
     pub(crate) events: Receiver<TokensFrame>,
     pub(crate) sleeper: Sleeper,
     pub(crate) bell: Arc<Bell>,
@@ -91,7 +98,7 @@ struct Inside {
 #[derive(Default)]
 struct Place {
     generation: u32,
-    audio: Option<Sender<AudioFrame>>,
+    inputs: Option<Inputs>,
     events: Option<(Receiver<TokensFrame>, Sleeper)>,
 }
 
@@ -149,7 +156,7 @@ impl Gate {
         }
         let slot = (0..inside.places.len()).find(|&slot| inside.is_free(slot))?;
         let place = &mut inside.places[slot];
-        let (audio, (mut events, sleeper)) = (place.audio.take()?, place.events.take()?);
+        let (inputs, (mut events, sleeper)) = (place.inputs.take()?, place.events.take()?);
         place.generation += 1;
         let generation = place.generation;
         while events.take().is_some() {} // left unread by the stream before
@@ -162,7 +169,7 @@ impl Gate {
             marks: AtomicU32::new(0),
             returns: inside.outbox.clone(),
         });
-        Some(Admission { audio, events, sleeper, bell: Arc::clone(&inside.bell), shared })
+        Some(Admission { inputs, events, sleeper, bell: Arc::clone(&inside.bell), shared })
     }
 }
 
@@ -173,7 +180,7 @@ impl Inside {
             .into_iter()
             .map(|ends| Place {
                 generation: 0,
-                audio: Some(ends.audio),
+                inputs: Some(ends.inputs),
                 events: Some((ends.events, ends.sleeper)),
             })
             .collect();
@@ -184,7 +191,7 @@ impl Inside {
     fn collect(&mut self) {
         for part in self.returns.try_iter() {
             match part {
-                Returned::Audio(slot, audio) => self.places[slot].audio = Some(audio),
+                Returned::Inputs(slot, inputs) => self.places[slot].inputs = Some(inputs),
                 Returned::Events(slot, events, sleeper) => self.places[slot].events = Some((events, sleeper)),
             }
         }
@@ -192,6 +199,6 @@ impl Inside {
 
     fn is_free(&self, slot: usize) -> bool {
         let place = &self.places[slot];
-        place.audio.is_some() && place.events.is_some() && self.slots.closed(slot) >= place.generation
+        place.inputs.is_some() && place.events.is_some() && self.slots.closed(slot) >= place.generation
     }
 }

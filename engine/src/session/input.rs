@@ -1,19 +1,19 @@
 //! The side of a stream that takes audio.
 
-use super::gate::{Returned, Shared};
+use super::gate::{Inputs, Returned, Shared};
 use crate::bell::Bell;
 use crate::clock::Time;
 use crate::config::StreamRules;
 use crate::frame::{AudioFrame, FRAME_SAMPLES, Flags, Header};
-use crate::ring::Sender;
 use crate::session::StreamError;
 use std::sync::Arc;
 use std::time::Duration;
+use voxlane_models::decode::Hotwords;
 
 /// Writes 16 kHz samples into a slot's audio ring, in place.
 pub(super) struct AudioWriter {
     /// Taken out when the writer is dropped: it goes back to the lane.
-    ring: Option<Sender<AudioFrame>>,
+    inputs: Option<Inputs>,
     shared: Arc<Shared>,
     bell: Arc<Bell>,
     rules: StreamRules,
@@ -24,18 +24,13 @@ pub(super) struct AudioWriter {
 }
 
 impl AudioWriter {
-    pub(super) fn new(
-        ring: Sender<AudioFrame>,
-        shared: Arc<Shared>,
-        bell: Arc<Bell>,
-        rules: StreamRules,
-    ) -> Self {
-        AudioWriter { ring: Some(ring), shared, bell, rules, sequence: 0, staged: 0, is_finished: false }
+    pub(super) fn new(inputs: Inputs, shared: Arc<Shared>, bell: Arc<Bell>, rules: StreamRules) -> Self {
+        AudioWriter { inputs: Some(inputs), shared, bell, rules, sequence: 0, staged: 0, is_finished: false }
     }
 
     /// How many samples fit now.
     pub(super) fn room(&mut self) -> usize {
-        let vacant = self.ring.as_mut().map_or(0, Sender::vacant);
+        let vacant = self.inputs.as_mut().map_or(0, |inputs| inputs.audio.vacant());
         (vacant * FRAME_SAMPLES).saturating_sub(self.staged)
     }
 
@@ -44,7 +39,7 @@ impl AudioWriter {
         let mut taken = 0;
         while taken < samples.len() {
             let staged = self.staged;
-            let Some(place) = self.ring.as_mut().and_then(Sender::slot) else { break };
+            let Some(place) = place(&mut self.inputs) else { break };
             let count = (FRAME_SAMPLES - staged).min(samples.len() - taken);
             place.payload.samples[staged..staged + count].copy_from_slice(&samples[taken..taken + count]);
             taken += count;
@@ -61,12 +56,29 @@ impl AudioWriter {
     /// Publishes what is staged, if need be an empty frame, with `flags`. Nothing if the ring is full.
     pub(super) fn request(&mut self, flags: Flags, marker: u32, now: Time) -> Result<(), StreamError> {
         let is_empty = self.staged == 0;
-        let place = self.ring.as_mut().and_then(Sender::slot).ok_or(StreamError::Full)?;
+        let place = place(&mut self.inputs).ok_or(StreamError::Full)?;
         if is_empty {
             place.header.capture = now;
         }
         self.publish(flags, marker);
         Ok(())
+    }
+
+    /// From here on the stream listens for `hotwords`. Nothing if too much waits in the lane.
+    pub(super) fn listen_for(
+        &mut self,
+        hotwords: Option<Arc<Hotwords>>,
+        now: Time,
+    ) -> Result<(), StreamError> {
+        let Shared { slot, generation, slots, .. } = &*self.shared;
+        if slots.abandoned(*slot) >= *generation {
+            return Ok(()); // nobody hears it, as with samples; what is left behind would be in the next stream's way
+        }
+        let inputs = self.inputs.as_mut().ok_or(StreamError::Finished)?;
+        if inputs.audio.vacant() == 0 || !inputs.phrases.send(*generation, hotwords) {
+            return Err(StreamError::Full);
+        }
+        self.request(Flags::HOTWORDS, 0, now)
     }
 
     /// Everything has been written. Never fails: it takes no place in the ring.
@@ -87,7 +99,7 @@ impl AudioWriter {
 
     fn publish(&mut self, flags: Flags, marker: u32) {
         let first = if self.sequence == 0 { Flags::FIRST } else { Flags::NONE };
-        let Some(place) = self.ring.as_mut().and_then(Sender::slot) else { return };
+        let Some(place) = place(&mut self.inputs) else { return };
         place.payload.rules = self.rules;
         place.header = Header {
             slot: self.shared.slot as u16,
@@ -101,8 +113,8 @@ impl AudioWriter {
         };
         self.sequence += 1;
         self.staged = 0;
-        if let Some(ring) = &mut self.ring {
-            ring.publish();
+        if let Some(inputs) = &mut self.inputs {
+            inputs.audio.publish();
         }
         self.shared.slots.mark_active(self.shared.slot);
         // The ring's own bell has rung before the slot was marked.
@@ -110,11 +122,16 @@ impl AudioWriter {
     }
 }
 
+/// The ring's next place, nothing if it is full.
+fn place(inputs: &mut Option<Inputs>) -> Option<&mut AudioFrame> {
+    inputs.as_mut().and_then(|inputs| inputs.audio.slot())
+}
+
 impl Drop for AudioWriter {
     fn drop(&mut self) {
         self.finish();
-        if let Some(ring) = self.ring.take() {
-            self.shared.give_back(Returned::Audio(self.shared.slot, ring));
+        if let Some(inputs) = self.inputs.take() {
+            self.shared.give_back(Returned::Inputs(self.shared.slot, inputs));
         }
     }
 }

@@ -6,6 +6,7 @@ mod engine;
 mod error;
 mod event;
 mod gate;
+mod hotwords;
 mod input;
 mod stream;
 
@@ -14,7 +15,8 @@ pub use asynchronous::EventStream;
 pub use engine::{Engine, ShutdownReport, StreamOptions};
 pub use error::{EngineError, OpenError, StreamError};
 pub use event::{Event, Latency, StreamFault, Transcript, Word};
-pub(crate) use gate::{Gate, LaneState};
+pub(crate) use gate::{Gate, Inputs, LaneState};
+pub use hotwords::HotwordError;
 pub use stream::{Sample, Stream, StreamInput, StreamOutput};
 
 /// The most markers of a stream that may be unanswered.

@@ -2,6 +2,7 @@
 
 use super::event::{Assembler, Event, StreamFault};
 use super::gate::{Admission, LaneState, Returned, Shared};
+use super::hotwords::HotwordCompiler;
 use super::input::{AudioWriter, PUSH_PAUSE};
 use super::{MAX_MARKS, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
@@ -9,12 +10,13 @@ use crate::audio::pcm::{self, I16_SCALE};
 use crate::audio::resample::Resampler;
 use crate::bell::Sleeper;
 use crate::clock::{Clock, Time};
-use crate::config::StreamRules;
+use crate::config::{Hotword, StreamRules};
 use crate::frame::{Flags, TokensFrame};
 use crate::ring::Receiver;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use voxlane_models::decode::Hotwords;
 use voxlane_models::vocabulary::Vocabulary;
 
 /// Samples that are converted at once on the caller's thread.
@@ -41,6 +43,7 @@ pub struct StreamInput {
     resampled: Box<[f32]>,
     integers: Box<[i16]>,
     next_mark: u32,
+    compiler: HotwordCompiler,
 }
 
 /// The side of a stream that gives events. Dropping it abandons the stream.
@@ -108,8 +111,9 @@ impl Stream {
         admission: Admission,
         clock: Clock,
         vocabulary: Arc<dyn Vocabulary>,
+        compiler: HotwordCompiler,
     ) -> Self {
-        let Admission { audio, events, sleeper, bell, shared } = admission;
+        let Admission { inputs, events, sleeper, bell, shared } = admission;
         let output = StreamOutput {
             ends: Some((events, sleeper)),
             shared: Arc::clone(&shared),
@@ -117,7 +121,7 @@ impl Stream {
             vocabulary,
             closing: Closing::Open,
         };
-        let writer = AudioWriter::new(audio, Arc::clone(&shared), bell, rules);
+        let writer = AudioWriter::new(inputs, Arc::clone(&shared), bell, rules);
         let input = StreamInput {
             writer,
             shared,
@@ -127,6 +131,7 @@ impl Stream {
             resampled: vec![0.0; BLOCK_SAMPLES].into(),
             integers: vec![0; BLOCK_SAMPLES].into(),
             next_mark: 1,
+            compiler,
         };
         Stream { input, output }
     }
@@ -174,6 +179,25 @@ impl Stream {
     /// As there.
     pub fn end_segment(&mut self) -> Result<(), StreamError> {
         self.input.end_segment()
+    }
+
+    /// See [`StreamInput::set_hotwords`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn set_hotwords(&mut self, phrases: &[Hotword]) -> Result<(), StreamError> {
+        self.input.set_hotwords(phrases)
+    }
+
+    /// What an engine has made ready; waits for room in a slot that the stream before has just left.
+    pub(super) fn listen_for(&mut self, hotwords: &Arc<Hotwords>) -> Result<(), StreamError> {
+        loop {
+            self.input.check()?;
+            match self.input.writer.listen_for(Some(Arc::clone(hotwords)), self.input.clock.now()) {
+                Err(StreamError::Full) => std::thread::sleep(PUSH_PAUSE),
+                done => return done,
+            }
+        }
     }
 
     /// See [`StreamInput::finish`].
@@ -314,6 +338,20 @@ impl StreamInput {
     pub fn end_segment(&mut self) -> Result<(), StreamError> {
         self.check()?;
         self.writer.request(Flags::SPEECH_END, 0, self.clock.now())
+    }
+
+    /// From the audio pushed so far on the stream listens for `phrases` instead of those it listened for; for none,
+    /// if there are none. What has been said of the open segment stays, a phrase that had begun is given up. They
+    /// stay over endpoints until they are changed. Allocates, on the caller's thread; the lane does not.
+    ///
+    /// # Errors
+    /// [`StreamError::Hotwords`] names the phrase at fault, or says that the model cannot listen for any;
+    /// [`StreamError::Full`] if the audio ring is full or several changes wait: try again. Otherwise as for
+    /// [`push`](Self::push). Then nothing has changed.
+    pub fn set_hotwords(&mut self, phrases: &[Hotword]) -> Result<(), StreamError> {
+        self.check()?;
+        let hotwords = self.compiler.compile(phrases)?;
+        self.writer.listen_for(hotwords, self.clock.now())
     }
 
     /// Everything has been pushed: it will be decoded, then the stream closes. Waits for room for the last

@@ -4,6 +4,7 @@
 use super::told::Told;
 use super::{Meter, Stage};
 use crate::frame::{FRAME_TOKENS, Flags, Header, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
+use crate::phrases::PhraseReceiver;
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender};
 use crate::slots::Slots;
@@ -26,6 +27,8 @@ pub(crate) struct DecoderPorts {
     pub(crate) output: Sender<TokensFrame>,
     /// Numbers of buffers that are free again, back to features.
     pub(crate) returned: Sender<u32>,
+    /// What streams are to listen for, one end a slot.
+    pub(crate) phrases: Vec<PhraseReceiver>,
     /// What is shared with the clients.
     pub(crate) slots: Arc<Slots>,
 }
@@ -51,6 +54,7 @@ pub(crate) struct Decoder<D: model::Decoder> {
     faults: Vec<Faults>,
     /// What each slot's stream has been told of its open segment.
     told: Vec<Told>,
+    phrases: Vec<PhraseReceiver>,
     slots: Arc<Slots>,
     meter: Meter,
 }
@@ -73,7 +77,7 @@ impl<D: model::Decoder> Decoder<D> {
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
-        let DecoderPorts { input, output, returned, slots } = ports;
+        let DecoderPorts { input, output, returned, phrases, slots } = ports;
         Decoder {
             decoder,
             input,
@@ -87,6 +91,7 @@ impl<D: model::Decoder> Decoder<D> {
             publishing: None,
             faults: vec![Faults::NONE; states],
             told: (0..states).map(|_| Told::with_capacity(max_tokens)).collect(),
+            phrases,
             slots,
             meter,
         }
@@ -122,6 +127,12 @@ impl<D: model::Decoder> Decoder<D> {
 
     fn accept(&mut self, mut frame: SpanFrame) {
         let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
+        if flags.has_any(Flags::HOTWORDS.with(Flags::LAST).with(Flags::ABORT)) {
+            self.change_hotwords(&frame.header);
+            if flags.has(Flags::HOTWORDS) {
+                return;
+            }
+        }
         let handle = frame.payload.handle;
         let has_span = flags.has_any(RESULT) && handle != NO_BUFFER;
         if flags.has(Flags::ABORT) {
@@ -205,6 +216,21 @@ impl<D: model::Decoder> Decoder<D> {
         debug_assert!(sent);
     }
 
+    /// The stream listens for the phrases that wait, or for none because it has ended. Frees none: the client's
+    /// end has a share in each.
+    fn change_hotwords(&mut self, header: &Header) {
+        let (slot, generation) = (header.slot as usize, header.generation);
+        let Some(phrases) = self.phrases.get_mut(slot) else { return }; // the dummy's
+        if header.flags.has(Flags::HOTWORDS) {
+            if let Some(hotwords) = phrases.take(generation) {
+                self.decoder.set_hotwords(slot, hotwords);
+            }
+        } else {
+            phrases.clear(generation);
+            self.decoder.set_hotwords(slot, None);
+        }
+    }
+
     /// The slot's segment is over.
     fn forget(&mut self, slot: usize) {
         self.decoder.reset(slot);
@@ -234,11 +260,12 @@ impl<D: model::Decoder> Decoder<D> {
         if rest > 0 {
             place.header.flags = flags.with(Flags::CONTINUED);
             self.publishing = Some((frame, from + FRAME_TOKENS));
-        } else if flags.has(Flags::FINAL) {
-            self.forget(slot);
         }
         self.meter.stamp(&mut place.header);
         self.output.publish();
+        if rest == 0 && flags.has(Flags::FINAL) {
+            self.forget(slot);
+        }
         true
     }
 }

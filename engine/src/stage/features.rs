@@ -23,7 +23,12 @@ const TOLD: Flags = Flags::SPEECH_START
     .with(Flags::LAST)
     .with(Flags::ABORT)
     .with(Flags::NO_AUDIO)
-    .with(Flags::CLIPPING);
+    .with(Flags::CLIPPING)
+    .with(ORDERED);
+
+/// What the decoder deals with when it has heard every chunk that was complete before: at the same place of the
+/// audio, however full the lane is.
+const ORDERED: Flags = Flags::HOTWORDS;
 
 /// What a partial makes way for.
 const URGENT: Flags = Flags::SPEECH_END.with(Flags::SPECULATIVE);
@@ -113,6 +118,13 @@ impl<F: FrontEnd> Features<F> {
         let Some(frame) = self.input.peek() else { return false };
         let header = frame.header;
         let flags = header.flags;
+        if flags.has_any(ORDERED) && self.is_chunk_ready(header.slot as usize) {
+            let begins = self.has_free_buffer();
+            if begins {
+                self.begin_chunk(header.slot as usize, flags);
+            }
+            return begins;
+        }
         let told = flags.only(TOLD);
         let forwards = told != Flags::NONE && !flags.has(Flags::WARM);
         let slot = header.slot as usize;
@@ -172,21 +184,38 @@ impl<F: FrontEnd> Features<F> {
             self.slots[slot].wants_partial = false;
         } else if is_held {
             self.slots[slot].markers.push(header);
-        } else if self.slots[slot].is_open && self.front_end.is_ready(slot) && self.has_free_buffer() {
-            self.begin_chunk(header, extent);
+        } else if self.is_chunk_ready(slot) && self.has_free_buffer() {
+            self.begin_chunk(slot, flags);
         }
         true
     }
 
-    /// Begins a pass over the chunks that are complete; there is a free buffer.
-    fn begin_chunk(&mut self, header: Header, extent: Extent) {
-        let state = &self.slots[header.slot as usize];
-        let extent = Extent { samples: state.samples as u32, ..extent };
-        let is_awaited = !state.markers.is_empty();
+    fn is_chunk_ready(&self, slot: usize) -> bool {
+        self.slots[slot].is_open && self.front_end.is_ready(slot)
+    }
+
+    /// Begins a pass over the chunks that are complete, because of a frame with `flags`; there is a free buffer.
+    fn begin_chunk(&mut self, slot: usize, flags: Flags) {
+        let is_awaited = !self.slots[slot].markers.is_empty();
         // The network goes on from it: nothing may drop it.
-        let flags = header.flags.only(Flags::WARM).with(Flags::PARTIAL).with(Flags::FIRM);
+        let flags = flags.only(Flags::WARM).with(Flags::PARTIAL).with(Flags::FIRM);
         let flags = if is_awaited { flags } else { flags.with(Flags::CHUNK) };
-        self.begin(Header { flags, ..header }, extent, Goal::Partial);
+        self.look(slot, flags);
+    }
+
+    /// Begins a partial over the open segment as far as it has come.
+    fn look(&mut self, slot: usize, flags: Flags) {
+        let state = &self.slots[slot];
+        let header = Header {
+            slot: slot as u16,
+            flags,
+            generation: state.generation,
+            capture: state.capture,
+            segment: state.segment,
+            ..Header::default()
+        };
+        let extent = Extent { start: state.start, samples: state.samples as u32, ..Extent::default() };
+        self.begin(header, extent, Goal::Partial);
     }
 
     fn has_free_buffer(&mut self) -> bool {
@@ -215,16 +244,7 @@ impl<F: FrontEnd> Features<F> {
         (state.wants_partial, state.speculated) = (false, None);
         // Markers wait for this partial: then it has to arrive.
         let flags = if state.markers.is_empty() { Flags::NONE } else { Flags::FIRM };
-        let header = Header {
-            slot: slot as u16,
-            flags: flags.with(Flags::PARTIAL),
-            generation: state.generation,
-            capture: state.capture,
-            segment: state.segment,
-            ..Header::default()
-        };
-        let extent = Extent { start: state.start, samples: state.samples as u32, ..Extent::default() };
-        self.begin(header, extent, Goal::Partial);
+        self.look(slot, flags.with(Flags::PARTIAL));
         self.partial = self.pass.as_ref().map(|pass| pass.handle);
         true
     }

@@ -17,6 +17,9 @@ use voxlane_models::budget::{Budget, Progress};
 /// The most frames that one step for one slot publishes: end, marker, last; or audio and an end.
 const FRAMES_OUT: usize = 4;
 
+/// What a client's frame may ask for beside taking its samples.
+const REQUESTS: Flags = Flags::SPEECH_END.with(Flags::MARKER).with(Flags::LAST).with(Flags::HOTWORDS);
+
 /// What ingest is connected to.
 pub(crate) struct IngestPorts {
     /// One ring of audio a slot.
@@ -131,10 +134,7 @@ impl Ingest {
             stream.segmenter.take(samples, header.capture);
         }
         self.ports.inputs[slot].release();
-        let asks = header.flags.has(Flags::SPEECH_END)
-            || header.flags.has(Flags::MARKER)
-            || header.flags.has(Flags::LAST);
-        stream.request = asks.then_some(header);
+        stream.request = header.flags.has_any(REQUESTS).then_some(header);
     }
 
     /// Does what the client's last frame asked for beside taking its samples.
@@ -148,6 +148,9 @@ impl Ingest {
         }
         if request.flags.has(Flags::MARKER) {
             send(output, &self.meter, Header { flags: Flags::MARKER, ..base }, Extent::default());
+        }
+        if request.flags.has(Flags::HOTWORDS) {
+            send(output, &self.meter, Header { flags: Flags::HOTWORDS, ..base }, Extent::default());
         }
         if is_last {
             stream.closed = true;

@@ -213,6 +213,10 @@ impl Vocabulary for Hex {
     fn begins_word(&self, _: u32) -> bool {
         true
     }
+
+    fn encode(&self, text: &str) -> Option<Vec<u32>> {
+        text.split_whitespace().map(|word| u32::from_str_radix(word, 16).ok()).collect()
+    }
 }
 
 fn checksum(chunk: &[i16]) -> u32 {

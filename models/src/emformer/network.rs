@@ -118,6 +118,10 @@ impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
         true
     }
 
+    fn takes_hotwords(&self) -> bool {
+        true
+    }
+
     fn encoder_batch(&self) -> usize {
         batch(&self.config)
     }

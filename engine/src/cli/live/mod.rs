@@ -6,6 +6,7 @@ mod source;
 
 use super::arguments;
 use super::failure::Failure;
+use super::hotwords;
 use super::models::Display;
 use clap::ValueEnum;
 use show::Screen;
@@ -53,6 +54,9 @@ pub struct Args {
     /// How tokens are found: greedy, beam, ctc-greedy or ctc-beam; overrides the configuration
     #[arg(long, value_name = "WAY", value_parser = arguments::decode)]
     decode: Option<DecodeKind>,
+    /// Phrases to listen for, one a line, behind a tab a boost if need be; instead of the configuration's
+    #[arg(long, value_name = "FILE")]
+    hotwords: Option<PathBuf>,
     /// Write all histograms as an HdrHistogram log
     #[arg(long, value_name = "FILE")]
     hlog: Option<PathBuf>,
@@ -124,6 +128,7 @@ fn source(args: &Args) -> Result<Source, Failure> {
     let config = &mut source.config;
     config.model = args.model.clone().unwrap_or_else(|| config.model.clone());
     config.precision = args.precision.unwrap_or(config.precision);
+    hotwords::replace(config, args.hotwords.as_deref())?;
     config.decode = args.decode.unwrap_or(config.decode);
     config.endpoint.silence_ms = args.silence_ms.unwrap_or(config.endpoint.silence_ms);
     config.endpoint.trail_ms = config.endpoint.trail_ms.min(config.endpoint.silence_ms);

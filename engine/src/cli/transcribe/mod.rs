@@ -6,6 +6,7 @@ mod report;
 
 use super::arguments;
 use super::failure::Failure;
+use super::hotwords;
 use super::models::Display;
 use clap::ValueEnum;
 use recording::{Heard, RecordingError};
@@ -51,6 +52,9 @@ pub struct Args {
     /// How tokens are found: greedy, beam, ctc-greedy or ctc-beam; overrides the configuration
     #[arg(long, value_name = "WAY", value_parser = arguments::decode)]
     decode: Option<DecodeKind>,
+    /// Phrases to listen for, one a line, behind a tab a boost if need be; instead of the configuration's
+    #[arg(long, value_name = "FILE")]
+    hotwords: Option<PathBuf>,
     /// Never use the network
     #[arg(long)]
     offline: bool,
@@ -141,6 +145,7 @@ fn source(args: &Args) -> Result<Source, Failure> {
     let config = &mut source.config;
     config.model = args.model.clone().unwrap_or_else(|| config.model.clone());
     config.precision = args.precision.unwrap_or(config.precision);
+    hotwords::replace(config, args.hotwords.as_deref())?;
     config.decode = args.decode.unwrap_or(config.decode);
     let (jobs, slots) = (args.jobs.map_or(1, NonZeroUsize::get), slots(config));
     if jobs > slots {

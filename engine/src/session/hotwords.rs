@@ -1,0 +1,60 @@
+//! From phrases to what a decoder looks tokens up in; on the caller's thread.
+
+use crate::config::Hotword;
+use std::sync::Arc;
+use thiserror::Error;
+use voxlane_models::decode::Hotwords;
+use voxlane_models::vocabulary::Vocabulary;
+
+/// Why a stream cannot listen for phrases. Retrying does not help.
+#[derive(Clone, Debug, PartialEq, Error)]
+#[non_exhaustive]
+pub enum HotwordError {
+    /// The model's decoder does not listen for phrases.
+    #[error("the model cannot listen for hotwords")]
+    Unsupported,
+    /// The vocabulary has no tokens for a phrase.
+    #[error("hotword {phrase:?}: the model's vocabulary cannot spell it")]
+    Spelling {
+        /// The phrase.
+        phrase: String,
+    },
+    /// A boost is out of range.
+    #[error("hotword {phrase:?}: boost = {boost}: more than 0, at most 100")]
+    Boost {
+        /// The phrase.
+        phrase: String,
+        /// Its boost.
+        boost: f32,
+    },
+}
+
+/// Makes sets of hotwords for the streams of one engine.
+#[derive(Clone)]
+pub(super) struct HotwordCompiler {
+    /// Nothing if the model does not listen.
+    pub(super) vocabulary: Option<Arc<dyn Vocabulary>>,
+    /// The most that a segment can earn.
+    pub(super) cap: f32,
+}
+
+impl HotwordCompiler {
+    /// The set of `phrases`; nothing if there are none. Allocates.
+    pub(super) fn compile(&self, phrases: &[Hotword]) -> Result<Option<Arc<Hotwords>>, HotwordError> {
+        if phrases.is_empty() {
+            return Ok(None);
+        }
+        let vocabulary = self.vocabulary.as_ref().ok_or(HotwordError::Unsupported)?;
+        let spelled = |Hotword { phrase, boost }: &Hotword| {
+            if !(*boost > 0.0 && *boost <= 100.0) {
+                return Err(HotwordError::Boost { phrase: phrase.clone(), boost: *boost });
+            }
+            let tokens = vocabulary.encode(phrase).filter(|tokens| !tokens.is_empty());
+            let tokens = tokens.ok_or_else(|| HotwordError::Spelling { phrase: phrase.clone() })?;
+            Ok((tokens, *boost))
+        };
+        let spelled = phrases.iter().map(spelled).collect::<Result<Vec<_>, _>>()?;
+        let phrases = spelled.iter().map(|(tokens, boost)| (&tokens[..], *boost));
+        Ok(Some(Arc::new(Hotwords::new(phrases, self.cap))))
+    }
+}
