@@ -98,6 +98,8 @@ impl Flags {
     pub const CHUNK: Flags = Flags(1 << 15);
     /// From here on the stream listens for other phrases, which wait for the decoder.
     pub const HOTWORDS: Flags = Flags(1 << 16);
+    /// Ingest asks the decoder for how long the network has found nothing. Its number is [`Header::marker`].
+    pub const QUESTION: Flags = Flags(1 << 17);
 
     /// Whether every bit of `other` is set here.
     #[inline]
@@ -148,7 +150,7 @@ pub struct Header {
     pub sequence: u64,
     /// Intended capture time of the newest sample that the frame reflects. Stamps count from it.
     pub capture: Time,
-    /// The id of the marker, on frames with [`Flags::MARKER`].
+    /// The id of the marker or question, on frames with [`Flags::MARKER`] or [`Flags::QUESTION`].
     pub marker: u32,
     /// The segment's number within its stream.
     pub segment: u32,
@@ -199,6 +201,8 @@ pub enum EndCause {
     Silence,
     /// The segment reached its longest length; it was cut at its quietest point.
     LengthLimit,
+    /// The network that takes audio in chunks found nothing to say for long enough.
+    TrailingBlanks,
 }
 
 /// A segment's place in its stream.

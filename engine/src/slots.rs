@@ -15,6 +15,8 @@ struct SlotState {
     overrun: AtomicU32,
     /// A partial was left out: the next one is told even if it says nothing new.
     left_out: AtomicBool,
+    /// The decoder's latest answer to ingest: the question's number in the upper half, samples in the lower.
+    answer: AtomicU64,
 }
 
 /// Which slots have something for ingest, and the state of each. One word a line would waste memory with
@@ -97,6 +99,19 @@ impl Slots {
         self.states[slot].overrun.load(Ordering::Acquire) == generation
     }
 
+    /// Answers ingest's question `number`: the network has found nothing in the last `quiet` samples. Ring
+    /// ingest's bell afterwards.
+    pub fn answer(&self, slot: usize, number: u32, quiet: u32) {
+        self.states[slot].answer.store(u64::from(number) << 32 | u64::from(quiet), Ordering::Release);
+        self.mark_active(slot);
+    }
+
+    /// The answer to question `number`, if it has come.
+    pub fn answered(&self, slot: usize, number: u32) -> Option<u32> {
+        let answer = self.states[slot].answer.load(Ordering::Acquire);
+        ((answer >> 32) as u32 == number).then_some(answer as u32)
+    }
+
     /// A partial of the slot was not handed over.
     pub fn leave_out(&self, slot: usize) {
         self.states[slot].left_out.store(true, Ordering::Release);
@@ -122,6 +137,15 @@ mod tests {
         assert_eq!(slots.take_active(0), 1 << 3);
         assert_eq!(slots.take_active(0), 0);
         assert_eq!(slots.take_active(1), 1 << 5);
+    }
+
+    #[test]
+    fn an_answer_is_to_its_question_and_makes_the_slot_active() {
+        let slots = Slots::new(2);
+        assert_eq!(slots.answered(1, 7), None);
+        slots.answer(1, 7, 32_000);
+        assert_eq!((slots.answered(1, 7), slots.answered(1, 8)), (Some(32_000), None));
+        assert_eq!(slots.take_active(0), 1 << 1);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use std::sync::{Arc, LazyLock};
 use support::{Hex, drain, noise};
 use voxlane::config::{DetectorKind, EndpointConfig};
+use voxlane::frame::EndCause;
 use voxlane::{Config, Engine, Event, StreamOptions, Transcript};
 use voxlane_models::emformer::Emformer;
+use voxlane_models::model::Model;
 use voxlane_models::moonshine::offline::Transcriber;
 
 /// The network.
@@ -62,6 +64,12 @@ fn run(engine: &Engine, audios: &[Vec<i16>], chunks: &[usize]) -> Vec<Vec<Event>
         events.extend(drain(stream));
     }
     events
+}
+
+/// Segments end after 40 ms without a token: the network is talkative.
+fn by_blanks(slots: usize, detector: DetectorKind) -> Config {
+    let endpoint = EndpointConfig { blank_ms: 40, detector, ..EndpointConfig::default() };
+    Config { endpoint, ..support::config(slots) }
 }
 
 fn finals(events: &[Event]) -> Vec<&Transcript> {
@@ -149,6 +157,67 @@ fn the_client_ends_a_segment() {
     check(&events, &audio);
 }
 
+#[test]
+fn a_segment_ends_at_the_first_chunk_that_leaves_the_network_without_a_word_for_long_enough() {
+    let (engine, audio) = (engine(by_blanks(1, DetectorKind::Off)), conversation(3));
+    let events = run(&engine, std::slice::from_ref(&audio), &[320]).remove(0);
+    assert!(check(&events, &audio) > 5);
+    let chunks = NETWORK.chunks().unwrap();
+    let (mut start, mut ended) = (0, 0);
+    let endpoints = events.iter().filter_map(|event| match event {
+        Event::Endpoint { end, cause, silence_ms, .. } => Some(((end * 16e3) as u64, *cause, *silence_ms)),
+        _ => None,
+    });
+    for ((end, cause, silence_ms), said) in endpoints.zip(finals(&events)) {
+        assert_eq!(
+            ((said.start * 16e3) as u64, (said.end * 16e3) as u64),
+            (start, end),
+            "nothing is lost or repeated"
+        );
+        let length = end - start;
+        start = end;
+        if cause != EndCause::TrailingBlanks {
+            assert_eq!((cause, end), (EndCause::Client, audio.len() as u64));
+            continue;
+        }
+        ended += 1;
+        assert_eq!((length - chunks.first) % chunks.step, 0, "at the end of a chunk");
+        let heard = length - chunks.look_ahead();
+        let last = said.tokens.iter().rfind(|token| u64::from(token.end) <= heard).unwrap();
+        let quiet = heard - u64::from(last.end);
+        assert!((640..640 + chunks.step).contains(&quiet), "{quiet}");
+        assert_eq!(silence_ms, (length - u64::from(last.end)) as f64 / 16.0);
+    }
+    assert!(ended > 0, "{events:?}");
+}
+
+#[test]
+fn blanks_are_for_networks_that_take_chunks() {
+    let toy = Arc::new(support::Toy::default());
+    let started = Engine::with_model(by_blanks(1, DetectorKind::Off), toy, Arc::new(Hex));
+    assert!(started.map(drop).unwrap_err().to_string().contains("endpoint.blank_ms = 40"));
+    let engine = support::engine(support::config(1));
+    let endpoint = Some(by_blanks(1, DetectorKind::Off).endpoint);
+    let opened = engine.open(StreamOptions { endpoint, ..StreamOptions::default() });
+    assert!(opened.map(drop).unwrap_err().to_string().contains("endpoint.blank_ms = 40"));
+}
+
+#[test]
+fn streams_whose_segments_end_by_blanks_are_as_alone() {
+    let (shared, alone) = (engine(by_blanks(3, DetectorKind::Off)), engine(by_blanks(1, DetectorKind::Off)));
+    let audios: Vec<_> = (0..3).map(|seed| conversation(30 + seed)).collect();
+    for (events, audio) in run(&shared, &audios, &[320]).iter().zip(&audios) {
+        check(events, audio);
+        let expected = run(&alone, std::slice::from_ref(audio), &[5000]).remove(0);
+        assert_eq!(places(events), places(&expected));
+    }
+}
+
+/// Each final's place and tokens.
+fn places(events: &[Event]) -> Vec<(f64, f64, Vec<(u32, u32, u32)>)> {
+    finals(events).iter().map(|said| (said.start, said.end, ids(said))).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -161,5 +230,19 @@ proptest! {
         let reference = run(&engine, std::slice::from_ref(&audio), &[320]).remove(0);
         let texts = |events: &[Event]| finals(events).iter().map(|said| ids(said)).collect::<Vec<_>>();
         prop_assert_eq!(texts(&events), texts(&reference));
+    }
+
+    #[test]
+    fn any_chunking_gives_the_same_segments_by_blanks(
+        chunks in prop::collection::vec(1usize..12_000, 1..8),
+        detects in any::<bool>(),
+    ) {
+        let detector = if detects { DetectorKind::Energy } else { DetectorKind::Off };
+        let engine = engine(by_blanks(1, detector));
+        let audio = conversation(7);
+        let events = run(&engine, std::slice::from_ref(&audio), &chunks).remove(0);
+        check(&events, &audio);
+        let reference = run(&engine, std::slice::from_ref(&audio), &[320]).remove(0);
+        prop_assert_eq!(places(&events), places(&reference));
     }
 }

@@ -40,6 +40,22 @@ pub struct Limits {
     pub max_segment_tokens: usize,
 }
 
+/// Where chunks are complete, in samples from the start of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Chunks {
+    /// Samples until the first one is, with what the network hears after it.
+    pub first: u64,
+    /// Samples of a chunk: from one to the next.
+    pub step: u64,
+}
+
+impl Chunks {
+    /// How far behind the newest sample a chunk ends when it is complete.
+    pub fn look_ahead(&self) -> u64 {
+        self.first.saturating_sub(self.step)
+    }
+}
+
 /// A network prepared for one backend, with its weights; shared by all lanes that run it.
 pub trait Model: Send + Sync + 'static {
     /// What travels between the parts.
@@ -54,10 +70,15 @@ pub trait Model: Send + Sync + 'static {
     /// What it can take.
     fn limits(&self) -> Limits;
 
-    /// Whether it takes audio in chunks and never goes back: then a segment holds all the audio that has been pushed
-    /// when its end is decided, and looks at it come of themselves.
+    /// Where a network's chunks are complete, if it takes audio in chunks and never goes back: then a segment holds
+    /// all the audio that has been pushed when its end is decided, and looks at it come of themselves.
+    fn chunks(&self) -> Option<Chunks> {
+        None
+    }
+
+    /// Whether it takes audio in chunks.
     fn is_streaming(&self) -> bool {
-        false
+        self.chunks().is_some()
     }
 
     /// Whether its decoder listens for phrases: see [`Decoder::set_hotwords`].

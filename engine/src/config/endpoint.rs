@@ -46,6 +46,10 @@ pub struct EndpointConfig {
     pub silence_without_speech_ms: u16,
     /// Silence after which the final is begun, to be ready should the endpoint come. Default 100; 0 is never.
     pub speculate_ms: u16,
+    /// How long the network may find nothing after text before the segment ends, with or without a detector.
+    /// Default 0: for ever. For networks that take audio in chunks; then one chunk of a stream is in the lane at
+    /// a time.
+    pub blank_ms: u16,
     /// What tells speech from the rest. Default `off`.
     pub detector: DetectorKind,
 }
@@ -62,6 +66,7 @@ impl Default for EndpointConfig {
             speech_ms: 160,
             silence_without_speech_ms: 600,
             speculate_ms: 100,
+            blank_ms: 0,
             detector: DetectorKind::Off,
         }
     }
@@ -86,6 +91,7 @@ impl EndpointConfig {
             ("endpoint.lead_ms", self.lead_ms, 0, 2000, "0 to 2000"),
             ("endpoint.trail_ms", self.trail_ms, 0, self.silence_ms, "0 to silence_ms"),
             ("endpoint.silence_ms", self.silence_ms, 32, 10_000, "32 to 10000"),
+            ("endpoint.blank_ms", self.blank_ms, 0, 10_000, "0 to 10000"),
             ("endpoint.speech_ms", self.speech_ms, 0, 10_000, "0 to 10000"),
             (
                 "endpoint.silence_without_speech_ms",

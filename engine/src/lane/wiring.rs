@@ -131,13 +131,13 @@ impl<M: Model> Wiring<M> {
         let from = samples(config.segment.cut_from_s).min(by - by / 60);
         let cutter = Cutter::new(from, by);
         let history = History::new((by - from).max(LOOK_BACK_SAMPLES) as usize + 2 * FRAME_SAMPLES);
-        let is_streaming = model.is_streaming();
+        let chunks = model.chunks();
         let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
         let ingest_meter = meter(StageKind::Ingest);
         threads[thread_of(StageKind::Ingest)].ingest = Some(Box::new(move || {
             let detector = voice.detector(streams);
             let ports = IngestPorts { inputs, output: to_features, slots: its_slots, warmer, detector };
-            Ingest::new(ports, is_streaming, &cutter, &history, ingest_meter)
+            Ingest::new(ports, chunks, &cutter, &history, ingest_meter)
         }));
 
         let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
@@ -163,6 +163,7 @@ impl<M: Model> Wiring<M> {
             )
         }));
 
+        let ingest_bell = bell(StageKind::Ingest);
         let (part, its_slots, its_meter) = (Arc::clone(model), Arc::clone(&slots), meter(StageKind::Decoder));
         threads[thread_of(StageKind::Decoder)].decoder = Some(Box::new(move || {
             let sizes = (states, limits.max_segment_tokens, batch);
@@ -171,6 +172,7 @@ impl<M: Model> Wiring<M> {
                 output: to_emit,
                 returned: give_back,
                 phrases: updates,
+                bell: ingest_bell,
                 slots: its_slots,
             };
             Decoder::new(part.decoder(states), sizes, ports, pool, its_meter)

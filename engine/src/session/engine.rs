@@ -6,7 +6,9 @@ use super::{EngineError, LaneState, OpenError, Stream, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
 use crate::clock::{Clock, Time};
-use crate::config::{Config, EndpointConfig, Hotword, PartialConfig, Source, StreamRules, Topology};
+use crate::config::{
+    Config, ConfigError, EndpointConfig, Hotword, PartialConfig, Source, StreamRules, Topology,
+};
 use crate::fault_plan::FaultPlan;
 use crate::lane::LanePlan;
 use crate::registry;
@@ -24,6 +26,10 @@ use voxlane_models::vocabulary::Vocabulary;
 
 /// How long dropping an engine waits for what is open.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A rule that only networks that take audio in chunks can keep.
+const BLANK_FIELD: &str = "endpoint.blank_ms";
+const BLANK_ALLOWED: &str = "0, because the model does not take audio in chunks";
 
 /// How a stream is to be treated.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +70,7 @@ pub struct Engine {
     rules: StreamRules,
     voice: Voice,
     vocabulary: Arc<dyn Vocabulary>,
+    is_streaming: bool,
     compiler: HotwordCompiler,
     /// What streams listen for that bring nothing of their own.
     hotwords: Option<Arc<Hotwords>>,
@@ -117,6 +124,12 @@ impl Engine {
         models: Vec<Arc<M>>,
         vocabulary: Arc<dyn Vocabulary>,
     ) -> Result<Self, EngineError> {
+        let is_streaming = models.iter().all(|model| model.is_streaming());
+        if source.config.endpoint.blank_ms > 0 && !is_streaming {
+            let (at, value) = (source.locate(None), source.config.endpoint.blank_ms.to_string());
+            let message = BLANK_ALLOWED.to_owned();
+            return Err(ConfigError::Value { at, field: BLANK_FIELD, value, message }.into());
+        }
         let placements = source.placement(&Topology::of_host())?;
         let voice = registry::voice(source.config.endpoint.detector)?;
         let config = Arc::new(source.config);
@@ -158,6 +171,7 @@ impl Engine {
             rules: config.stream_rules(),
             voice,
             vocabulary,
+            is_streaming,
             compiler,
             hotwords,
             commands,
@@ -179,6 +193,10 @@ impl Engine {
         };
         if let Some((field, value, allowed)) = rules.endpoint.fault() {
             return Err(OpenError::Rules { field, value, allowed });
+        }
+        if rules.endpoint.blank_ms > 0 && !self.is_streaming {
+            let (field, value) = (BLANK_FIELD, rules.endpoint.blank_ms.to_string());
+            return Err(OpenError::Rules { field, value, allowed: BLANK_ALLOWED });
         }
         if !self.voice.serves(&rules.endpoint) {
             let (wanted, has) = (rules.endpoint.detector, self.voice.kind());

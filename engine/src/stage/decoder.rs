@@ -3,6 +3,7 @@
 
 use super::told::Told;
 use super::{Meter, Stage};
+use crate::bell::Bell;
 use crate::frame::{FRAME_TOKENS, Flags, Header, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
 use crate::phrases::PhraseReceiver;
 use crate::pool::Pool;
@@ -31,6 +32,8 @@ pub(crate) struct DecoderPorts {
     pub(crate) phrases: Vec<PhraseReceiver>,
     /// What is shared with the clients.
     pub(crate) slots: Arc<Slots>,
+    /// Ingest's.
+    pub(crate) bell: Arc<Bell>,
 }
 
 /// See the module.
@@ -56,6 +59,7 @@ pub(crate) struct Decoder<D: model::Decoder> {
     told: Vec<Told>,
     phrases: Vec<PhraseReceiver>,
     slots: Arc<Slots>,
+    bell: Arc<Bell>,
     meter: Meter,
 }
 
@@ -77,7 +81,7 @@ impl<D: model::Decoder> Decoder<D> {
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
-        let DecoderPorts { input, output, returned, phrases, slots } = ports;
+        let DecoderPorts { input, output, returned, phrases, slots, bell } = ports;
         Decoder {
             decoder,
             input,
@@ -93,6 +97,7 @@ impl<D: model::Decoder> Decoder<D> {
             told: (0..states).map(|_| Told::with_capacity(max_tokens)).collect(),
             phrases,
             slots,
+            bell,
             meter,
         }
     }
@@ -132,6 +137,11 @@ impl<D: model::Decoder> Decoder<D> {
             if flags.has(Flags::HOTWORDS) {
                 return;
             }
+        }
+        if flags.has(Flags::QUESTION) {
+            let quiet = self.quiet_samples(slot).try_into().unwrap_or(u32::MAX);
+            self.slots.answer(slot, frame.header.marker, quiet);
+            return self.bell.ring();
         }
         let handle = frame.payload.handle;
         let has_span = flags.has_any(RESULT) && handle != NO_BUFFER;
@@ -214,6 +224,12 @@ impl<D: model::Decoder> Decoder<D> {
     fn give_back(&mut self, handle: u32) {
         let sent = self.returned.send(&handle);
         debug_assert!(sent);
+    }
+
+    /// For how long the network has found nothing after the segment's text; a segment without text does not end.
+    fn quiet_samples(&self, slot: usize) -> usize {
+        let has_text = !self.decoder.hypothesis(slot).tokens().is_empty();
+        if has_text { self.decoder.quiet_samples(slot).unwrap_or_default() } else { 0 }
     }
 
     /// The stream listens for the phrases that wait, or for none because it has ended. Frees none: the client's

@@ -28,7 +28,7 @@ const TOLD: Flags = Flags::SPEECH_START
 
 /// What the decoder deals with when it has heard every chunk that was complete before: at the same place of the
 /// audio, however full the lane is.
-const ORDERED: Flags = Flags::HOTWORDS;
+const ORDERED: Flags = Flags::HOTWORDS.with(Flags::QUESTION);
 
 /// What a partial makes way for.
 const URGENT: Flags = Flags::SPEECH_END.with(Flags::SPECULATIVE);

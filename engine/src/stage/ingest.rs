@@ -13,8 +13,9 @@ use crate::voice::Detector;
 use crate::warm::Warmer;
 use std::sync::Arc;
 use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::model::Chunks;
 
-/// The most frames that one step for one slot publishes: end, marker, last; or audio and an end.
+/// The most frames that one step for one slot publishes: end, marker, last; or audio and an end or a question.
 const FRAMES_OUT: usize = 4;
 
 /// What a client's frame may ask for beside taking its samples.
@@ -52,10 +53,10 @@ struct StreamState {
 }
 
 impl Ingest {
-    /// `cutter` and `history` are copied for every slot; `is_streaming` as [`voxlane_models::model::Model`] says.
+    /// `cutter` and `history` are copied for every slot; `chunks` as [`voxlane_models::model::Model`] says.
     pub(crate) fn new(
         ports: IngestPorts,
-        is_streaming: bool,
+        chunks: Option<Chunks>,
         cutter: &Cutter,
         history: &History,
         meter: Meter,
@@ -63,7 +64,7 @@ impl Ingest {
         let stream = |slot| StreamState {
             closed: true,
             request: None,
-            segmenter: Segmenter::new(slot, is_streaming, history, cutter),
+            segmenter: Segmenter::new(slot, chunks, history, cutter),
         };
         Ingest {
             streams: (0..ports.inputs.len()).map(stream).collect(),
@@ -89,6 +90,12 @@ impl Ingest {
             let generation = stream.segmenter.generation;
             if abandoned > generation || (abandoned == generation && !stream.closed) {
                 self.abandon(slot, abandoned);
+                continue;
+            }
+            if let Some(question) = stream.segmenter.question {
+                // The decoder wakes this slot when it has an answer: what comes after depends on it.
+                let Some(quiet) = self.ports.slots.answered(slot, question) else { return false };
+                stream.segmenter.hear(quiet, &mut self.ports.output, &self.meter);
                 continue;
             }
             if stream.segmenter.advance(&mut self.ports.detector, &mut self.ports.output, &mut self.meter) {

@@ -13,6 +13,7 @@ use crate::history::History;
 use crate::ring::Sender;
 use crate::signal::{Notice, SignalMonitor};
 use crate::voice::Detector;
+use voxlane_models::model::Chunks;
 use voxlane_models::voice::VOICE_FRAME_SAMPLES;
 
 /// See the module.
@@ -34,8 +35,15 @@ pub(super) struct Segmenter {
     /// Where the next partial is due.
     partial_at: u64,
     rules: StreamRules,
-    /// The network takes what is passed on at once: a segment ends where it is decided to, not before.
-    is_streaming: bool,
+    /// Where the network's chunks are complete, if it takes what is passed on at once: then a segment ends where it is
+    /// decided to, not before.
+    chunks: Option<Chunks>,
+    /// Where the decoder is asked next whether there is anything to hear.
+    question_at: u64,
+    /// What the decoder was asked: until the answer has come, nothing goes on.
+    pub(super) question: Option<u32>,
+    /// How many questions have been asked in this slot.
+    questions: u32,
     endpointer: Option<Endpointer>,
     monitor: SignalMonitor,
     history: History,
@@ -49,7 +57,7 @@ struct OpenSegment {
 }
 
 impl Segmenter {
-    pub(super) fn new(slot: usize, is_streaming: bool, history: &History, cutter: &Cutter) -> Self {
+    pub(super) fn new(slot: usize, chunks: Option<Chunks>, history: &History, cutter: &Cutter) -> Self {
         Segmenter {
             slot,
             generation: 0,
@@ -61,7 +69,10 @@ impl Segmenter {
             spoken_for: 0,
             partial_at: 0,
             rules: StreamRules::default(),
-            is_streaming,
+            chunks,
+            question_at: u64::MAX,
+            question: None,
+            questions: 0,
             endpointer: None,
             monitor: SignalMonitor::default(),
             history: history.clone(),
@@ -73,6 +84,7 @@ impl Segmenter {
     pub(super) fn open(&mut self, generation: u32, rules: StreamRules) {
         self.generation = generation;
         (self.segment, self.segments) = (None, 0);
+        (self.question_at, self.question) = (u64::MAX, None);
         (self.position, self.taken, self.judged, self.spoken_for) = (0, 0, 0, 0);
         self.rules = rules;
         let has_detector = rules.endpoint.detector != DetectorKind::Off;
@@ -126,19 +138,21 @@ impl Segmenter {
     /// that is too long.
     fn pass(&mut self, end: u64, output: &mut Sender<AudioFrame>, meter: &mut Meter) {
         let begun = meter.clock.now();
-        let count = FRAME_SAMPLES.min((end - self.position) as usize);
-        let mut samples = [0; FRAME_SAMPLES];
-        let samples = &mut samples[..count];
-        let capture = self.history.read(self.position, samples);
         let mut flags = Flags::NONE;
         let first_partial = self.position + self.partial_samples();
+        let first_question = self.first_question();
         let segment = *self.segment.get_or_insert_with(|| {
             flags = Flags::SPEECH_START;
             self.segments += 1;
             self.cutter.reset();
             self.partial_at = first_partial;
+            self.question_at = first_question;
             OpenSegment { number: self.segments - 1, start: self.position }
         });
+        let count = FRAME_SAMPLES.min((end.min(self.question_at) - self.position) as usize);
+        let mut samples = [0; FRAME_SAMPLES];
+        let samples = &mut samples[..count];
+        let capture = self.history.read(self.position, samples);
         self.position += count as u64;
         if self.is_partial_due() {
             flags = flags.with(Flags::PARTIAL);
@@ -154,12 +168,48 @@ impl Segmenter {
             output.publish();
         }
         if let Some(kept) = self.cutter.push(samples) {
-            let end = if self.is_streaming { self.position } else { segment.start + kept };
+            let end = if self.chunks.is_some() { self.position } else { segment.start + kept };
             self.end_segment((capture, end), (end, end), EndCause::LengthLimit, output, meter);
             self.position = end;
+        } else if self.position == self.question_at {
+            self.ask(capture, output, meter);
         }
         meter.computed(&mut header, begun);
         meter.served(&header, 0);
+    }
+
+    /// Where a segment that opens here has its first chunk, if its end depends on what the network says.
+    fn first_question(&self) -> u64 {
+        let chunks = self.chunks.filter(|_| self.rules.endpoint.blank_ms > 0);
+        chunks.map_or(u64::MAX, |chunks| self.position + chunks.first)
+    }
+
+    /// A chunk is complete: has the network anything to say?
+    fn ask(&mut self, capture: Time, output: &mut Sender<AudioFrame>, meter: &Meter) {
+        let Some(chunks) = self.chunks else { return };
+        self.questions = self.questions.wrapping_add(1);
+        self.question = Some(self.questions);
+        self.question_at += chunks.step;
+        let header = Header { flags: Flags::QUESTION, marker: self.questions, ..self.header(capture) };
+        send(output, meter, header, Extent::default());
+    }
+
+    /// The network has found nothing in the last `quiet` samples of its chunks, or is still without any text: the
+    /// open segment ends here, or goes on.
+    pub(super) fn hear(&mut self, quiet: u32, output: &mut Sender<AudioFrame>, meter: &Meter) {
+        self.question = None;
+        let (Some(chunks), Some(segment)) = (self.chunks, self.segment) else { return };
+        let blank = u64::from(self.rules.endpoint.blank_ms) * u64::from(crate::audio::ENGINE_RATE_HZ) / 1000;
+        if u64::from(quiet) < blank {
+            return;
+        }
+        if let Some(endpointer) = &mut self.endpointer {
+            endpointer.close();
+        }
+        let end = self.position;
+        let speech_end = end.saturating_sub(u64::from(quiet) + chunks.look_ahead()).max(segment.start);
+        let capture = self.history.capture(end).unwrap_or_default();
+        self.end_segment((capture, end), (end, speech_end), EndCause::TrailingBlanks, output, meter);
     }
 
     fn partial_samples(&self) -> u64 {
@@ -168,7 +218,7 @@ impl Segmenter {
 
     fn is_partial_due(&self) -> bool {
         let is_voiced = self.endpointer.as_ref().is_none_or(Endpointer::is_voiced);
-        let is_wanted = self.rules.partial.every_ms > 0 && !self.is_streaming;
+        let is_wanted = self.rules.partial.every_ms > 0 && self.chunks.is_none();
         is_wanted && is_voiced && self.position >= self.partial_at
     }
 
@@ -183,10 +233,10 @@ impl Segmenter {
         match decision {
             Decision::None => {}
             Decision::Start { at } => self.position = at.max(self.spoken_for),
-            Decision::Speculate { .. } if self.is_streaming => {}
+            Decision::Speculate { .. } if self.chunks.is_some() => {}
             Decision::Speculate { end } => self.speculate(end, output, meter),
             Decision::End { end, speech_end } => {
-                let end = if self.is_streaming { self.judged } else { end };
+                let end = if self.chunks.is_some() { self.judged } else { end };
                 self.end_segment((capture, self.judged), (end, speech_end), EndCause::Silence, output, meter);
                 self.position = self.judged;
             }
@@ -221,7 +271,7 @@ impl Segmenter {
         let now = self.taken;
         let ends = match &mut self.endpointer {
             Some(endpointer) if is_last => match endpointer.end_by(now) {
-                (_, speech_end) if self.is_streaming => (now, speech_end),
+                (_, speech_end) if self.chunks.is_some() => (now, speech_end),
                 ends => ends,
             },
             Some(endpointer) => {
@@ -255,6 +305,7 @@ impl Segmenter {
             cause,
         };
         self.spoken_for = end;
+        self.question_at = u64::MAX;
         let header = Header { flags: Flags::SPEECH_END, segment: segment.number, ..self.header(capture) };
         send(output, meter, header, extent);
     }

@@ -1,6 +1,6 @@
 //! Sizes, limits and the time base of an Emformer RNN-T.
 
-use crate::model::Limits;
+use crate::model::{Chunks, Limits};
 use crate::packed::{Packed, PackedError, Reader, Writer, packed_fields};
 use voxlane_kernels::gemm::Activation;
 
@@ -247,6 +247,13 @@ impl Config {
     /// that it may begin, the right context, and half a window.
     pub fn look_ahead_samples(&self) -> usize {
         (self.segment_length + self.right_context_length) * HOP_SAMPLES + WINDOW_SAMPLES / 2
+    }
+
+    /// Where a segment and its right context are complete: with the last sample of the last of their windows.
+    pub fn chunks(&self) -> Chunks {
+        let last = self.segment_length + self.right_context_length - 1;
+        let samples = |frames: usize| (frames * HOP_SAMPLES) as u64;
+        Chunks { first: samples(last) + WINDOW_SAMPLES as u64 / 2, step: samples(self.segment_length) }
     }
 
     /// Feature frames of `samples` samples: their centres lie 160 samples apart, the first on the first sample.

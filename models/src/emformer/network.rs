@@ -9,7 +9,7 @@ use super::span::Span;
 use super::weights::EmformerWeights;
 use crate::decode::{StreamStrategy, TransducerGreedy};
 use crate::linear::Precision;
-use crate::model::{Limits, Model};
+use crate::model::{Chunks, Limits, Model};
 use crate::packed::{Packed, PackedError, Reader, Writer};
 use crate::team::Team;
 use std::marker::PhantomData;
@@ -114,8 +114,8 @@ impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
         self.config.limits()
     }
 
-    fn is_streaming(&self) -> bool {
-        true
+    fn chunks(&self) -> Option<Chunks> {
+        Some(self.config.chunks())
     }
 
     fn takes_hotwords(&self) -> bool {
