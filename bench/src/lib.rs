@@ -4,6 +4,7 @@
 pub mod bootstrap;
 #[cfg(target_arch = "x86_64")]
 pub mod ceiling;
+pub mod commands;
 pub mod lab;
 pub mod live;
 pub mod passes;

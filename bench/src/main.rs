@@ -18,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Run the latency lab, or compare its runs
     Lab(Box<cli::lab::Args>),
+    /// Measure the streaming network that ships with the engine
+    Commands(Box<cli::commands::Args>),
     /// Measure live streams: latency, stability, accuracy, capacity
     Live(cli::live::Args),
     /// Compare encoder and decode step with what one core can do at most
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Command::Lab(args) => cli::lab::run_lab(&args),
+        Command::Commands(args) => cli::commands::run(&args),
         Command::Live(args) => cli::live::run(&args),
         #[cfg(target_arch = "x86_64")]
         Command::Limits(args) => cli::limits::run(&args),

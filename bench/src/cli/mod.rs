@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub mod commands;
 pub mod fetch;
 #[cfg(feature = "burn")]
 pub mod gpu;

@@ -9,6 +9,7 @@ use super::outcome::{Cell, Outcome};
 use super::pin::on_core;
 use super::process;
 use super::sample::short_clip;
+use super::transducer;
 use crate::passes::Passes;
 use crate::stopwatch::Stopwatch;
 use anyhow::{Context as _, Result, bail};
@@ -89,6 +90,29 @@ fn by_callgrind(context: &Context, outcome: &mut Outcome) -> Result<()> {
     }
     let columns = ["instruction set", "strategy by", "instructions a pass", "to the strategy by type"];
     outcome.table("Counted by callgrind, a pass", &columns, rows);
+    transducer_by_callgrind(context, outcome, sets)
+}
+
+/// The loop over a transducer's frames, in each of the ways to call it.
+fn transducer_by_callgrind(context: &Context, outcome: &mut Outcome, sets: &[Isa]) -> Result<()> {
+    // Differences of many passes, so that those in starting and loading do not count.
+    let passes = context.pick(1, 20, 100, 100);
+    let frames = transducer::Loops::new(context)?.frames();
+    let mut rows = Vec::new();
+    for isa in sets.iter().filter(|isa| isa.is_available()) {
+        let mut first = None;
+        for name in transducer::NAMES {
+            let strategy = format!("{}{name}", transducer::PREFIX);
+            let [one, many] = [1, 1 + passes].map(|passes| instructions(context, *isa, &strategy, passes));
+            let frame = (many? - one?) / (passes * frames) as f64;
+            let base = *first.get_or_insert(frame);
+            rows.push(vec![Cell::from(isa.name()), name.into(), frame.into(), (frame / base).into()]);
+        }
+    }
+    let columns = ["instruction set", "called by", "instructions a frame", "to the loop by type"];
+    let title =
+        format!("The loop of a transducer, network `commands`, counted by callgrind, {frames} frames");
+    outcome.table(&title, &columns, rows);
     Ok(())
 }
 
@@ -98,7 +122,9 @@ fn instructions(context: &Context, isa: Isa, strategy: &str, passes: usize) -> R
     command
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(&context.program)
-        .args(["lab", "child", "--model", &context.model, "decode", "--strategy", strategy])
+        .args(["lab", "child", "--model", &context.model, "--clips"])
+        .arg(&context.clips)
+        .args(["decode", "--strategy", strategy])
         .args(["--passes", &passes.to_string()])
         .env(ISA_VARIABLE, isa.name());
     let messages = process::run(&mut command)?.messages;
@@ -116,6 +142,11 @@ fn collected(text: &str) -> Option<f64> {
 /// # Errors
 /// If there is no such strategy or no model.
 pub fn child(context: &Context, strategy: &str, passes: usize) -> Result<()> {
+    if let Some(name) = strategy.strip_prefix(transducer::PREFIX) {
+        let mut pass = transducer::Loops::new(context)?.named(name)?;
+        (0..passes).for_each(|_| pass());
+        return Ok(());
+    }
     match strategy {
         "type" => decode::<AttentionGreedy>(context, passes),
         "trait" => decode::<ByTrait>(context, passes),

@@ -9,6 +9,7 @@ use super::outcome::{Cell, Outcome, Role, Unit};
 use super::pin::on_core;
 use super::sample::sample_clip;
 use super::timing::{Contender, rounds};
+use super::transducer;
 use crate::bootstrap::median_interval;
 use crate::passes::Passes;
 use crate::stopwatch::Stopwatch;
@@ -28,7 +29,9 @@ pub const EXPERIMENT: Experiment = Experiment {
     method: "The same greedy strategy, once as the type that the decoder is compiled for, once behind a trait object, once in an \
              enum that is matched at every call. First in the real decode loop (Moonshine tiny, int8, a recording of ten \
              seconds, time a token), where the network's arithmetic stands between two calls; then alone, with \
-             predictions from a list, which shows what a call costs. Below, a chain of small steps that look for values \
+             predictions from a list, which shows what a call costs. Then the loop over a transducer's frames, likewise: strategy \
+             and network each by type, by trait object and by enum, with the network `commands` and with one that \
+             computes nothing. Below, a chain of small steps that look for values \
              that are not finite: with bits that are OR-ed along and looked at once at the end, and with a Result that is looked \
              at after every step. All kinds take turns in every round, and ratios are of the same round.",
     needs_model: true,
@@ -41,6 +44,7 @@ fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     on_core(context.measured_core(), || {
         decode_loop(context, outcome)?;
         calls(context, outcome);
+        transducer_loop(context, outcome)?;
         errors(context, outcome);
         Ok(())
     })
@@ -144,6 +148,19 @@ fn calls(context: &Context, outcome: &mut Outcome) {
         ),
     ];
     table(context, outcome, "The strategy alone", "ns a token", TOKENS, contenders);
+}
+
+fn transducer_loop(context: &Context, outcome: &mut Outcome) -> Result<()> {
+    let loops = transducer::Loops::new(context)?;
+    let contender = |name: &'static str| Ok((name, loops.named(name)?));
+    let contenders = transducer::NAMES.into_iter().map(contender).collect::<Result<Vec<Contender<'_>>>>()?;
+    let (frames, tokens) = (loops.frames(), loops.tokens());
+    let title = format!("The loop of a transducer over {frames} frames, {tokens} tokens, network `commands`");
+    table(context, outcome, &title, "ns a frame", frames, contenders);
+    let title = "The loop of a transducer over a network without arithmetic";
+    let alone = transducer::without_arithmetic();
+    table(context, outcome, title, "ns a frame", transducer::LISTED_FRAMES, alone);
+    Ok(())
 }
 
 /// Values that a chain of steps works on.

@@ -39,10 +39,12 @@ mod sample;
 mod speech;
 mod table;
 mod timing;
+mod transducer;
 mod warming;
 mod wav;
 
 pub use context::{Context, Size};
 pub use experiment::{ALL, Experiment};
+pub use pin::on_core;
 pub use run::{Options, run, write};
 pub use table::{report_text, text};

@@ -38,15 +38,15 @@ pub struct Conversation {
 }
 
 /// Evenly spread numbers from 0 to 1, the same in every run (a 64-bit linear congruential generator).
-struct Spread(u64);
+pub(crate) struct Spread(pub(crate) u64);
 
 impl Spread {
-    fn next(&mut self) -> f64 {
+    pub(crate) fn next(&mut self) -> f64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as f64 / (1u64 << 31) as f64
     }
 
-    fn silence(&mut self, seconds: f64) -> impl Iterator<Item = i16> {
+    pub(crate) fn silence(&mut self, seconds: f64) -> impl Iterator<Item = i16> {
         let count = (seconds * f64::from(SAMPLE_RATE)) as usize;
         (0..count).map(|_| (self.next() * 9.0) as i16 - 4)
     }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use voxlane::{Engine, Event, StreamInput, StreamOptions, StreamOutput, Time};
+use voxlane::{Engine, Event, OpenError, Stream, StreamInput, StreamOptions, StreamOutput, Time};
 
 /// Samples in a block: 20 ms.
 const BLOCK: usize = SAMPLE_RATE as usize / 50;
@@ -40,6 +40,13 @@ pub struct Said {
     /// at which the audio was due.
     #[serde(default)]
     pub after_endpoint_ms: Option<f64>,
+    /// From when the newest audio that it reflects was due to its hand-over, in milliseconds, by the engine's own
+    /// account.
+    #[serde(default)]
+    pub total_ms: Option<f64>,
+    /// The tokens, where the system tells.
+    #[serde(default)]
+    pub tokens: Vec<u32>,
 }
 
 /// One stream's run.
@@ -64,7 +71,7 @@ pub fn run(engine: &Engine, conversations: &[&[i16]]) -> Result<Vec<Run>> {
     let count = conversations.len();
     let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
     for _ in 0..count {
-        let (input, output) = engine.open(StreamOptions::default())?.split();
+        let (input, output) = open(engine)?.split();
         inputs.push(input);
         outputs.push(output);
     }
@@ -83,6 +90,39 @@ pub fn run(engine: &Engine, conversations: &[&[i16]]) -> Result<Vec<Run>> {
         (run.held_back, run.lag) = (held_back, lag);
     }
     Ok(runs)
+}
+
+/// Pushes recordings as fast as they are taken, each in a stream of its own, one after the other.
+///
+/// # Errors
+/// If a stream cannot be opened or fails.
+pub fn run_fast(engine: &Engine, recordings: &[&[i16]]) -> Result<Vec<Run>> {
+    let one = |samples: &&[i16]| {
+        let (mut run, mut segment) = (Run::default(), None);
+        let begun = engine.now();
+        let mut stream = open(engine)?;
+        stream.push_wait(samples)?;
+        stream.finish()?;
+        while !stream.is_closed() {
+            let event = stream.next_timeout(PATIENCE).context("the engine says nothing any more")?;
+            take(&mut run, &mut segment, engine.now().since(begun).as_secs_f64(), event)?;
+        }
+        Ok(run)
+    };
+    recordings.iter().map(one).collect()
+}
+
+/// A stream, as soon as the lane has taken back the slot of the one before.
+fn open(engine: &Engine) -> Result<Stream> {
+    let begun = engine.now();
+    loop {
+        match engine.open(StreamOptions::default()) {
+            Err(OpenError::Saturated { .. }) if engine.now().since(begun) < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 type Fed = Vec<(u64, Vec<f64>)>;
@@ -196,6 +236,8 @@ fn take(run: &mut Run, open: &mut Option<u32>, at: f64, event: Event) -> Result<
         stable: said.stable.unwrap_or_default(),
         revised: said.revised,
         after_endpoint_ms: is_final.then_some(latency.total - latency.endpoint_wait),
+        total_ms: Some(latency.total),
+        tokens: said.tokens.iter().map(|token| token.id).collect(),
     });
     Ok(())
 }
