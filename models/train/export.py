@@ -1,7 +1,13 @@
-"""Writes the four files of a checkpoint: weights, tokens, statistics, configuration."""
+"""Writes the four files of a checkpoint: weights, tokens, statistics, configuration.
 
+Run as a program it makes of a checkpoint what is shipped, with weights of 16 bits:
+`export.py WORK/out ../assets`.
+"""
+
+import argparse
 import json
 import os
+import shutil
 
 import torch
 
@@ -36,3 +42,27 @@ def write_checkpoint(folder: str, state: dict, config: dict, mean: list, invstdd
     )
     atomically(os.path.join(folder, "commands.config.json"), text(config))
     atomically(os.path.join(folder, "commands.pt"), lambda path: torch.save(state, path))
+
+
+def ship(arguments) -> None:
+    """Copies a checkpoint with its weights as half-precision numbers."""
+    state = torch.load(os.path.join(arguments.source, "commands.pt"))
+    if arguments.blend:
+        other = torch.load(arguments.blend)["averaged"]
+        state = {name: torch.lerp(value, other[name], arguments.share) for name, value in state.items()}
+    state["joiner.linear.bias"][-1] -= arguments.blank_penalty  # the blank is the last symbol
+    state = {name: value.half() for name, value in state.items()}
+    for name in ("commands.model", "commands.stats.json", "commands.config.json"):
+        shutil.copyfile(os.path.join(arguments.source, name), os.path.join(arguments.folder, name))
+    path = os.path.join(arguments.folder, "commands.pt")
+    atomically(path, lambda path: torch.save(state, path))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("source")
+    parser.add_argument("folder")
+    parser.add_argument("--blend", help="a trainer's state whose averaged weights are mixed in")
+    parser.add_argument("--share", type=float, default=0.4, help="of the weights of `--blend`")
+    parser.add_argument("--blank-penalty", type=float, default=0.0, help="taken from the blank's logit")
+    ship(parser.parse_args())

@@ -26,16 +26,16 @@ UNSURE = -100
 # How often each kind of utterance is drawn. `shuffled` is made on the fly from recorded commands;
 # nothing of it is a command.
 SHARES = {
-    "real-order": 30,
-    "real-wake": 8,
-    "order": 9,
+    "real-order": 34,
+    "real-wake": 7,
+    "order": 11,
     "wake": 4,
-    "digit": 15,
+    "digit": 17,
     "digits": 13,
-    "letter": 6,
-    "letters": 5,
-    "ordinary": 26,
-    "shuffled": 4,
+    "letter": 4,
+    "letters": 3,
+    "ordinary": 32,
+    "shuffled": 6,
 }
 E = float(numpy.e)
 
@@ -184,9 +184,13 @@ class Mixer:
             power = power[:, low] * (1 - share) + power[:, low + 1] * share
         return power
 
-    def stream(self) -> tuple[numpy.ndarray, list[int], numpy.ndarray]:
+    def stream(self, hardness: float = 1.0) -> tuple[numpy.ndarray, list[int], numpy.ndarray]:
         """Unnormalized log-mel `(frames, 80)` of a stream, its tokens, and for each encoder frame
-        the token that roughly ends there: the blank, or `UNSURE` where a word begins."""
+        the token that roughly ends there: the blank, or `UNSURE` where a word begins.
+
+        `hardness` from 0 to 1 is how often rooms and loud noise are added, of how often they are
+        in the end.
+        """
         rng, frames = self.rng, self.frames
         canvas = numpy.zeros((frames, network.MELS), numpy.float32)
         tokens: list[int] = []
@@ -207,17 +211,17 @@ class Mixer:
                 cursor += len(power) + rng.randint(15, 130)
                 if cursor > frames - 40:
                     break
-        if rng.random() < 0.35:  # late reverberation: an exponential tail of powers
+        if rng.random() < 0.35 * hardness:  # late reverberation: an exponential tail of powers
             decay = 10 ** (-6 / (rng.uniform(0.15, 0.7) * 100))
             tail = scipy.signal.lfilter([0, 1], [1, -decay], canvas, axis=0).astype(numpy.float32)
             canvas = canvas + tail * rng.uniform(0.02, 0.25)
-        if rng.random() < 0.5:  # the microphone's and the room's filter
+        if rng.random() < 0.5 * hardness:  # the microphone's and the room's filter
             knots = numpy.array([rng.uniform(-0.7, 0.7) for _ in range(6)])
             shape = numpy.interp(numpy.arange(network.MELS), numpy.linspace(0, 79, 6), knots)
             canvas = canvas * (10**shape).astype(numpy.float32)
         kind = rng.random()
         if kind < 0.9:
-            decibels = rng.uniform(4, 30) if kind < 0.65 else rng.uniform(30, 60)
+            decibels = rng.uniform(4, 30) if kind < 0.65 * hardness else rng.uniform(30, 60)
             noise = rng.choice(self.noises)
             at = rng.randrange(len(noise) - frames)
             canvas = canvas + noise[at : at + frames] * 10 ** (-decibels / 10)

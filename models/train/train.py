@@ -26,8 +26,8 @@ import vocabulary
 class Streams(torch.utils.data.IterableDataset):
     """Batches of training streams, made in a worker process."""
 
-    def __init__(self, arguments, seed: int) -> None:
-        self.arguments, self.seed = arguments, seed
+    def __init__(self, arguments, seed: int, step: int = 0) -> None:
+        self.arguments, self.seed, self.step = arguments, seed, step
 
     def __iter__(self):
         torch.set_num_threads(1)
@@ -38,7 +38,9 @@ class Streams(torch.utils.data.IterableDataset):
         mixer = mixture.Mixer(shards, frames, seed, mixture.noise_bank())
         made = 0
         while True:
-            streams = [mixer.stream() for _ in range(self.arguments.batch)]
+            ramp = min(1.0, (self.step + made) / max(1, self.arguments.gentle))
+            hardness = self.arguments.hardness * ramp
+            streams = [mixer.stream(hardness) for _ in range(self.arguments.batch)]
             features = numpy.stack([stream[0] for stream in streams]).astype(numpy.float32)
             marks = torch.from_numpy(numpy.stack([stream[2] for stream in streams]))
             yield torch.from_numpy(features), [stream[1] for stream in streams], marks
@@ -120,15 +122,18 @@ def main() -> None:
     parser.add_argument("store")
     parser.add_argument("out", help="where the best checkpoint goes")
     evaluate.add_sets(parser)
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--resume", help="a checkpoint of this program, with its optimizer")
-    parser.add_argument("--batch", type=int, default=24)
-    parser.add_argument("--frames", type=int, default=480)
-    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--frames", type=int, default=720)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--delay-penalty", type=float, default=0.006)
-    parser.add_argument("--align-only", type=int, default=800, help="first steps on rough alignments alone")
-    parser.add_argument("--align", type=int, default=3500, help="first steps with rough alignments")
+    parser.add_argument("--gentle", type=int, default=3000, help="first steps with less noise and no masks")
+    parser.add_argument("--hardness", type=float, default=0.6, help="how often noise and rooms are added")
+    parser.add_argument("--masks", type=float, default=0.4, help="share of streams with masks after `--gentle`")
+    parser.add_argument("--ctc-only", type=int, default=3000, help="first steps without the RNN-T loss")
+    parser.add_argument("--align", type=int, default=1200, help="first steps with rough alignments")
     parser.add_argument("--evaluate", type=int, default=400)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
@@ -139,7 +144,7 @@ def main() -> None:
     model = network.Network(config, arguments.dropout)
     averaged = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=1e-3
+        model.parameters(), lr=arguments.rate, betas=(0.9, 0.98), weight_decay=1e-3, fused=True
     )
     step, best = 0, math.inf
     saved = os.path.join(arguments.out, "..", "trainer.pt")
@@ -155,7 +160,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)  # making the statistics set it to one
     print(f"{sum(p.numel() for p in model.parameters())} weights", flush=True)
     loader = torch.utils.data.DataLoader(
-        Streams(arguments, arguments.seed + step), batch_size=None, num_workers=1, prefetch_factor=3
+        Streams(arguments, arguments.seed + step, step), batch_size=None, num_workers=1, prefetch_factor=3
     )
     sets = None
     rng = random.Random(arguments.seed + step)
@@ -164,25 +169,24 @@ def main() -> None:
     sums = numpy.zeros(4)
     for features, targets, marks in loader:
         progress = step / arguments.steps
-        rate = arguments.rate * min(1.0, (step - first + 1) / 200)
+        rate = arguments.rate * min(1.0, (step - first + 1) / (60 if first else 200))
         rate *= 0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * progress))
         for group in optimizer.param_groups:
             group["lr"] = rate
         features = (features - mean) * invstddev
-        if step > 1000:
+        if step >= arguments.gentle:
             for row in features:
-                mixture.masked(row, rng)
+                if rng.random() < arguments.masks:
+                    mixture.masked(row, rng)
         model.train()
-        joint = step >= arguments.align_only
+        joint = step >= arguments.ctc_only
         # The alignment is rough: its weight fades out.
         trust = max(0.0, 1.0 - step / arguments.align)
         rnnt, ctc, cross = losses(
             model, features, targets, marks, config, arguments.delay_penalty, joint, trust > 0
         )
         # Without words to hold on to, both other losses first learn to say nothing.
-        loss = 20 * trust * cross
-        if joint:
-            loss = loss + rnnt + 0.3 * ctc
+        loss = 20 * trust * cross + (rnnt + 0.3 * ctc if joint else ctc)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 20.0)
