@@ -1,10 +1,14 @@
 //! Processes: their memory and their times.
 
-use anyhow::{Context as _, Result, ensure};
-use std::io::{Read, Seek};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use std::io::{self, Read, Seek};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use voxlane::host::{Root, system};
+
+/// How often the memory of a process is looked at: what it takes within its last moments is not seen.
+const WATCH_EVERY: Duration = Duration::from_millis(5);
 
 /// The resident memory of this process, if the system tells.
 pub fn resident_bytes() -> Option<u64> {
@@ -18,7 +22,7 @@ pub struct Ran {
     pub first_output: Option<Duration>,
     /// From its start to its end.
     pub wall: Duration,
-    /// The largest resident memory, in bytes.
+    /// The largest resident memory, in bytes; 0 where the system does not tell.
     pub peak_bytes: u64,
     /// What it wrote to standard output.
     pub output: String,
@@ -40,16 +44,17 @@ pub fn run(command: &mut Command) -> Result<Ran> {
     let mut output = Vec::new();
     let mut first_output = None;
     let mut block = [0; 4096];
-    loop {
-        let length = stdout.read(&mut block)?;
-        if length == 0 {
-            break;
+    let (ended, peak_bytes) = watched(child.id(), || {
+        loop {
+            let length = stdout.read(&mut block)?;
+            if length == 0 {
+                return Ok((child.wait()?.success(), begun.elapsed()));
+            }
+            first_output.get_or_insert_with(|| begun.elapsed());
+            output.extend_from_slice(&block[..length]);
         }
-        first_output.get_or_insert_with(|| begun.elapsed());
-        output.extend_from_slice(&block[..length]);
-    }
-    let (succeeded, peak_bytes) = wait(&mut child)?;
-    let wall = begun.elapsed();
+    });
+    let (succeeded, wall) = ended.map_err(|error: io::Error| anyhow!("{name}: {error}"))?;
     let mut messages = Vec::new();
     errors.rewind()?;
     errors.read_to_end(&mut messages)?;
@@ -58,24 +63,29 @@ pub fn run(command: &mut Command) -> Result<Ran> {
     Ok(Ran { first_output, wall, peak_bytes, output, messages })
 }
 
-/// Waits for a process; whether it succeeded, and the largest resident memory that it had.
-#[cfg(target_os = "linux")]
-fn wait(child: &mut std::process::Child) -> Result<(bool, u64)> {
-    let process = libc::pid_t::try_from(child.id())?;
-    let mut status = 0;
-    // SAFETY: rusage is plain numbers, for which all zeros are valid.
-    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
-    // SAFETY: both places are valid; the process is our child, and nobody else waits for it.
-    let waited = unsafe { libc::wait4(process, &mut status, 0, &mut usage) };
-    ensure!(waited == process, "a process that was started is not there");
-    // Linux counts in KiB.
-    Ok((libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, (usage.ru_maxrss as u64) << 10))
+/// The largest resident memory that a process has had so far; none when it has ended, or where the system does not
+/// tell. What `wait4` reports will not do: it begins with what the parent had when it started the process.
+fn peak_of(process: u32) -> Option<u64> {
+    let status = Root::system().read(&format!("/proc/{process}/status"))?;
+    system::meminfo(&status, "VmHWM").map(|kib| kib << 10)
 }
 
-/// Waits for a process; whether it succeeded. The memory is not known here.
-#[cfg(not(target_os = "linux"))]
-fn wait(child: &mut std::process::Child) -> Result<(bool, u64)> {
-    Ok((child.wait()?.success(), 0))
+/// Runs `work` while the memory of a process is watched; its largest resident memory as last seen, in bytes.
+fn watched<T>(process: u32, work: impl FnOnce() -> T) -> (T, u64) {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watcher = scope.spawn(|| {
+            let mut peak = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                peak = peak_of(process).unwrap_or(0).max(peak);
+                std::thread::sleep(WATCH_EVERY);
+            }
+            peak
+        });
+        let done = work();
+        is_over.store(true, Ordering::Relaxed);
+        (done, watcher.join().unwrap_or(0))
+    })
 }
 
 #[cfg(test)]
@@ -89,6 +99,14 @@ mod tests {
         assert!(ran.first_output.unwrap() <= ran.wall && ran.wall >= Duration::from_millis(50));
         assert!(cfg!(not(target_os = "linux")) || ran.peak_bytes > 0);
         assert!(run(Command::new("sh").arg("-c").arg(":")).unwrap().first_output.is_none());
+    }
+
+    #[test]
+    fn memory_is_that_of_the_program_alone() {
+        let ours = vec![1u8; 300 << 20];
+        let ran = run(Command::new("sleep").arg("0.05")).unwrap();
+        assert!(ran.peak_bytes < 100 << 20, "{}", ran.peak_bytes);
+        drop(ours);
     }
 
     #[test]
