@@ -65,7 +65,8 @@ fn a_hotword_changes_the_text_of_its_stream_alone_and_only_while_it_lasts() {
         first.push_wait(part).unwrap();
         second.push_wait(part).unwrap();
     }
-    (first.finish().unwrap(), second.finish().unwrap());
+    first.finish().unwrap();
+    second.finish().unwrap();
     let heard = finals(&drain(&mut first));
     assert!(heard[0].contains(&*WANTED), "{heard:?}");
     assert_eq!(finals(&drain(&mut second)), plain, "the other stream of the lane");

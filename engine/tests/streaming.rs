@@ -213,8 +213,11 @@ fn streams_whose_segments_end_by_blanks_are_as_alone() {
     }
 }
 
+/// Where a final begins and ends in seconds, and its tokens.
+type Place = (f64, f64, Vec<(u32, u32, u32)>);
+
 /// Each final's place and tokens.
-fn places(events: &[Event]) -> Vec<(f64, f64, Vec<(u32, u32, u32)>)> {
+fn places(events: &[Event]) -> Vec<Place> {
     finals(events).iter().map(|said| (said.start, said.end, ids(said))).collect()
 }
 
