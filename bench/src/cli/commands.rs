@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use hdrhistogram::Histogram;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use voxlane::Config;
 use voxlane::config::{DecodeKind, DetectorKind};
 use voxlane_bench::commands::accuracy::Recognizers;
 use voxlane_bench::commands::compute::BEAM;
@@ -78,9 +79,19 @@ pub struct Args {
     /// The detector of these streams: off, energy or silero
     #[arg(long, value_parser = detector, default_value = "off")]
     detector: DetectorKind,
+    /// How long the network may find nothing after text before a segment ends, in milliseconds; 0 is for ever
+    #[arg(long, default_value_t = 0)]
+    blank_ms: u16,
     /// Answer with the times of chunks for files named on standard input, and measure nothing else
     #[arg(long)]
     serve: bool,
+}
+
+impl Args {
+    fn with_blanks(&self, mut config: Config) -> Config {
+        config.endpoint.blank_ms = self.blank_ms;
+        config
+    }
 }
 
 fn detector(word: &str) -> Result<DetectorKind, String> {
@@ -140,7 +151,9 @@ struct Strategies<'a> {
 impl Strategies<'_> {
     /// Prints a line for each set.
     fn strategy<S: StreamStrategy<Heads>>(&mut self, name: &str, decode: DecodeKind) -> Result<()> {
-        let engine = self.commands.engine(decode, streams::config(streams::SLOTS, DetectorKind::Off))?;
+        let engine = self
+            .commands
+            .engine(decode, self.args.with_blanks(streams::config(streams::SLOTS, DetectorKind::Off)))?;
         let Commands { network, vocabulary, .. } = self.commands;
         let mut recognizers = Recognizers::<S>::new(engine, network, &**vocabulary);
         for (set, recordings) in self.sets {
@@ -172,7 +185,8 @@ fn false_finals(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Re
         if detector == DetectorKind::Silero {
             manager::fetch(DetectorKind::SILERO_MODEL)?;
         }
-        let engine = commands.engine(DecodeKind::Greedy, streams::config(streams::SLOTS, detector))?;
+        let engine = commands
+            .engine(DecodeKind::Greedy, args.with_blanks(streams::config(streams::SLOTS, detector)))?;
         for (name, recordings) in &sets {
             let found = false_finals::measure(&engine, recordings, args.pace)?;
             let cells = [
@@ -191,7 +205,7 @@ fn false_finals(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Re
 fn emission(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Result<()> {
     manager::fetch(DetectorKind::SILERO_MODEL)?;
     let clips = recording::split(&args.speech.join("commands"), "dev")?;
-    let config = streams::config(CONVERSATIONS, DetectorKind::Silero);
+    let config = args.with_blanks(streams::config(CONVERSATIONS, DetectorKind::Silero));
     let found = emission::measure(&commands.engine(DecodeKind::Greedy, config)?, &clips)?;
     writeln!(out, "milliseconds after the end of the last word, silero, greedy, in real time")?;
     line(&mut out, "", &["p50", "p90", "n"].map(String::from))?;
@@ -257,7 +271,7 @@ fn capacity(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Result
     line(&mut out, "", &[&heads[..], &within[..]].concat())?;
     let mut count = args.streams;
     loop {
-        let config = streams::config_on(args.core, count, args.detector)?;
+        let config = args.with_blanks(streams::config_on(args.core, count, args.detector)?);
         let load = capacity::load(&commands.engine(DecodeKind::Greedy, config)?, &whole.samples)?;
         let mut cells: Vec<String> =
             [0.5, 0.99, 1.0].map(|share| format!("{:.1}", capacity::rank(&load.delays, share))).to_vec();
