@@ -87,26 +87,32 @@ mod models {
             let (model, tokens) = commands::load(config.precision).map_err(model_error)?;
             return emformer(model, tokens, config);
         }
-        let files = files(&config.model)?;
-        match files.architecture() {
-            Architecture::Moonshine => moonshine(&files, config),
+        // What is asked for is judged before files are looked for.
+        let manager = Manager::new(Options::default()).map_err(model_error)?;
+        let architecture = manager.entry(&config.model).map_err(unknown_model)?.architecture;
+        let files = || manager.path(&config.model).map_err(unknown_model);
+        match architecture {
+            Architecture::Moonshine => moonshine(files, config),
             Architecture::EmformerRnnt => {
                 on_processor(config)?;
-                let (model, tokens) = packed(&files, config)?;
+                let (model, tokens) = packed(&files()?, config)?;
                 emformer(model, tokens, config)
             }
             Architecture::SileroVad => Err(EngineError::NoRecognizer { name: config.model.clone() }),
         }
     }
 
-    fn moonshine(files: &ModelFiles, config: &Config) -> Result<Start, EngineError> {
+    fn moonshine(
+        files: impl Fn() -> Result<ModelFiles, EngineError>,
+        config: &Config,
+    ) -> Result<Start, EngineError> {
         if config.decode != DecodeKind::Greedy {
             return Err(not_decodable(config, "it is decoded greedily"));
         }
         if config.backend != Backend::Cpu {
             return on_device(files, config);
         }
-        let (model, vocabulary): (Moonshine<AttentionVerified>, Tokenizer) = packed(files, config)?;
+        let (model, vocabulary): (Moonshine<AttentionVerified>, Tokenizer) = packed(&files()?, config)?;
         let (model, vocabulary) = (Arc::new(model), Arc::new(vocabulary));
         Ok(Box::new(|source| Engine::with_model(source, model, vocabulary)))
     }
@@ -161,10 +167,13 @@ mod models {
         ($(#[$built:meta] $backend:path, $fusion:literal => $burn:ty),+ $(,)?) => {
             /// Loads a Moonshine onto the devices that `config` names.
             #[cfg_attr(not(feature = "burn"), expect(unused_variables, reason = "no backend is built in"))]
-            fn on_device(files: &ModelFiles, config: &Config) -> Result<Start, EngineError> {
+            fn on_device(
+                files: impl Fn() -> Result<ModelFiles, EngineError>,
+                config: &Config,
+            ) -> Result<Start, EngineError> {
                 let (backend, fusion) = (config.backend, config.device.fusion);
                 match (backend, fusion) {
-                    $(#[$built] ($backend, $fusion) => load_on_burn::<$burn>(files, config),)+
+                    $(#[$built] ($backend, $fusion) => load_on_burn::<$burn>(&files()?, config),)+
                     _ => {
                         let features = if fusion { format!("{backend},fusion") } else { backend.to_string() };
                         Err(EngineError::NotBuilt { backend, fusion, features })
@@ -216,14 +225,13 @@ mod models {
         Ok(Box::new(|source| Engine::with_models(source, models, vocabulary)))
     }
 
-    fn files(name: &str) -> Result<ModelFiles, EngineError> {
-        let found = Manager::new(Options::default()).and_then(|manager| manager.path(name));
-        found.map_err(|error| match error {
+    fn unknown_model(error: ManagerError) -> EngineError {
+        match error {
             ManagerError::UnknownModel { name, known } => {
                 EngineError::UnknownModel { name, known: known.join(", ") }
             }
             error => model_error(error),
-        })
+        }
     }
 
     fn model_error(error: impl std::error::Error + Send + Sync + 'static) -> EngineError {
