@@ -78,7 +78,7 @@ fn segments_are_found_and_each_final_is_that_of_its_samples() {
 #[test]
 fn events_of_a_segment_come_in_order_and_its_stable_text_only_grows() {
     let engine = engine(live(1));
-    let events = run(&engine, &conversation(2), &[320]);
+    let events = support::follow(&engine, &conversation(2));
     let (mut open, mut stable) = (None, String::new());
     for event in &events {
         match event {

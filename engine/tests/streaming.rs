@@ -108,23 +108,26 @@ fn a_stream_says_what_the_network_says_of_the_whole() {
     let events = run(&engine, std::slice::from_ref(&audio), &[320]).remove(0);
     assert_eq!(finals(&events).len(), 1);
     assert!(check(&events, &audio) > 5);
-    assert!(events.iter().filter(|event| matches!(event, Event::Partial(_))).count() > 5);
+}
+
+#[test]
+fn text_comes_while_audio_does() {
+    let events = support::follow(&engine(support::config(1)), &conversation(3));
+    let mut said: Vec<_> = events
+        .iter()
+        .filter_map(|event| if let Event::Partial(said) = event { Some(ids(said)) } else { None })
+        .collect();
+    assert!(said.windows(2).all(|pair| pair[1].starts_with(&pair[0])));
+    said.dedup();
+    assert!(said.len() > 5, "{said:?}");
 }
 
 #[test]
 fn a_marker_is_answered_by_a_partial_that_may_say_nothing_new() {
-    let engine = engine(support::config(1));
-    let mut stream = engine.open(StreamOptions::default()).unwrap();
-    let (mut events, mut marks) = (Vec::new(), 0);
-    for part in conversation(3).chunks(8000) {
-        stream.push_wait(part).unwrap();
-        stream.mark().unwrap();
-        marks += 1;
-    }
-    stream.finish().unwrap();
-    events.extend(drain(&mut stream));
+    let audio = conversation(3);
+    let events = support::follow(&engine(support::config(1)), &audio);
     let is_marker = |event: &Event| matches!(event, Event::Marker { .. });
-    assert_eq!(events.iter().filter(|event| is_marker(event)).count(), marks);
+    assert_eq!(events.iter().filter(|event| is_marker(event)).count(), audio.len().div_ceil(8000));
     for pair in events.windows(2).filter(|pair| is_marker(&pair[1])) {
         let [before, _] = pair else { unreachable!() };
         assert!(matches!(before, Event::Partial(_) | Event::Final(_) | Event::Marker { .. }), "{before:?}");

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use voxlane::config::{LaneConfig, Source};
-use voxlane::{Config, Engine, Event, Stream, StreamOptions};
+use voxlane::{Config, Engine, Event, Stream, StreamError, StreamOptions};
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::checkpoint::{self, Statistics};
 use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
@@ -263,6 +263,28 @@ pub fn noise(samples: usize, seed: u32) -> Vec<i16> {
         (state >> 16) as i16
     };
     (0..samples).map(|_| next()).collect()
+}
+
+/// Pushes half a second at a time and is never more than a second ahead of the events: no partial is passed over
+/// because the machine is slow. All events up to the close.
+pub fn follow(engine: &Engine, audio: &[i16]) -> Vec<Event> {
+    let mut stream = open_soon(engine);
+    let (mut events, mut unanswered) = (Vec::new(), 0);
+    for part in audio.chunks(8000) {
+        stream.push_wait(part).unwrap();
+        while let Err(StreamError::Full) = stream.mark() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        unanswered += 1;
+        while unanswered > 2 {
+            let event = stream.next_timeout(Duration::from_secs(20)).expect("the marker is answered");
+            unanswered -= usize::from(matches!(event, Event::Marker { .. }));
+            events.push(event);
+        }
+    }
+    stream.finish().unwrap();
+    events.extend(drain(&mut stream));
+    events
 }
 
 /// Reads events until the stream is closed.
