@@ -44,6 +44,7 @@ fn manifest() -> Manifest {
         r#"
         [[model]]
         name = "toy"
+        architecture = "moonshine"
         description = "A toy"
         licence = "MIT"
         sample = "words.txt"
