@@ -80,6 +80,32 @@ fn every_strategy_decodes_commands_and_only_greedy_moonshine() {
 }
 
 #[test]
+fn hotwords_are_listened_for_and_bad_ones_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, sample) = (folder.path().join("phrases.txt"), path(&sample()));
+    let transcribe = |model: &str, decode: &str, with: bool| {
+        let mut args = vec!["transcribe", "--model", model, "--decode", decode, &sample];
+        let phrases = path(&file);
+        args.extend(with.then_some(["--hotwords", &phrases]).into_iter().flatten());
+        output(&mut command(&args))
+    };
+    std::fs::write(&file, "alexa nine\t20\n").unwrap();
+    for decode in ["greedy", "beam", "ctc-greedy", "ctc-beam"] {
+        assert!(!transcribe("commands", decode, false).out.contains("alexa nine"), "{decode}");
+        let said = transcribe("commands", decode, true);
+        assert!(said.out.contains("alexa nine"), "{decode}: {} {}", said.out, said.err);
+    }
+    let said = transcribe("moonshine-tiny", "greedy", true);
+    assert!(said.code == 2 && said.err.contains("cannot listen for hotwords"), "{}", said.err);
+    std::fs::write(&file, "tea\noat milk\tmuch\n").unwrap();
+    let said = transcribe("commands", "greedy", true);
+    assert!(said.code == 2 && said.err.contains("phrases.txt:2: the boost \"much\""), "{}", said.err);
+    std::fs::remove_file(&file).unwrap();
+    let said = transcribe("commands", "greedy", true);
+    assert!(said.code == 2 && said.err.contains("phrases.txt"), "{}", said.err);
+}
+
+#[test]
 fn an_imported_checkpoint_is_a_model_like_the_others() {
     let cache = tempfile::tempdir().unwrap();
     let (checkpoint, tokens) = (small("base-like.pt"), small("unigram.spm"));
