@@ -6,7 +6,7 @@ mod streaming;
 use proptest::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
-use streaming::{NETWORKS, Reference, distance, integers, network, reference, samples, weights};
+use streaming::{BASE, NETWORKS, Reference, distance, integers, network, reference, samples, weights};
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::checkpoint::{self, SentencePiece};
 use voxlane_models::decode::{
@@ -27,25 +27,27 @@ use voxlane_models::team::Team;
 
 #[test]
 fn features_are_torchaudios() {
-    for name in NETWORKS {
-        let model = network(name, Precision::F32);
-        let (mut front_end, mut span) = (model.front_end(1), model.span());
-        let samples = samples();
-        let mut faults = Faults::NONE;
-        front_end.push(0, &samples, &mut faults);
-        front_end.begin(0, samples.len(), Goal::Final);
-        assert_eq!(front_end.step(&mut span, &Budget::unlimited(), &mut faults), Progress::Done);
-        let expected = reference(name);
-        let expected = expected.get("features").unwrap();
-        let features = span.features();
-        // Every seventh frame is stored.
-        assert_eq!(expected.shape(), [features.count.div_ceil(7), 80]);
-        for (index, row) in expected.data().chunks_exact(80).enumerate() {
-            let difference = distance(features.row(index * 7, 80), row);
-            assert!(difference < 1e-4, "{name}, frame {}: {difference:e}", index * 7);
-        }
-        assert!(faults.is_none());
+    NETWORKS.into_iter().for_each(check_features);
+}
+
+fn check_features(name: &str) {
+    let model = network(name, Precision::F32);
+    let (mut front_end, mut span) = (model.front_end(1), model.span());
+    let samples = samples();
+    let mut faults = Faults::NONE;
+    front_end.push(0, &samples, &mut faults);
+    front_end.begin(0, samples.len(), Goal::Final);
+    assert_eq!(front_end.step(&mut span, &Budget::unlimited(), &mut faults), Progress::Done);
+    let expected = reference(name);
+    let expected = expected.get("features").unwrap();
+    let features = span.features();
+    // Every seventh frame is stored.
+    assert_eq!(expected.shape(), [features.count.div_ceil(7), 80]);
+    for (index, row) in expected.data().chunks_exact(80).enumerate() {
+        let difference = distance(features.row(index * 7, 80), row);
+        assert!(difference < 1e-4, "{name}, frame {}: {difference:e}", index * 7);
     }
+    assert!(faults.is_none());
 }
 
 #[test]
@@ -69,33 +71,37 @@ fn a_slot_that_was_reset_is_as_new() {
 
 #[test]
 fn frames_are_torchaudios() {
-    for name in NETWORKS {
-        let model = network(name, Precision::F32);
-        let (frames, tokens) = whole(&model, &samples());
-        let Reference { frames: expected, .. } = Reference::new(name);
-        assert_eq!(frames.len(), expected.len(), "{name}");
-        let difference = distance(&frames, &expected);
-        assert!(difference < 1e-4, "{name}: {difference:e}");
-        assert!(!tokens.is_empty());
-    }
+    NETWORKS.into_iter().for_each(check_frames);
+}
+
+fn check_frames(name: &str) {
+    let model = network(name, Precision::F32);
+    let (frames, tokens) = whole(&model, &samples());
+    let Reference { frames: expected, .. } = Reference::new(name);
+    assert_eq!(frames.len(), expected.len(), "{name}");
+    let difference = distance(&frames, &expected);
+    assert!(difference < 1e-4, "{name}: {difference:e}");
+    assert!(!tokens.is_empty());
 }
 
 #[test]
 fn greedy_tokens_are_those_of_the_plain_loop() {
-    for name in NETWORKS {
-        let model = network(name, Precision::F32);
-        let (_, tokens) = whole(&model, &samples());
-        let expected = reference(name);
-        let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
-        assert_eq!(ids, integers(&expected, "greedy_tokens"), "{name}");
-        let stride = model.config().frame_samples() as u32;
-        let frames: Vec<u32> = tokens.iter().map(|token| token.start / stride).collect();
-        assert_eq!(frames, integers(&expected, "greedy_frames"), "{name}");
-        let log_probs: Vec<f32> = tokens.iter().map(|token| token.log_prob).collect();
-        let difference = distance(&log_probs, expected.get("greedy_log_probs").unwrap().data());
-        assert!(difference < 1e-3, "{name}: {difference:e}");
-        assert!(tokens.iter().all(|token| token.end == token.start + stride));
-    }
+    NETWORKS.into_iter().for_each(check_greedy);
+}
+
+fn check_greedy(name: &str) {
+    let model = network(name, Precision::F32);
+    let (_, tokens) = whole(&model, &samples());
+    let expected = reference(name);
+    let ids: Vec<u32> = tokens.iter().map(|token| token.id).collect();
+    assert_eq!(ids, integers(&expected, "greedy_tokens"), "{name}");
+    let stride = model.config().frame_samples() as u32;
+    let frames: Vec<u32> = tokens.iter().map(|token| token.start / stride).collect();
+    assert_eq!(frames, integers(&expected, "greedy_frames"), "{name}");
+    let log_probs: Vec<f32> = tokens.iter().map(|token| token.log_prob).collect();
+    let difference = distance(&log_probs, expected.get("greedy_log_probs").unwrap().data());
+    assert!(difference < 1e-3, "{name}: {difference:e}");
+    assert!(tokens.iter().all(|token| token.end == token.start + stride));
 }
 
 #[test]
@@ -107,6 +113,25 @@ fn eight_bit_frames_are_close() {
         let size = exact.iter().map(|a| a.powi(2)).sum::<f32>();
         assert!(difference < 0.01 * size, "{name}: {difference} of {size}");
     }
+}
+
+/// 77 M weights, with audio as it comes.
+#[test]
+#[ignore = "wants `bench/peers/emformer_reference.py base target/emformer-base`; seconds in release"]
+fn the_base_configuration_is_torchaudios() {
+    for check in [check_features, check_frames, check_greedy, check_beam, check_ctc] {
+        check(BASE);
+    }
+    let (model, samples) = (network(BASE, Precision::F32), samples());
+    let mut stream = Stream::new(&model, 1);
+    for (index, chunk) in samples.chunks(1000).enumerate() {
+        stream.push(0, chunk);
+        if stream.front_end.is_ready(0) {
+            stream.look(0, index * 1000 + chunk.len(), Goal::Partial);
+        }
+    }
+    stream.look(0, samples.len(), Goal::Final);
+    assert!((stream.frames[0].clone(), stream.tokens(0)) == whole(&model, &samples));
 }
 
 /// Frames and tokens of `samples` as one segment at once.
@@ -379,25 +404,29 @@ fn same_hypotheses(name: &str, kind: &str, n_best: impl Fn(usize, &mut Vec<Token
 
 #[test]
 fn beams_find_the_hypotheses_of_the_plain_search() {
-    for name in NETWORKS {
-        let decoder = decoded::<TransducerBeam<4>>(name, None);
-        same_hypotheses(name, "beam", |rank, tokens| decoder.strategy().n_best(0, rank, tokens));
-        let mut best = Vec::new();
-        decoder.strategy().n_best(0, 0, &mut best);
-        let hypothesis = decoder.hypothesis(0);
-        assert_eq!((hypothesis.tokens(), hypothesis.stable()), (&best[..], best.len()));
-    }
+    NETWORKS.into_iter().for_each(check_beam);
+}
+
+fn check_beam(name: &str) {
+    let decoder = decoded::<TransducerBeam<4>>(name, None);
+    same_hypotheses(name, "beam", |rank, tokens| decoder.strategy().n_best(0, rank, tokens));
+    let mut best = Vec::new();
+    decoder.strategy().n_best(0, 0, &mut best);
+    let hypothesis = decoder.hypothesis(0);
+    assert_eq!((hypothesis.tokens(), hypothesis.stable()), (&best[..], best.len()));
 }
 
 #[test]
 fn ctc_finds_what_the_plain_loops_find() {
-    for name in NETWORKS {
-        let greedy = decoded::<CtcGreedy>(name, None);
-        let expected = integers(&reference(name), "ctc_greedy_tokens");
-        assert_eq!(ids(greedy.hypothesis(0).tokens()), expected, "{name}");
-        let beam = decoded::<CtcPrefixBeam<4>>(name, None);
-        same_hypotheses(name, "ctc_beam", |rank, tokens| beam.strategy().n_best(0, rank, tokens));
-    }
+    NETWORKS.into_iter().for_each(check_ctc);
+}
+
+fn check_ctc(name: &str) {
+    let greedy = decoded::<CtcGreedy>(name, None);
+    let expected = integers(&reference(name), "ctc_greedy_tokens");
+    assert_eq!(ids(greedy.hypothesis(0).tokens()), expected, "{name}");
+    let beam = decoded::<CtcPrefixBeam<4>>(name, None);
+    same_hypotheses(name, "ctc_beam", |rank, tokens| beam.strategy().n_best(0, rank, tokens));
 }
 
 fn phrase_is_raised<S: StreamStrategy<Heads>>(name: &str, phrase: [u32; 2]) {
