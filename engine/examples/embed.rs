@@ -1,6 +1,7 @@
 //! Transcribes a recording from inside a program: `cargo run --release --example embed -- CONFIG FILE`.
 #![allow(clippy::print_stdout, reason = "an example shows what it gets")]
 
+use std::time::Duration;
 use voxlane::audio::file::{Samples, read};
 use voxlane::{Config, Engine, Event, StreamOptions};
 
@@ -11,26 +12,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut stream =
         engine.open(StreamOptions { sample_rate: recording.sample_rate, ..StreamOptions::default() })?;
     // Any chunking gives the same text: here, chunks of odd sizes.
-    let sizes = [1, 37, 1023, 441, 160, 4096].into_iter().cycle();
-    let mut taken = 0;
-    for size in sizes {
+    let (mut taken, mut sizes) = (0, [1, 37, 1023, 441, 160, 4096].into_iter().cycle());
+    while let (true, Some(size)) = (taken < recording.samples.len(), sizes.next()) {
+        let chunk = taken..recording.samples.len().min(taken + size);
+        taken = chunk.end;
         match &recording.samples {
-            Samples::I16(samples) => stream.push_wait(&samples[taken..samples.len().min(taken + size)])?,
-            Samples::F32(samples) => stream.push_wait(&samples[taken..samples.len().min(taken + size)])?,
+            Samples::I16(samples) => stream.push_wait(&samples[chunk])?,
+            Samples::F32(samples) => stream.push_wait(&samples[chunk])?,
         }
-        taken += size;
-        if taken >= recording.samples.len() {
-            break;
-        }
+        // A stream whose events nobody reads is closed in the end.
+        std::iter::from_fn(|| stream.try_next()).for_each(show);
     }
     stream.finish()?;
     while !stream.is_closed() {
-        match stream.next_timeout(std::time::Duration::from_secs(1)) {
-            Some(Event::Final(said)) => println!("{:.2}-{:.2} s: {}", said.start, said.end, said.text),
-            Some(event) => println!("{event:?}"),
-            None => {}
-        }
+        stream.next_timeout(Duration::from_secs(1)).into_iter().for_each(show);
     }
-    engine.shutdown(std::time::Duration::from_secs(1));
+    engine.shutdown(Duration::from_secs(1));
     Ok(())
+}
+
+fn show(event: Event) {
+    match event {
+        Event::Final(said) => println!("{:.2}-{:.2} s: {}", said.start, said.end, said.text),
+        event => println!("{event:?}"),
+    }
 }

@@ -73,15 +73,42 @@ mod models {
     use voxlane_models::emformer::Emformer;
     use voxlane_models::emformer::heads::Heads;
     use voxlane_models::manager::{Architecture, Manager, ManagerError, ModelFiles, Options};
+    use voxlane_models::model::Model;
     use voxlane_models::moonshine::Moonshine;
     use voxlane_models::prepare::{Prepared, prepare};
     use voxlane_models::tokenizer::Tokenizer;
+    use voxlane_models::vocabulary::Vocabulary;
 
-    /// Starts an engine with a model that has been loaded.
-    type Start = Box<dyn FnOnce(Source) -> Result<Engine, EngineError>>;
+    type Check = dyn Fn(&Source) -> Result<(), EngineError>;
+    type Start = dyn FnOnce(Source) -> Result<Engine, EngineError>;
+
+    /// A model that has been loaded, with its type hidden.
+    pub(crate) struct Loaded {
+        /// Whether it can do what a configuration asks of it.
+        pub(crate) check: Box<Check>,
+        /// Starts an engine with it.
+        pub(crate) start: Box<Start>,
+    }
+
+    impl Loaded {
+        /// A model for each lane.
+        fn new<M: Model>(models: Vec<Arc<M>>, vocabulary: Arc<dyn Vocabulary>) -> Self {
+            let (its_models, its_vocabulary) = (models.clone(), Arc::clone(&vocabulary));
+            Loaded {
+                check: Box::new(move |source| Engine::check(source, &its_models, &its_vocabulary).map(drop)),
+                start: Box::new(|source| Engine::with_models(source, models, vocabulary)),
+            }
+        }
+
+        /// One for all lanes of `config`.
+        fn shared<M: Model>(model: M, vocabulary: Arc<dyn Vocabulary>, config: &Config) -> Self {
+            let model = Arc::new(model);
+            Loaded::new(vec![model; config.lanes.len()], vocabulary)
+        }
+    }
 
     /// Loads the model that `config` names.
-    pub(crate) fn load(config: &Config) -> Result<Start, EngineError> {
+    pub(crate) fn load(config: &Config) -> Result<Loaded, EngineError> {
         if config.model == commands::NAME {
             on_processor(config)?;
             let (model, tokens) = commands::load(config.precision).map_err(model_error)?;
@@ -105,7 +132,7 @@ mod models {
     fn moonshine(
         files: impl Fn() -> Result<ModelFiles, EngineError>,
         config: &Config,
-    ) -> Result<Start, EngineError> {
+    ) -> Result<Loaded, EngineError> {
         if config.decode != DecodeKind::Greedy {
             return Err(not_decodable(config, "it is decoded greedily"));
         }
@@ -113,8 +140,7 @@ mod models {
             return on_device(files, config);
         }
         let (model, vocabulary): (Moonshine<AttentionVerified>, Tokenizer) = packed(&files()?, config)?;
-        let (model, vocabulary) = (Arc::new(model), Arc::new(vocabulary));
-        Ok(Box::new(|source| Engine::with_model(source, model, vocabulary)))
+        Ok(Loaded::shared(model, Arc::new(vocabulary), config))
     }
 
     /// `word => strategy` for the transducers.
@@ -125,14 +151,13 @@ mod models {
                 model: Emformer,
                 tokens: SentencePiece,
                 config: &Config,
-            ) -> Result<Start, EngineError> {
+            ) -> Result<Loaded, EngineError> {
                 match config.decode {
                     $($word if <$strategy as StreamStrategy<Heads>>::NEEDS_CTC && !model.has_ctc() => {
                         Err(not_decodable(config, "it has no CTC head"))
                     })+
                     $($word => {
-                        let (model, tokens) = (Arc::new(model.decoded_by::<$strategy>()), Arc::new(tokens));
-                        Ok(Box::new(|source| Engine::with_model(source, model, tokens)))
+                        Ok(Loaded::shared(model.decoded_by::<$strategy>(), Arc::new(tokens), config))
                     })+
                 }
             }
@@ -170,7 +195,7 @@ mod models {
             fn on_device(
                 files: impl Fn() -> Result<ModelFiles, EngineError>,
                 config: &Config,
-            ) -> Result<Start, EngineError> {
+            ) -> Result<Loaded, EngineError> {
                 let (backend, fusion) = (config.backend, config.device.fusion);
                 match (backend, fusion) {
                     $(#[$built] ($backend, $fusion) => load_on_burn::<$burn>(&files()?, config),)+
@@ -203,7 +228,7 @@ mod models {
     fn load_on_burn<B: platform::Platform>(
         files: &ModelFiles,
         config: &Config,
-    ) -> Result<Start, EngineError> {
+    ) -> Result<Loaded, EngineError> {
         let (weights, vocabulary) = import_moonshine(files).map_err(model_error)?;
         platform::keep_tuning_in(&files.dir().join("tuning"));
         let mut devices = BTreeMap::new();
@@ -221,8 +246,7 @@ mod models {
             }
         }
         let models = config.lanes.iter().map(|lane| Arc::clone(&devices[&lane.device])).collect();
-        let vocabulary = Arc::new(vocabulary);
-        Ok(Box::new(|source| Engine::with_models(source, models, vocabulary)))
+        Ok(Loaded::new(models, Arc::new(vocabulary)))
     }
 
     fn unknown_model(error: ManagerError) -> EngineError {

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// How long a report waits for the stages.
 const REPORT_LIMIT: Duration = Duration::from_secs(1);
+/// What a longer deadline of a shutdown counts as: a time that every clock can add.
+pub(crate) const LONGEST_SHUTDOWN: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How often something that is waited for is looked at.
 const POLL: Duration = Duration::from_micros(500);
 
@@ -65,11 +67,9 @@ impl Supervisor {
                 }
                 Err(source) => {
                     for watched in &mut lanes {
-                        watched
-                            .lane
-                            .take()
-                            .into_iter()
-                            .for_each(|lane| end(lane, Instant::now() + REPORT_LIMIT));
+                        watched.lane.take().into_iter().for_each(|lane| {
+                            end(lane, Instant::now() + REPORT_LIMIT);
+                        });
                     }
                     return Err(EngineError::Lane { lane: number, source });
                 }
@@ -200,7 +200,7 @@ impl Supervisor {
     }
 
     fn shut_down(&mut self, deadline: Duration) -> ShutdownReport {
-        let limit = Instant::now() + deadline;
+        let limit = Instant::now() + deadline.min(LONGEST_SHUTDOWN);
         self.gates.iter().for_each(Gate::refuse);
         for gate in &*self.gates {
             let (slots, bell, present) = gate.present();
@@ -224,9 +224,10 @@ impl Supervisor {
     }
 }
 
-fn end(lane: Lane, limit: Instant) {
+/// Tells a lane to stop and joins its threads; how many did not end in time.
+pub(crate) fn end(lane: Lane, limit: Instant) -> usize {
     lane.stop();
-    join(lane, limit);
+    join(lane, limit)
 }
 
 /// Joins the threads of a lane that has been told to stop; how many did not end in time.

@@ -53,8 +53,9 @@ fn rounds(engine: &Engine, audio: &[i16], hotwords: &[Vec<Hotword>]) -> usize {
         let (mut stream, abandoned) = (open_soon(engine), open_soon(engine));
         for (i, part) in audio.chunks(777).enumerate() {
             stream.push_wait(part).unwrap();
-            if i % 20 == 0 {
-                stream.mark().unwrap();
+            // More and more at once: a slot that grows with what it is asked would be seen.
+            for _ in 0..if i % 20 == 0 { 1 + 8 * round } else { 0 } {
+                let _ = stream.mark();
             }
             if let (0, Some(phrases)) = (i % 7, hotwords.get(i / 7 % hotwords.len().max(1))) {
                 while matches!(stream.set_hotwords(phrases), Err(StreamError::Full)) {}

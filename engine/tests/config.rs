@@ -61,10 +61,24 @@ fn values_out_of_range_are_named() {
         ("[warm]\nduty = nan\n", "warm.duty"),
         ("[segment]\ncut_from_s = 30.0\n", "segment"),
         ("[segment]\ncut_by_s = nan\n", "segment"),
+        ("[supervise]\nwatchdog_ms = 20\n", "supervise.watchdog_ms"),
+        ("[supervise]\nwatchdog_ms = 400\n[[lane]]\nstep_us = 500000\n", "supervise.watchdog_ms"),
     ] {
         let error = parse(text).unwrap_err();
         assert!(matches!(&error, ConfigError::Value { field: named, .. } if *named == field), "{error}");
     }
+}
+
+#[test]
+fn a_configuration_made_by_a_program_is_checked_too() {
+    let mut source = Source::default();
+    source.config.segment.cut_by_s = 0.0;
+    let error = source.placement(&Topology::with_cores(2)).unwrap_err();
+    assert!(matches!(error, ConfigError::Value { field: "segment", .. }), "{error}");
+    source = Source::default();
+    source.config.lanes[0].step_us = 0;
+    let error = source.placement(&Topology::with_cores(2)).unwrap_err();
+    assert!(matches!(error, ConfigError::Value { field: "step_us", .. }), "{error}");
 }
 
 #[test]

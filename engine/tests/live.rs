@@ -155,6 +155,39 @@ fn a_slow_reader_loses_partials_and_no_final() {
 }
 
 #[test]
+fn a_slow_reader_gets_long_partials_whole_or_not_at_all() {
+    let mut config = Config { partial: PartialConfig { every_ms: 200 }, ..support::config(1) };
+    config.lanes[0].events = 32;
+    let engine = engine(config);
+    // Up to 140 tokens: partials of several frames.
+    let audio = noise(16_000 * 14, 8);
+    let all = expected(&audio);
+    // Where the ring is half full, a partial of three frames is at another of its frames each time.
+    for read_first in 0..4 {
+        let mut stream = support::open_soon(&engine);
+        let mut events = Vec::new();
+        for part in audio.chunks(3200) {
+            stream.push_wait(part).unwrap();
+            std::thread::sleep(Duration::from_millis(2));
+            if events.len() < read_first {
+                events.extend(stream.try_next());
+            }
+        }
+        stream.finish().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        events.extend(drain(&mut stream));
+        for event in &events {
+            if let Event::Partial(partial) = event {
+                let ids: Vec<u32> = partial.tokens.iter().map(|token| token.id).collect();
+                let samples = (partial.end * 16e3).round() as usize;
+                assert_eq!(ids, expected(&audio[..samples]));
+            }
+        }
+        assert_eq!(finals(&events), [&all[..]]);
+    }
+}
+
+#[test]
 fn a_stream_may_have_its_own_rules_but_not_another_detector() {
     let engine = engine(live(2));
     let audio = conversation(5);
@@ -242,4 +275,20 @@ fn events_come_as_a_stream_of_futures_to_the_last() {
     feeder.join().unwrap();
     assert_eq!(finals(&events), expected);
     assert!(matches!(events.last(), Some(Event::Closed { .. })));
+}
+
+#[test]
+fn dropping_the_future_events_of_a_quiet_stream_abandons_it() {
+    let engine = engine(live(1));
+    let (mut input, events) = support::open(&engine).into_events().unwrap();
+    input.push_wait(&[0i16; 320]).unwrap();
+    drop(events);
+    let begun = std::time::Instant::now();
+    while input.push(&[0i16; 1]).is_ok() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "nobody notices");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(matches!(input.push(&[0i16; 1]), Err(voxlane::StreamError::Abandoned)));
+    drop(input);
+    run(&engine, &[0; 320], &[320]);
 }

@@ -210,16 +210,20 @@ fn a_rate_that_cannot_be_resampled_is_refused_and_costs_no_slot() {
 #[test]
 fn a_client_that_does_not_read_is_closed_and_blocks_nobody() {
     let mut config = support::config(2);
-    config.lanes[0].events = 8;
+    config.lanes[0].events = 32;
     let engine = engine(config);
     let mut slow = open(&engine);
-    for _ in 0..40 {
-        slow.push_wait(&[7i16; 400]).unwrap();
-        while slow.end_segment().is_err() {
-            std::thread::yield_now();
+    let refused = loop {
+        let pushed = slow.push_wait(&[7i16; 400]).and_then(|()| match slow.end_segment() {
+            Err(StreamError::Full) => Ok(()),
+            ended => ended,
+        });
+        if let Err(error) = pushed {
+            break error;
         }
-    }
-    slow.finish().unwrap();
+    };
+    assert!(matches!(refused, StreamError::SlowClient), "{refused}");
+    assert!(matches!(slow.finish(), Err(StreamError::SlowClient)));
     let mut other = open(&engine);
     let audio = noise(4000, 7);
     other.push_wait(&audio).unwrap();

@@ -66,7 +66,7 @@ fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<
     let begun = Instant::now();
     let tried = match cores {
         // Another machine's cores cannot be pinned to here.
-        Some(_) => Engine::check_model(&source.config).map(|()| "loaded"),
+        Some(_) => Engine::check_model(source.clone()).map(|()| "loaded"),
         None => Engine::start(source.clone()).map(|engine| {
             engine.shutdown(SHUTDOWN_LIMIT);
             "loaded, every thread pinned and started"
@@ -75,7 +75,8 @@ fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<
     let model = &source.config.model;
     match tried {
         Ok(done) => writeln!(out, "model {model}: {done} in {:.2} s", begun.elapsed().as_secs_f64())?,
-        Err(EngineError::Model(error)) if is_missing(&*error) => {
+        Err(EngineError::Model(error) | EngineError::Detector(error)) if missing(&*error).is_some() => {
+            let model = missing(&*error).unwrap_or(model);
             writeln!(
                 out,
                 "model {model}: not in the cache, so not tried; `voxlane models fetch {model}` brings it"
@@ -87,8 +88,12 @@ fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<
     Ok(())
 }
 
-fn is_missing(error: &(dyn Error + Send + Sync + 'static)) -> bool {
-    matches!(manager_error(error), Some(ManagerError::Missing { .. }))
+/// The model that is not in the cache, if that is the error.
+fn missing<'a>(error: &'a (dyn Error + Send + Sync + 'static)) -> Option<&'a String> {
+    match manager_error(error) {
+        Some(ManagerError::Missing { model, .. }) => Some(model),
+        _ => None,
+    }
 }
 
 fn write_threads(placement: &Placement, out: &mut impl Write) -> std::io::Result<()> {

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use voxlane::EngineError;
 use voxlane::config::ConfigError;
+use voxlane::{EngineError, StreamError, StreamFault};
 use voxlane_models::manager::ManagerError;
 use voxlane_models::prepare::PrepareError;
 
@@ -31,6 +31,20 @@ pub enum Failure {
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// What was to be read is not there or is no audio.
+    #[error("{message}")]
+    Input {
+        /// What.
+        message: String,
+        /// What may help.
+        hint: &'static str,
+    },
+    /// A stream did not take audio.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// Something of a stream was lost; it has been told.
+    #[error(transparent)]
+    Lost(#[from] StreamFault),
     /// Some files could not be transcribed; each has been told.
     #[error("{failed} of {files} files could not be transcribed")]
     Files {
@@ -55,7 +69,10 @@ impl Failure {
     /// The exit code of the process.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Failure::Files { is_engine_fault: false, .. } => 1,
+            Failure::Files { is_engine_fault: false, .. } | Failure::Input { .. } => 1,
+            Failure::Stream(StreamError::NotFinite { .. } | StreamError::Amplitude { .. }) => 1,
+            // What a model is made from is input as any other.
+            Failure::Prepare(PrepareError::Checkpoint(_)) => 1,
             Failure::Usage { .. } | Failure::Config(_) => 2,
             Failure::Model(error) => model_exit_code(error),
             Failure::Prepare(PrepareError::NotPackable { .. }) => 2,
@@ -72,7 +89,11 @@ impl Failure {
             Failure::Engine(EngineError::Model(error) | EngineError::Detector(error)) => {
                 manager_error(&**error).map_or(3, model_exit_code)
             }
-            Failure::Engine(_) | Failure::Files { .. } | Failure::Output(_) => 4,
+            Failure::Engine(_)
+            | Failure::Stream(_)
+            | Failure::Lost(_)
+            | Failure::Files { .. }
+            | Failure::Output(_) => 4,
         }
     }
 
@@ -82,7 +103,12 @@ impl Failure {
             Failure::Usage { hint, .. } => Some(hint.clone()),
             Failure::Config(error) | Failure::Engine(EngineError::Config(error)) => Some(config_hint(error)),
             Failure::Model(error) => model_hint(error),
+            Failure::Input { hint, .. } => Some((*hint).into()),
             Failure::Prepare(PrepareError::NotPackable { .. }) => None,
+            Failure::Prepare(PrepareError::Checkpoint(_)) => Some(
+                "`voxlane models import --help` says which files there are; docs/streaming.md how they are made"
+                    .into(),
+            ),
             Failure::Prepare(_) => {
                 Some("`voxlane models pack NAME --precision FORMAT` writes the packed file anew".into())
             }
@@ -112,7 +138,7 @@ impl Failure {
                 Some("`voxlane doctor` lists the devices that each backend finds".into())
             }
             Failure::Engine(_) => Some("`voxlane doctor` says what this host allows".into()),
-            Failure::Files { is_engine_fault: true, .. } => {
+            Failure::Stream(_) | Failure::Lost(_) | Failure::Files { is_engine_fault: true, .. } => {
                 Some("VOXLANE_LOG=info shows what the engine did".into())
             }
             Failure::Files { .. } => Some("WAV, FLAC, MP3 and Ogg Vorbis files are read".into()),

@@ -136,11 +136,12 @@ impl Source {
         Located { file: self.file.clone(), line }
     }
 
-    /// Where every stage of every lane will run.
+    /// Where every stage of every lane will run, of a configuration whose values are all in range.
     ///
     /// # Errors
-    /// [`ConfigError::NoSuchCore`] or [`ConfigError::CoreNotAllowed`] naming the core and the line.
+    /// [`ConfigError::Value`] naming the field, [`ConfigError::NoSuchCore`] or [`ConfigError::CoreNotAllowed`] naming the core and the line.
     pub fn placement(&self, topology: &Topology) -> Result<Vec<Placement>, ConfigError> {
+        self.check_values()?;
         self.config.lanes.iter().map(|lane| Placement::of(self, lane, topology)).collect()
     }
 
@@ -182,6 +183,16 @@ impl Source {
                 format!("{from} to {by} s"),
                 "0 <= cut_from_s <= cut_by_s - 0.5, cut_by_s 1 to 3600",
             );
+        }
+        let watchdog = config.supervise.watchdog_ms;
+        if !(200..=600_000).contains(&watchdog) {
+            return refuse(None, "supervise.watchdog_ms", watchdog.to_string(), "200 to 600000");
+        }
+        // A thread shows that it lives once a round: at most five stages of a step each.
+        let round_ms = config.lanes.iter().map(|lane| lane.step_us).max().unwrap_or(0) * 5 / 1000;
+        if watchdog < 2 * round_ms {
+            let allowed = format!("with this step_us at least {}", 2 * round_ms);
+            return refuse(None, "supervise.watchdog_ms", watchdog.to_string(), &allowed);
         }
         if let Some((field, value, allowed)) = config.endpoint.fault() {
             return refuse(None, field, value, allowed);

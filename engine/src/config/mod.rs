@@ -122,7 +122,7 @@ pub struct LaneConfig {
     /// Time without work after which a thread that spins first goes on to yield or park, in microseconds.
     /// Default 50. Read by the lane's threads when `wait` is `yield` or `park`.
     pub spin_us: u64,
-    /// How long a stage works before the others of its thread get their turn, in microseconds. Default 500.
+    /// How long a stage works before the others of its thread get their turn, in microseconds. Default 200.
     /// Read by the lane's threads.
     pub step_us: u64,
     /// Audio that a stream may be ahead of the lane, in milliseconds. Default 2000. Read at start: the size
@@ -240,7 +240,7 @@ impl Default for SegmentConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct SuperviseConfig {
     /// A thread of a lane that shows no sign of life for this long is given up, in milliseconds. Default
-    /// 2000. It must be longer than the longest scheduling gap of the machine.
+    /// 2000, at least 200. It must be longer than the longest scheduling gap of the machine.
     pub watchdog_ms: u64,
     /// How often a lane is restarted before the engine reports itself degraded. Default 8.
     pub max_restarts: u32,
@@ -255,7 +255,7 @@ impl Default for SuperviseConfig {
 impl SuperviseConfig {
     /// The watchdog time.
     pub fn watchdog(&self) -> Duration {
-        Duration::from_millis(self.watchdog_ms.max(10))
+        Duration::from_millis(self.watchdog_ms)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::config::{Config, Placement};
 use crate::fault_plan::FaultPlan;
 use crate::frame::StageKind;
 use crate::slots::Slots;
+use crate::supervise;
 use crate::telemetry::recorder::Reader;
 use crate::voice::Voice;
 use crate::wait::Wait;
@@ -24,6 +25,9 @@ use voxlane_models::model::Model;
 
 /// How long a lane's threads may take to build their stages and run the first dummy pass.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long the threads of a lane that does not start may take to end; one that hangs is left to itself.
+const END_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why a lane cannot start.
 #[derive(Debug, Error)]
@@ -167,7 +171,7 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
             })
             .and_then(|()| plan.wait_until_warm(&wiring.feedback, &readiness, limit));
         if let Err(error) = outcome {
-            lane.end();
+            supervise::end(lane, Instant::now() + END_LIMIT);
             return Err(error);
         }
         Ok(lane)
@@ -260,15 +264,6 @@ impl Lane {
         for thread in &self.threads {
             thread.life.stop.store(true, Ordering::Release);
             thread.bell.ring();
-        }
-    }
-
-    /// Stops and joins every thread, however long that takes.
-    fn end(self) {
-        self.stop();
-        for thread in self.threads {
-            // A panic has been reported by the thread itself.
-            let _ = thread.handle.join();
         }
     }
 }

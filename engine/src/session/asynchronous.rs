@@ -9,11 +9,15 @@ use futures_core::Stream as FuturesStream;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 /// Events that may wait between the dispatcher and the task.
 const EVENTS_AHEAD: usize = 16;
 
-/// The events of one stream; ends after [`Event::Closed`]. Dropping it abandons the stream.
+/// How often a dispatcher without events looks whether anybody waits for them.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// The events of one stream; ends after [`Event::Closed`]. Dropping it abandons the stream, within 100 ms.
 pub struct EventStream {
     events: Receiver<Event>,
     waker: Arc<Mutex<Option<Waker>>>,
@@ -35,7 +39,10 @@ impl Stream {
                 waker.into_iter().for_each(Waker::wake);
             };
             while !output.is_closed() {
-                let Some(event) = output.next_timeout(std::time::Duration::from_millis(100)) else {
+                let Some(event) = output.next_timeout(LOOK_AGAIN) else {
+                    if Arc::strong_count(&its_waker) == 1 {
+                        return; // the task has dropped its side
+                    }
                     continue;
                 };
                 if sender.send(event).is_err() {

@@ -1,6 +1,6 @@
 //! The engine: lanes, their supervisor, and the streams they serve.
 
-use super::gate::Gate;
+use super::gate::{Admission, Gate};
 use super::hotwords::HotwordCompiler;
 use super::{EngineError, LaneState, OpenError, Stream, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
@@ -12,7 +12,7 @@ use crate::config::{
 use crate::fault_plan::FaultPlan;
 use crate::lane::LanePlan;
 use crate::registry;
-use crate::supervise::{Command, Supervisor};
+use crate::supervise::{Command, LONGEST_SHUTDOWN, Supervisor};
 use crate::telemetry::Report;
 use crate::voice::Voice;
 use crossbeam_channel::{Sender, bounded};
@@ -23,6 +23,9 @@ use std::time::Duration;
 use voxlane_models::decode::Hotwords;
 use voxlane_models::model::Model;
 use voxlane_models::vocabulary::Vocabulary;
+
+/// How long threads may take to end after a shutdown's deadline.
+const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long dropping an engine waits for what is open.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
@@ -88,19 +91,19 @@ impl Engine {
     #[cfg(feature = "fetch")]
     pub fn start(config: impl Into<Source>) -> Result<Self, EngineError> {
         let source = config.into();
-        registry::load(&source.config)?(source)
+        (registry::load(&source.config)?.start)(source)
     }
 
     /// Loads the model and the detector that a configuration names and lets them go again: whether
-    /// [`start`](Self::start) would find it whole.
+    /// [`start`](Self::start) would find them whole, and fit for all that the configuration asks of them.
     ///
     /// # Errors
-    /// [`EngineError::UnknownModel`], or [`EngineError::Model`] or [`EngineError::Detector`] if the files are
-    /// missing or damaged.
+    /// As for [`start`](Self::start), but for those that come of cores and threads.
     #[cfg(feature = "fetch")]
-    pub fn check_model(config: &Config) -> Result<(), EngineError> {
-        registry::voice(config.endpoint.detector)?;
-        registry::load(config).map(drop)
+    pub fn check_model(config: impl Into<Source>) -> Result<(), EngineError> {
+        let source = config.into();
+        (registry::load(&source.config)?.check)(&source)?;
+        registry::voice(source.config.endpoint.detector).map(drop)
     }
 
     /// Starts an engine with a model that is at hand. Returns when every thread is pinned, built and, unless
@@ -125,20 +128,10 @@ impl Engine {
         vocabulary: Arc<dyn Vocabulary>,
     ) -> Result<Self, EngineError> {
         let is_streaming = models.iter().all(|model| model.is_streaming());
-        if source.config.endpoint.blank_ms > 0 && !is_streaming {
-            let (at, value) = (source.locate(None), source.config.endpoint.blank_ms.to_string());
-            let message = BLANK_ALLOWED.to_owned();
-            return Err(ConfigError::Value { at, field: BLANK_FIELD, value, message }.into());
-        }
         let placements = source.placement(&Topology::of_host())?;
+        let (compiler, hotwords) = Self::check(&source, &models, &vocabulary)?;
         let voice = registry::voice(source.config.endpoint.detector)?;
         let config = Arc::new(source.config);
-        let takes_hotwords = models.iter().all(|model| model.takes_hotwords());
-        let compiler = HotwordCompiler {
-            vocabulary: takes_hotwords.then(|| Arc::clone(&vocabulary)),
-            cap: config.hotword_cap,
-        };
-        let hotwords = compiler.compile(&config.hotwords)?;
         let clock = Clock::new();
         let faults = Arc::new(fault_plan(&config));
         let factories = placements
@@ -180,6 +173,25 @@ impl Engine {
         })
     }
 
+    /// Whether the models can do what a configuration asks of them, and what its hotwords are to them.
+    pub(crate) fn check<M: Model>(
+        source: &Source,
+        models: &[Arc<M>],
+        vocabulary: &Arc<dyn Vocabulary>,
+    ) -> Result<(HotwordCompiler, Option<Arc<Hotwords>>), EngineError> {
+        let config = &source.config;
+        if config.endpoint.blank_ms > 0 && !models.iter().all(|model| model.is_streaming()) {
+            let (at, value) = (source.locate(None), config.endpoint.blank_ms.to_string());
+            let message = BLANK_ALLOWED.to_owned();
+            return Err(ConfigError::Value { at, field: BLANK_FIELD, value, message }.into());
+        }
+        let takes_hotwords = models.iter().all(|model| model.takes_hotwords());
+        let vocabulary = takes_hotwords.then(|| Arc::clone(vocabulary));
+        let compiler = HotwordCompiler { vocabulary, cap: config.hotword_cap };
+        let hotwords = compiler.compile(&config.hotwords)?;
+        Ok((compiler, hotwords))
+    }
+
     /// Opens a stream in the lane with the most free slots.
     ///
     /// # Errors
@@ -206,9 +218,7 @@ impl Engine {
             Some(phrases) => self.compiler.compile(phrases).map_err(StreamError::from)?,
             None => self.hotwords.clone(),
         };
-        let gate = self.gates.iter().max_by_key(|gate| gate.vacancies());
-        let admission = gate.and_then(|gate| gate.admit(ENGINE_RATE_HZ));
-        let admission = admission.ok_or(OpenError::Saturated { slots: self.slots })?;
+        let admission = self.admit().ok_or(OpenError::Saturated { slots: self.slots })?;
         let number = self.streams.fetch_add(1, Ordering::Relaxed);
         let vocabulary = Arc::clone(&self.vocabulary);
         let (clock, compiler) = (self.clock.clone(), self.compiler.clone());
@@ -217,6 +227,12 @@ impl Engine {
             stream.listen_for(hotwords)?;
         }
         Ok(stream)
+    }
+
+    /// A slot of the lane with the most free ones; of another, where somebody else was faster.
+    fn admit(&self) -> Option<Admission> {
+        let best = self.gates.iter().max_by_key(|gate| gate.vacancies())?;
+        best.admit(ENGINE_RATE_HZ).or_else(|| self.gates.iter().find_map(|gate| gate.admit(ENGINE_RATE_HZ)))
     }
 
     /// The present by the engine's clock, for [`Stream::push_at`].
@@ -230,14 +246,16 @@ impl Engine {
     }
 
     /// What the stages have measured since the engine started. Waits for every stage to hand its histograms
-    /// over, at most one second.
+    /// over, at most one second, and before that for a lane that is being restarted, which may take a minute.
     pub fn report(&self) -> Report {
         let (reply, answer) = bounded(1);
         let asked = self.commands.send(Command::Report(reply)).is_ok();
         if asked { answer.recv().unwrap_or_default() } else { Report::default() }
     }
 
-    /// Lets no further stream in, decodes what has been pushed, and ends every thread; all within `deadline`.
+    /// Lets no further stream in, decodes what has been pushed, and ends every thread; all within `deadline`, and a
+    /// second for threads to end. If a lane is just being restarted then, its supervisor is given up and counted
+    /// as an abandoned thread: it ends the lane when that has started.
     pub fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         self.end(deadline)
     }
@@ -245,10 +263,16 @@ impl Engine {
     fn end(&mut self, deadline: Duration) -> ShutdownReport {
         let Some(supervisor) = self.supervisor.take() else { return ShutdownReport::default() };
         let (reply, answer) = bounded(1);
-        let asked = self.commands.send(Command::Shutdown { deadline, reply }).is_ok();
-        let report = if asked { answer.recv().unwrap_or_default() } else { ShutdownReport::default() };
-        // The supervisor ends right after its answer.
-        let _ = supervisor.join();
+        let deadline = deadline.min(LONGEST_SHUTDOWN);
+        let asked = self.commands.try_send(Command::Shutdown { deadline, reply }).is_ok();
+        let answer = asked.then(|| answer.recv_timeout(deadline + END_LIMIT).ok()).flatten();
+        if answer.is_some() || supervisor.is_finished() {
+            // It ends right after its answer.
+            let _ = supervisor.join();
+        }
+        let cut_streams = || self.gates.iter().map(|gate| gate.present().2.len()).sum();
+        let report =
+            answer.unwrap_or_else(|| ShutdownReport { cut_streams: cut_streams(), abandoned_threads: 1 });
         self.gates.iter().for_each(|gate| gate.close(LaneState::Stopped));
         report
     }

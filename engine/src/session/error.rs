@@ -149,6 +149,13 @@ pub enum StreamError {
     /// The stream has been finished.
     #[error("the stream has been finished")]
     Finished,
+    /// The client left too many events unread, and the stream was closed. Opening a new one, and reading its
+    /// events while pushing, helps.
+    #[error("the client left too many events unread and the stream was closed; read events while pushing")]
+    SlowClient,
+    /// The side that gives events was dropped: nobody would read what comes of it.
+    #[error("the stream was abandoned: its events are no longer read")]
+    Abandoned,
     /// The lane failed and was restarted. Opening a new stream helps.
     #[error("the lane failed and was restarted; open a new stream")]
     LaneFailed,

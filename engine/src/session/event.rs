@@ -8,7 +8,7 @@ use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::vocabulary::Vocabulary;
 
-/// An event of a stream. As JSON it has the form of the design: `type`, `stream`, and the fields that apply.
+/// An event of a stream. As JSON it is an object of `type`, `stream` and the fields that apply: `docs/live.md` has them all.
 ///
 /// Events come in order. A segment opens once and closes once, at most one is open. A final never changes
 /// and is a pure function of its segment's samples.
@@ -117,7 +117,8 @@ pub struct Word {
 /// Where a result's time went, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Latency {
-    /// From the capture of the newest sample it reflects to its hand-over.
+    /// Of a partial: from the capture of the newest sample it reflects to its hand-over. Of a final: from the capture
+    /// of the last sample of speech to its hand-over.
     pub total: f64,
     /// Of that, waiting for a stage's attention.
     pub queue: f64,
@@ -132,11 +133,12 @@ pub struct Latency {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StreamFault {
-    /// Two seconds of digital silence: the microphone is dead or muted. The stream goes on.
+    /// Two seconds of digital silence: the microphone is dead or muted. The stream goes on. Noticed where a
+    /// detector listens.
     #[error("nothing but digital silence arrives; the stream goes on")]
     NoAudio,
     /// One sample in a hundred of a second is at full scale: the input is turned up too far. The stream goes
-    /// on.
+    /// on. Noticed where a detector listens.
     #[error("the audio is clipped; the stream goes on")]
     Clipping,
     /// A network's output was not finite: the segment has no text. The stream goes on.

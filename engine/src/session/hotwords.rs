@@ -31,7 +31,7 @@ pub enum HotwordError {
 
 /// Makes sets of hotwords for the streams of one engine.
 #[derive(Clone)]
-pub(super) struct HotwordCompiler {
+pub(crate) struct HotwordCompiler {
     /// Nothing if the model does not listen.
     pub(super) vocabulary: Option<Arc<dyn Vocabulary>>,
     /// The most that a segment can earn.

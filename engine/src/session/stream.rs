@@ -255,8 +255,9 @@ impl StreamInput {
     ///
     /// # Errors
     /// [`StreamError::NotFinite`] or [`StreamError::Amplitude`] name the first bad sample, and nothing has
-    /// been taken; [`StreamError::Finished`] after [`finish`](Self::finish); [`StreamError::LaneFailed`] or
-    /// [`StreamError::ShutDown`] when nobody listens any more.
+    /// been taken; [`StreamError::Finished`] after [`finish`](Self::finish); [`StreamError::SlowClient`],
+    /// [`StreamError::Abandoned`], [`StreamError::LaneFailed`] or [`StreamError::ShutDown`] when the stream is
+    /// closed or nobody listens any more.
     pub fn push<S: Sample>(&mut self, samples: &[S]) -> Result<usize, StreamError> {
         let now = self.clock.now();
         self.push_at(samples, now)
@@ -358,7 +359,7 @@ impl StreamInput {
     /// samples of a resampled stream, at most as long as the lane takes to make it.
     ///
     /// # Errors
-    /// [`StreamError::LaneFailed`] or [`StreamError::ShutDown`] when nobody listens any more.
+    /// As for [`push`](Self::push), of those that say that the stream is closed or nobody listens any more.
     pub fn finish(&mut self) -> Result<(), StreamError> {
         if self.writer.is_finished() {
             return Ok(());
@@ -397,7 +398,10 @@ impl StreamInput {
         if self.writer.is_finished() {
             return Err(StreamError::Finished);
         }
+        let Shared { slots, slot, generation, .. } = &*self.shared;
         match self.shared.status.get() {
+            LaneState::Running if slots.is_overrun(*slot, *generation) => Err(StreamError::SlowClient),
+            LaneState::Running if slots.abandoned(*slot) >= *generation => Err(StreamError::Abandoned),
             LaneState::Running => Ok(()),
             LaneState::Failed => Err(StreamError::LaneFailed),
             LaneState::Stopped => Err(StreamError::ShutDown),
@@ -450,10 +454,11 @@ impl StreamOutput {
 
     /// The next event, waiting for it for `limit` at most.
     pub fn next_timeout(&mut self, limit: Duration) -> Option<Event> {
-        let end = Instant::now() + limit;
+        // None: later than there are times.
+        let end = Instant::now().checked_add(limit);
         loop {
             let event = self.try_next();
-            let left = end.saturating_duration_since(Instant::now());
+            let left = end.map_or(limit, |end| end.saturating_duration_since(Instant::now()));
             if event.is_some() || left.is_zero() || self.is_closed() {
                 return event;
             }

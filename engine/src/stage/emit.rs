@@ -21,19 +21,26 @@ pub(crate) struct EmitPorts {
     pub(crate) feedback: Arc<WarmFeedback>,
 }
 
+/// What becomes of a partial: all of its frames or none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    HandedOver,
+    LeftOut,
+}
+
 /// See the module.
 pub(crate) struct Emit {
     ports: EmitPorts,
-    /// Slots whose partial is being left out, frame by frame.
-    skipping: Vec<bool>,
+    /// What has been decided about each slot's partial of several frames, of which more are to come.
+    decided: Vec<Option<Fate>>,
     meter: Meter,
     refused: u64,
 }
 
 impl Emit {
     pub(crate) fn new(ports: EmitPorts, meter: Meter) -> Self {
-        let skipping = vec![false; ports.outputs.len()];
-        Emit { ports, skipping, meter, refused: 0 }
+        let decided = vec![None; ports.outputs.len()];
+        Emit { ports, decided, meter, refused: 0 }
     }
 
     fn emit(&mut self, frame: &TokensFrame) {
@@ -51,6 +58,7 @@ impl Emit {
             self.hand_over(frame);
         }
         if header.flags.has(Flags::LAST) || header.flags.has(Flags::ABORT) {
+            self.decided[slot] = None;
             self.ports.slots.close(slot, generation);
         }
         let mut header = header;
@@ -60,19 +68,22 @@ impl Emit {
     }
 
     /// Whether a partial is left out because its client has fallen behind: a later partial or the final says
-    /// all that it says. Finals and notices have the other half of the ring.
+    /// all that it says. Finals and notices have the other half of the ring. Decided at its first frame: half a
+    /// partial would be read as the beginning of the next result.
     fn is_superseded(&mut self, header: &Header) -> bool {
         if !header.flags.has(Flags::PARTIAL) {
             return false;
         }
         let slot = header.slot as usize;
         let output = &mut self.ports.outputs[slot];
-        let skips = self.skipping[slot] || output.vacant() < output.capacity() / 2;
-        self.skipping[slot] = skips && header.flags.has(Flags::CONTINUED);
-        if skips {
+        let is_behind = output.vacant() < output.capacity() / 2;
+        let first = if is_behind { Fate::LeftOut } else { Fate::HandedOver };
+        let fate = self.decided[slot].unwrap_or(first);
+        self.decided[slot] = header.flags.has(Flags::CONTINUED).then_some(fate);
+        if fate == Fate::LeftOut {
             self.ports.slots.leave_out(slot);
         }
-        skips
+        fate == Fate::LeftOut
     }
 
     /// Writes the event where its client reads it. A client that has let its ring fill up loses the stream,

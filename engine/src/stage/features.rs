@@ -60,7 +60,6 @@ struct Pass<S> {
     is_done: bool,
 }
 
-#[derive(Clone)]
 struct SlotState {
     generation: u32,
     faults: Faults,
@@ -86,7 +85,8 @@ impl<F: FrontEnd> Features<F> {
         meter: Meter,
     ) -> Self {
         let (input, output, returned) = ports;
-        let state = SlotState {
+        // Made one by one: a clone of an empty vector has no room.
+        let state = |_| SlotState {
             generation: 0,
             faults: Faults::NONE,
             samples: 0,
@@ -108,7 +108,7 @@ impl<F: FrontEnd> Features<F> {
             pass: None,
             partial: None,
             next_slot: 0,
-            slots: vec![state; slots],
+            slots: (0..slots).map(state).collect(),
             meter,
         }
     }

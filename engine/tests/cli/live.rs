@@ -124,7 +124,8 @@ fn wrong_input_is_named() {
         (&["live", "--silence-ms", "5"], "silence_ms"),
     ] {
         let said = run(args);
-        assert_eq!(said.code, 2, "{}", said.err);
+        // A recording that cannot be read is bad input, the others are wrong usage.
+        assert_eq!(said.code, if words.contains(".wav") { 1 } else { 2 }, "{}", said.err);
         assert!(said.err.starts_with("error: ") && said.err.contains(words), "{}", said.err);
     }
     let folder = tempfile::tempdir().unwrap();

@@ -131,8 +131,11 @@ fn an_imported_checkpoint_is_a_model_like_the_others() {
     for name in ["commands", "moonshine-tiny", "../mine"] {
         assert_ne!(import(name, &tokens).code, 0, "{name}");
     }
+    let said = import("other", "no/such.spm");
+    assert_eq!(said.code, 1);
+    assert!(said.err.contains("no/such.spm") && said.err.contains("models import --help"), "{}", said.err);
     let said = import("other", &config);
-    assert_eq!(said.code, 3);
+    assert_eq!(said.code, 1);
     assert!(said.err.contains("SentencePiece"), "{}", said.err);
     let said =
         output(&mut with_cache(cache.path(), &["transcribe", "--model", "other", "--offline", &sample]));

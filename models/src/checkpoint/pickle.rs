@@ -36,18 +36,54 @@ pub(super) struct TensorValue {
     pub strides: Vec<usize>,
 }
 
-/// Deeper nesting than any state dict has.
+/// More values at once than any state dict has.
 const MAX_STACK: usize = 1 << 20;
+/// Deeper nesting than any state dict has.
+const MAX_DEPTH: usize = 32;
+/// More than all values together that any state dict stores and recalls: in nodes and bytes of text.
+const MAX_COPIED: usize = 1 << 22;
 
 /// Runs the program.
 pub(super) fn load(bytes: &[u8]) -> Result<Value, Problem> {
-    let mut machine = Machine { rest: bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new() };
+    let mut machine =
+        Machine { rest: bytes, stack: Vec::new(), marks: Vec::new(), memo: HashMap::new(), copied: 0 };
     loop {
         if let Some(value) = machine.step()? {
             return Ok(value);
         }
         if machine.stack.len() > MAX_STACK {
-            return Err(Problem::damaged("the pickle nests without end"));
+            return Err(endless());
+        }
+    }
+}
+
+impl Value {
+    /// Nodes and bytes of text.
+    fn size(&self) -> usize {
+        match self {
+            Value::Text(text) => 1 + text.len(),
+            Value::Tuple(items) | Value::List(items) => 1 + items.iter().map(Value::size).sum::<usize>(),
+            Value::Dict(pairs) => {
+                1 + pairs.iter().map(|(key, value)| key.size() + value.size()).sum::<usize>()
+            }
+            Value::Global(module, name) => 1 + module.len() + name.len(),
+            Value::Storage { element, key } => 1 + element.len() + key.len(),
+            Value::Tensor(tensor) => 1 + tensor.element.len() + tensor.key.len() + 2 * tensor.shape.len(),
+            Value::Other | Value::Int(_) => 1,
+        }
+    }
+
+    /// Whether no more than `depth` containers lie within each other.
+    fn is_within(&self, depth: usize) -> bool {
+        match self {
+            Value::Tuple(items) | Value::List(items) => {
+                depth > 0 && items.iter().all(|item| item.is_within(depth - 1))
+            }
+            Value::Dict(pairs) => {
+                depth > 0
+                    && pairs.iter().all(|(key, value)| key.is_within(depth - 1) && value.is_within(depth - 1))
+            }
+            _ => true,
         }
     }
 }
@@ -57,6 +93,8 @@ struct Machine<'a> {
     stack: Vec<Value>,
     marks: Vec<usize>,
     memo: HashMap<usize, Value>,
+    /// The size of all that was copied to the memo and from it.
+    copied: usize,
 }
 
 impl<'a> Machine<'a> {
@@ -89,7 +127,7 @@ impl<'a> Machine<'a> {
             b')' => self.stack.push(Value::Tuple(Vec::new())),
             b't' => {
                 let items = self.since_mark()?;
-                self.stack.push(Value::Tuple(items));
+                self.wrap(items)?;
             }
             0x85 => self.tuple(1)?,
             0x86 => self.tuple(2)?,
@@ -104,19 +142,26 @@ impl<'a> Machine<'a> {
             b's' => {
                 let value = self.pop()?;
                 let key = self.pop()?;
+                shallow(&[&key, &value])?;
                 self.dict()?.push((key, value));
             }
             b'u' => {
                 let items = self.since_mark()?;
-                let pairs = items.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone()));
-                self.dict()?.extend(pairs);
+                shallow(&items.iter().collect::<Vec<_>>())?;
+                let mut items = items.into_iter();
+                let dict = self.dict()?;
+                while let (Some(key), Some(value)) = (items.next(), items.next()) {
+                    dict.push((key, value));
+                }
             }
             b'a' => {
                 let item = self.pop()?;
+                shallow(&[&item])?;
                 self.list()?.push(item);
             }
             b'e' => {
                 let items = self.since_mark()?;
+                shallow(&items.iter().collect::<Vec<_>>())?;
                 self.list()?.extend(items);
             }
             // Attributes of an object, such as the version marks of a state dict.
@@ -182,8 +227,21 @@ impl<'a> Machine<'a> {
     fn tuple(&mut self, count: usize) -> Result<(), Problem> {
         let start = self.stack.len().checked_sub(count).ok_or_else(empty)?;
         let items = self.stack.split_off(start);
-        self.stack.push(Value::Tuple(items));
+        self.wrap(items)
+    }
+
+    /// Makes a tuple. Each is looked through to its bottom: what it holds is shallow already.
+    fn wrap(&mut self, items: Vec<Value>) -> Result<(), Problem> {
+        let tuple = Value::Tuple(items);
+        shallow(&[&tuple])?;
+        self.stack.push(tuple);
         Ok(())
+    }
+
+    /// Counts a copy of a value, before it is made.
+    fn charge(&mut self, size: usize) -> Result<(), Problem> {
+        self.copied = self.copied.saturating_add(size);
+        if self.copied > MAX_COPIED { Err(endless()) } else { Ok(()) }
     }
 
     fn put(&mut self, len: usize) -> Result<(), Problem> {
@@ -191,6 +249,9 @@ impl<'a> Machine<'a> {
         let value = self.stack.last().ok_or_else(empty)?;
         // What is filled later is never asked for again in a state dict, and a copy of it could grow without end.
         if !matches!(value, Value::Dict(_) | Value::List(_)) {
+            let size = value.size();
+            self.charge(size)?;
+            let value = self.stack.last().ok_or_else(empty)?;
             self.memo.insert(number, value.clone());
         }
         Ok(())
@@ -198,8 +259,11 @@ impl<'a> Machine<'a> {
 
     fn get(&mut self, len: usize) -> Result<(), Problem> {
         let number = self.number(len)?;
-        let value = self.memo.get(&number).cloned();
-        self.stack.push(value.ok_or_else(|| Problem::damaged("the pickle recalls what it never stored"))?);
+        let absent = || Problem::damaged("the pickle recalls what it never stored");
+        let size = self.memo.get(&number).ok_or_else(absent)?.size();
+        self.charge(size)?;
+        let value = self.memo.get(&number).ok_or_else(absent)?.clone();
+        self.stack.push(value);
         Ok(())
     }
 
@@ -300,10 +364,59 @@ fn tensor(arguments: &[Value]) -> Option<Value> {
     })
 }
 
+/// An error where values lie too deep to go into another container.
+fn shallow(values: &[&Value]) -> Result<(), Problem> {
+    if values.iter().all(|value| value.is_within(MAX_DEPTH)) { Ok(()) } else { Err(endless()) }
+}
+
+fn endless() -> Problem {
+    Problem::damaged("the pickle nests or repeats without end")
+}
+
 fn empty() -> Problem {
     Problem::damaged("the pickle takes more than it has")
 }
 
 fn no_storage() -> Problem {
     Problem::damaged("the pickle names a storage in an unknown way")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_refused(program: &[u8]) -> bool {
+        matches!(load(program), Err(Problem::Damaged(_)))
+    }
+
+    #[test]
+    fn small_programs_that_would_grow_without_end_are_refused() {
+        // A tuple around a tuple around a tuple.
+        let mut nested = vec![0x80, 2, b'N'];
+        nested.extend(std::iter::repeat_n(0x85, 300_000));
+        assert!(is_refused(&[&nested[..], b"."].concat()));
+        // Lists and dictionaries in each other.
+        assert!(is_refused(&[&b"]".repeat(300_000)[..], &b"a".repeat(299_999), b"."].concat()));
+        assert!(is_refused(&[&b"}N".repeat(100_000)[..], b"N", &b"s".repeat(100_000), b"."].concat()));
+        // Each tuple holds the one before twice.
+        let mut doubled = b"Nq\0".to_vec();
+        for number in 0..30 {
+            doubled.extend([b'h', number, b'h', number, 0x86, b'q', number + 1]);
+        }
+        assert!(is_refused(&[&doubled[..], b"."].concat()));
+        // One long text, recalled again and again.
+        let mut long = vec![b'X', 0, 0, 16, 0];
+        long.extend(std::iter::repeat_n(b'a', 1 << 20));
+        long.extend(b"q\0");
+        long.extend(b"h\0".repeat(100_000));
+        assert!(is_refused(&[&long[..], b"."].concat()));
+    }
+
+    #[test]
+    fn what_a_state_dict_does_is_understood() {
+        let program = b"\x80\x02}(X\x01\0\0\0aq\0K\x05h\0(K\x01K\x02tu.";
+        let text = Value::Text("a".into());
+        let tuple = Value::Tuple(vec![Value::Int(1), Value::Int(2)]);
+        assert_eq!(load(program).unwrap(), Value::Dict(vec![(text.clone(), Value::Int(5)), (text, tuple)]));
+    }
 }

@@ -45,12 +45,14 @@ fn parse(bytes: &[u8]) -> Result<Weights, Problem> {
         _ => None,
     });
     let mut weights = Weights::new();
+    // Tensors may share their numbers, as tied weights do, but not without end.
+    let mut left = bytes.len();
     for (key, value) in inner.unwrap_or(entries) {
         let (Value::Text(name), Value::Tensor(tensor)) = (key, value) else { continue };
         let data = archive
             .get(&format!("{folder}/data/{}", tensor.key))
             .ok_or_else(|| Problem::damaged(format!("the numbers of tensor '{name}' are missing")))?;
-        let tensor = numbers(&tensor, data).map_err(|problem| match problem {
+        let tensor = numbers(&tensor, data, &mut left).map_err(|problem| match problem {
             Problem::Damaged(what) => Problem::damaged(format!("tensor '{name}': {what}")),
             Problem::Unsupported(what) => Problem::unsupported(format!("tensor '{name}': {what}")),
         })?;
@@ -61,8 +63,8 @@ fn parse(bytes: &[u8]) -> Result<Weights, Problem> {
     Ok(weights)
 }
 
-/// The numbers of a tensor as `f32`, row-major.
-fn numbers(tensor: &TensorValue, data: &[u8]) -> Result<Tensor, Problem> {
+/// The numbers of a tensor as `f32`, row-major; no more than are `left`.
+fn numbers(tensor: &TensorValue, data: &[u8], left: &mut usize) -> Result<Tensor, Problem> {
     let convert: fn(&[u8]) -> f32 = match tensor.element.as_str() {
         "FloatStorage" => |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
         "DoubleStorage" => |b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
@@ -90,6 +92,9 @@ fn numbers(tensor: &TensorValue, data: &[u8]) -> Result<Tensor, Problem> {
             return Err(outside());
         }
     }
+    *left = left
+        .checked_sub(count)
+        .ok_or_else(|| Problem::damaged("the same numbers are used again and again"))?;
     let mut values = Vec::with_capacity(count);
     let mut index = vec![0; tensor.shape.len()];
     for _ in 0..count {

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use voxlane::config::{DecodeKind, LaneConfig, Precision, Source, Topology};
-use voxlane::{Config, Engine, StreamOptions};
+use voxlane::{Config, Engine, Event, StreamOptions};
 use voxlane_models::manager::{Manager, Options};
 
 /// How long the end of the engine may take: its stream has ended by then.
@@ -99,14 +99,22 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
             let is_stopped = &is_stopped;
             move || feed.run(input, is_stopped, &clock)
         });
+        let mut lost = None;
         while !output.is_closed() {
             let Some(event) = output.next_timeout(LOOK_AGAIN) else { continue };
+            match event {
+                Event::Error { error, .. } if !error.is_notice() => lost = Some(error),
+                _ => {}
+            }
             if let Err(error) = screen.show(out, &event) {
                 is_stopped.store(true, Ordering::Relaxed);
                 return Err(Failure::Output(error));
             }
         }
-        feeder.join().unwrap_or_else(|_| Err(Failure::usage("the input thread failed", "")))
+        // A stream that was closed from inside takes no more.
+        is_stopped.store(true, Ordering::Relaxed);
+        let fed = feeder.join().unwrap_or_else(|_| Err(Failure::usage("the input thread failed", "")));
+        lost.map_or(fed, |fault| Err(fault.into()))
     });
     let measured = engine.report();
     // The report is for people; text and events have standard output to themselves.
@@ -114,6 +122,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let _ = writeln!(err, "\n{measured}");
     if let Some(hlog) = &mut hlog {
         measured.write_hlog(hlog, started.elapsed())?;
+        hlog.flush()?;
     }
     engine.shutdown(SHUTDOWN_LIMIT);
     fed

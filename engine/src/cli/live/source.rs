@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 use voxlane::audio::file::{Samples, read};
-use voxlane::{StreamError, StreamInput, Time};
+use voxlane::{StreamInput, Time};
 
 /// The rate of raw audio on standard input.
 const RAW_RATE_HZ: u32 = 16_000;
@@ -74,9 +74,9 @@ impl Feed {
             Input::Standard => Ok(Feed::standard()),
             Input::Microphone => microphone::open(),
             Input::File(path) => {
-                let recording = read(path).map_err(|error| {
-                    Failure::usage(error.to_string(), "WAV, FLAC, MP3 and Ogg Vorbis files are read")
-                })?;
+                let hint = "WAV, FLAC, MP3 and Ogg Vorbis files are read";
+                let recording =
+                    read(path).map_err(|error| Failure::Input { message: error.to_string(), hint })?;
                 Ok(Feed::File { samples: recording.samples, sample_rate: recording.sample_rate, pace })
             }
         }
@@ -128,8 +128,8 @@ impl Feed {
             Feed::Blocks { blocks, .. } => push_blocks(&mut stream, blocks, is_stopped),
         };
         // Whatever has happened: what was pushed is decoded.
-        let finished = stream.finish().map_err(engine_failure);
-        pushed.and(finished)
+        let finished = stream.finish();
+        pushed.and(finished.map_err(Failure::from))
     }
 }
 
@@ -148,8 +148,10 @@ fn push_blocks(
 ) -> Result<(), Failure> {
     while !is_stopped.load(Ordering::Relaxed) {
         match blocks.recv_timeout(LOOK_AGAIN) {
-            Ok(Ok(block)) => stream.push_wait(&block).map_err(engine_failure)?,
-            Ok(Err(message)) => return Err(Failure::usage(message, "what came before has been decoded")),
+            Ok(Ok(block)) => stream.push_wait(&block)?,
+            Ok(Err(message)) => {
+                return Err(Failure::Input { message, hint: "what came before has been decoded" });
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(()),
         }
@@ -185,17 +187,13 @@ fn push_file(
                 Samples::I16(samples) => stream.push_at(&samples[from..end], capture),
                 Samples::F32(samples) => stream.push_at(&samples[from..end], capture),
             };
-            from += taken.map_err(engine_failure)?;
+            from += taken?;
             if from < end {
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
     }
     Ok(())
-}
-
-fn engine_failure(error: StreamError) -> Failure {
-    Failure::usage(error.to_string(), "VOXLANE_LOG=info shows what the engine did")
 }
 
 #[cfg(test)]

@@ -126,6 +126,7 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     }
     if let Some(hlog) = &mut hlog {
         measured.write_hlog(hlog, started.elapsed())?;
+        hlog.flush()?;
     }
     engine.shutdown(SHUTDOWN_LIMIT);
     let errors: Vec<_> = results.iter().filter_map(|(_, result)| result.as_ref().err()).collect();
