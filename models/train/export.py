@@ -50,7 +50,10 @@ def ship(arguments) -> None:
     if arguments.blend:
         other = torch.load(arguments.blend)["averaged"]
         state = {name: torch.lerp(value, other[name], arguments.share) for name, value in state.items()}
-    state["joiner.linear.bias"][-1] -= arguments.blank_penalty  # the blank is the last symbol
+    bias = state["joiner.linear.bias"]
+    bias[-1] -= arguments.blank_penalty  # the blank is the last symbol
+    for word in vocabulary.DIGITS:
+        bias[1 + vocabulary.words().index(word)] += arguments.digit_bonus
     state = {name: value.half() for name, value in state.items()}
     for name in ("commands.model", "commands.stats.json", "commands.config.json"):
         shutil.copyfile(os.path.join(arguments.source, name), os.path.join(arguments.folder, name))
@@ -65,4 +68,5 @@ if __name__ == "__main__":
     parser.add_argument("--blend", help="a trainer's state whose averaged weights are mixed in")
     parser.add_argument("--share", type=float, default=0.4, help="of the weights of `--blend`")
     parser.add_argument("--blank-penalty", type=float, default=0.0, help="taken from the blank's logit")
+    parser.add_argument("--digit-bonus", type=float, default=0.0, help="given to the logits of digits")
     ship(parser.parse_args())

@@ -26,15 +26,15 @@ UNSURE = -100
 # How often each kind of utterance is drawn. `shuffled` is made on the fly from recorded commands;
 # nothing of it is a command.
 SHARES = {
-    "real-order": 34,
+    "real-order": 22,
     "real-wake": 7,
-    "order": 11,
+    "order": 34,
     "wake": 4,
-    "digit": 17,
-    "digits": 13,
+    "digit": 50,
+    "digits": 11,
     "letter": 4,
     "letters": 3,
-    "ordinary": 32,
+    "ordinary": 40,
     "shuffled": 6,
 }
 E = float(numpy.e)
@@ -195,10 +195,12 @@ class Mixer:
         canvas = numpy.zeros((frames, network.MELS), numpy.float32)
         tokens: list[int] = []
         marks = numpy.full(frames // STRIDE, vocabulary.num_symbols() - 1)
-        cursor = rng.randint(5, 80)
+        # Recordings may begin in the middle of a breath: of the first utterance, too, not all is there.
+        cursor, cut = (0, rng.randint(0, features.MARGIN_FRAMES + 3)) if rng.random() < 0.3 else (rng.randint(5, 80), 0)
         if rng.random() > 0.03:
             for _ in range(8):
                 power, words = self.utterance()
+                power, cut = power[cut:], 0
                 if rng.random() < 0.4:
                     power = power * 10 ** rng.uniform(-0.8, 0.3)
                 if cursor + len(power) > frames - (24 if words else 0):

@@ -1,8 +1,9 @@
-"""Digits and letters by Kokoro-82M, from phonemes, in every one of its voices and in mixtures.
+"""Kokoro-82M in every one of its voices and in mixtures: digits and letters from phonemes, orders.
 
 Writes `OUT/N.flac` at 16 kHz and appends `file, kind, voice, text` to `OUT/list.tsv`, as
 `synthesize.py` does. `lists` speaks every digit and some letters in a row, an order and an
-ordinary sentence of rare words for each voice; `lone` speaks each digit by itself.
+ordinary sentence of rare words for each voice; `lone` speaks each digit by itself; `orders`
+speaks orders, ordinary sentences, and now and then a wake phrase.
 """
 
 import argparse
@@ -73,6 +74,17 @@ class Kokoro:
         found = found[0] if isinstance(found, tuple) else found
         return found if isinstance(found, str) else " ".join(found)
 
+    def mixture(self, rng: random.Random) -> tuple[numpy.ndarray, str]:
+        """A voice nobody has: the timbre (first half of a style) of up to two voices, the prosody
+        (second half) of a third, which is an English one."""
+        first, second = rng.choices(sorted(self.styles), k=2)
+        third = rng.choice(self.english)
+        share = rng.choice([0.0, 0.0, 0.25, 0.5])
+        style = self.styles[third].copy()
+        style[:, :128] = (1 - share) * self.styles[first][:, :128]
+        style[:, :128] += share * self.styles[second][:, :128]
+        return style, f"{third}/{first}+{second}@{share}"
+
     def speak(self, rng: random.Random, phonemes: str, style: numpy.ndarray) -> numpy.ndarray:
         """16 kHz samples without the silence around them."""
         ids = [self.tokens[phoneme] for phoneme in phonemes if phoneme in self.tokens][:400]
@@ -89,12 +101,14 @@ class Kokoro:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("mode", choices=["lists", "lone"])
+    parser.add_argument("mode", choices=["lists", "lone", "orders"])
     parser.add_argument("out")
     parser.add_argument("--kokoro", required=True, help="the ONNX file")
     parser.add_argument("--voices", required=True, help="the folder of its voice files")
     parser.add_argument("--rounds", type=int, required=True, help="voices, or passes over all")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--books", nargs="*", default=[], help="plain texts, for `orders`")
+    parser.add_argument("--words", help="a list of words, one a line, for `orders`")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
     engine = Kokoro(arguments.kokoro, arguments.voices)
@@ -114,13 +128,24 @@ def main() -> None:
         sounds = [BRITISH.get(w, table[w]) if british else table[w] for w in words]
         save(engine.speak(rng, separator.join(sounds) + ".", style), kind, voice, " ".join(words))
 
+    def sentence(text: str, kind: str, style: numpy.ndarray, voice: str) -> None:
+        sounds = engine.phonemes(texts.spoken(text) + ".", voice[0] == "b")
+        save(engine.speak(rng, sounds, style), kind, voice, "" if kind == "ordinary" else text)
+
+    ordinary = texts.OrdinaryText(arguments.books, arguments.words)
     with open(os.path.join(arguments.out, "list.tsv"), "a", buffering=1) as listing:
         for _ in range(arguments.rounds):
+            if arguments.mode == "orders":
+                style, voice = engine.mixture(rng)
+                kinds = ["order", "order", "ordinary"] + ["wake"] * (rng.random() < 0.2)
+                for kind in kinds:
+                    sentence(texts.draw(rng, kind, ordinary)[0], kind, style, voice)
+                continue
             if arguments.mode == "lone":
-                for voice in rng.sample(engine.english, len(engine.english)):
-                    style, british = engine.styles[voice], voice[0] == "b"
-                    for word in DIGITS:
-                        row(DIGITS, [word], " ", "digit")
+                style, voice = engine.mixture(rng)
+                british = voice[0] == "b"
+                for word in DIGITS:
+                    row(DIGITS, [word], " ", "digit")
                 continue
             first, second = rng.choice(list(engine.styles)), rng.choice(engine.english)
             share = rng.choice([0.0, 0.0, 0.3, 0.5])

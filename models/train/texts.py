@@ -43,6 +43,9 @@ def order(rng: random.Random) -> str:
         text += " with " + extra()
         if rng.random() < 0.3:
             text += " and " + extra()
+    if rng.random() < 0.15:  # the end of one, whose beginning nobody heard
+        words = text.split()
+        text = " ".join(words[rng.randrange(1, len(words) - 1) :])
     return text
 
 

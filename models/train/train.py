@@ -56,7 +56,7 @@ def statistics(arguments) -> tuple[torch.Tensor, torch.Tensor]:
     return features.mean(0), 1.0 / features.std(0)
 
 
-def losses(model, features, targets, marks, config, delay_penalty: float, rnnt: bool, align: bool):
+def losses(model, features, targets, marks, config, arguments, rnnt: bool, align: bool):
     """The RNN-T loss, with k2's penalty on late emission, the CTC loss, each a mean a stream, and
     the cross entropy of the CTC head against the rough alignment, words and blanks weighing alike."""
     blank = config["blank"]
@@ -90,12 +90,15 @@ def losses(model, features, targets, marks, config, delay_penalty: float, rnnt: 
     if not rnnt:
         return torch.zeros(()), ctc / batch, cross
     start = torch.full((batch, 1), blank, dtype=torch.int32)
-    history = torch.cat([start, padded], dim=1).long()
+    # With words missing behind it, the network must hear what is said, not conclude it from the rest;
+    # else it says nothing of an order whose first words it missed.
+    forgotten = torch.where(torch.rand(padded.shape) < arguments.forget, blank, padded)
+    history = torch.cat([start, forgotten], dim=1).long()
     predicted, _, _ = model.predictor(history, lengths + 1, None)
     logits, _, _ = model.joiner(encoded, encoded_lengths, predicted, lengths + 1)
     scores = logits.log_softmax(-1)
-    if delay_penalty > 0:
-        early = delay_penalty * ((count - 1) / 2 - torch.arange(count, dtype=torch.float32))
+    if arguments.delay_penalty > 0:
+        early = arguments.delay_penalty * ((count - 1) / 2 - torch.arange(count, dtype=torch.float32))
         bonus = early[:, None, None].expand(count, 1, config["num_symbols"]).clone()
         bonus[..., blank] = 0
         scores = scores + bonus
@@ -122,16 +125,17 @@ def main() -> None:
     parser.add_argument("store")
     parser.add_argument("out", help="where the best checkpoint goes")
     evaluate.add_sets(parser)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=12000)
     parser.add_argument("--resume", help="a checkpoint of this program, with its optimizer")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--frames", type=int, default=720)
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--dropout", type=float, default=0.0)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--forget", type=float, default=0.15, help="share of words that the predictor is not told")
     parser.add_argument("--delay-penalty", type=float, default=0.006)
     parser.add_argument("--gentle", type=int, default=3000, help="first steps with less noise and no masks")
     parser.add_argument("--hardness", type=float, default=0.6, help="how often noise and rooms are added")
-    parser.add_argument("--masks", type=float, default=0.4, help="share of streams with masks after `--gentle`")
+    parser.add_argument("--masks", type=float, default=0.6, help="share of streams with masks after `--gentle`")
     parser.add_argument("--ctc-only", type=int, default=3000, help="first steps without the RNN-T loss")
     parser.add_argument("--align", type=int, default=1200, help="first steps with rough alignments")
     parser.add_argument("--evaluate", type=int, default=400)
@@ -183,7 +187,7 @@ def main() -> None:
         # The alignment is rough: its weight fades out.
         trust = max(0.0, 1.0 - step / arguments.align)
         rnnt, ctc, cross = losses(
-            model, features, targets, marks, config, arguments.delay_penalty, joint, trust > 0
+            model, features, targets, marks, config, arguments, joint, trust > 0
         )
         # Without words to hold on to, both other losses first learn to say nothing.
         loss = 20 * trust * cross + (rnnt + 0.3 * ctc if joint else ctc)
