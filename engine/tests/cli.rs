@@ -224,6 +224,21 @@ fn a_core_that_does_not_exist_is_named_with_its_line() {
 }
 
 #[test]
+fn what_the_model_cannot_do_is_found_for_another_machine_too() {
+    model();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("wrong.toml");
+    for (text, words) in [
+        ("[endpoint]\nblank_ms = 500\n", "endpoint.blank_ms = 500"),
+        ("model = \"commands\"\n[[hotword]]\nphrase = \"zyxq\"\n", "hotword \"zyxq\""),
+    ] {
+        fs::write(&file, text).unwrap();
+        let said = run(&["config", "check", &path(&file), "--cores", "8"]);
+        assert!(said.code == 2 && said.err.contains(words), "{} {}", said.code, said.err);
+    }
+}
+
+#[test]
 fn the_deployments_that_are_shipped_are_right() {
     model();
     for (file, cores, threads) in [
