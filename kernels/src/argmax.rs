@@ -1,5 +1,6 @@
 //! The index of the largest value.
 
+use crate::gemm::PANEL;
 use crate::simd::{Simd, instruction_sets};
 use crate::table::Table;
 
@@ -10,8 +11,32 @@ pub fn argmax(x: &[f32]) -> Option<usize> {
     (Table::active().argmax)(x)
 }
 
+/// The largest value of every [`PANEL`] values, and of what is left at the end; negative infinity where all are NaN.
+///
+/// # Panics
+/// If there are not as many `peaks`.
+pub fn panel_peaks(x: &[f32], peaks: &mut [f32]) {
+    (Table::active().panel_peaks)(x, peaks);
+}
+
 instruction_sets! {
     argmax = first_largest(x: &[f32]) -> Option<usize>;
+    panel_peaks = largest_of_panels(x: &[f32], peaks: &mut [f32]);
+}
+
+#[inline(always)]
+fn largest_of_panels<S: Simd>(s: S, x: &[f32], peaks: &mut [f32]) {
+    assert_eq!(peaks.len(), x.len().div_ceil(PANEL), "as many peaks as panels");
+    let lowest = s.splat(f32::NEG_INFINITY);
+    for (panel, peak) in x.chunks(PANEL).zip(peaks) {
+        let mut largest = lowest;
+        for vector in panel.chunks(S::LANES) {
+            let values = s.select(s.first(vector.len()), s.load_partial(vector), lowest);
+            // Where the value is NaN, the second operand is the result.
+            largest = s.max(values, largest);
+        }
+        *peak = s.max_lane(largest);
+    }
 }
 
 /// The plain loop that the vector versions are tested and measured against.

@@ -4,6 +4,9 @@ use crate::rows::{Rows, RowsMut};
 use crate::simd::{Simd, instruction_sets};
 use crate::table::Table;
 
+/// Sums of a row that are made at once.
+const CHAINS: usize = 4;
+
 /// What [`layer_norm`] scales and shifts by; the width of a row is the length of `weight`.
 #[derive(Clone, Copy, Debug)]
 pub struct Affine<'a> {
@@ -41,34 +44,47 @@ fn layer_norm_rows<S: Simd>(s: S, x: Rows<'_>, affine: Affine<'_>, eps: f32, mut
     let width = affine.weight.len();
     assert_eq!(x.count, out.count, "as many rows out as in");
     assert!(affine.bias.is_none_or(|bias| bias.len() == width), "one bias per column");
-    for r in 0..x.count {
-        layer_norm_row(s, x.row(r, width), affine, eps, out.row(r, width));
+    // Several rows at a time in each step, as every step of a row waits for the one before.
+    const GROUP: usize = 8;
+    for first in (0..x.count).step_by(GROUP) {
+        let rows = first..x.count.min(first + GROUP);
+        let (mut means, mut factors) = ([0.0; GROUP], [0.0; GROUP]);
+        for (r, mean) in rows.clone().zip(&mut means) {
+            *mean = mean_of_row(s, x.row(r, width));
+        }
+        for ((r, mean), factor) in rows.clone().zip(means).zip(&mut factors) {
+            *factor = factor_of_row(s, x.row(r, width), mean, eps);
+        }
+        for ((r, mean), factor) in rows.zip(means).zip(factors) {
+            scale_row(s, x.row(r, width), (mean, factor), affine, out.row(r, width));
+        }
     }
 }
 
 #[inline(always)]
-fn layer_norm_row<S: Simd>(s: S, x: &[f32], affine: Affine<'_>, eps: f32, out: &mut [f32]) {
-    let width = x.len();
-    let whole = width - width % S::LANES;
-    let inverse = 1.0 / width as f32;
+fn mean_of_row<S: Simd>(s: S, x: &[f32]) -> f32 {
+    let (vectors, tail) = x.split_at(x.len() - x.len() % S::LANES);
+    let total = in_chains(s, vectors, |sum, v| s.add(sum, v));
+    s.sum(s.add(total, s.load_partial(tail))) * (1.0 / x.len() as f32)
+}
 
-    let mut total = s.splat(0.0);
-    for i in (0..whole).step_by(S::LANES) {
-        total = s.add(total, s.load(&x[i..]));
-    }
-    total = s.add(total, s.load_partial(&x[whole..]));
-    let mean = s.splat(s.sum(total) * inverse);
-
-    let mut squares = s.splat(0.0);
-    for i in (0..whole).step_by(S::LANES) {
-        let d = s.sub(s.load(&x[i..]), mean);
-        squares = s.mul_add(d, d, squares);
-    }
-    let tail = &x[whole..];
+/// What makes the variance of a row one.
+#[inline(always)]
+fn factor_of_row<S: Simd>(s: S, x: &[f32], mean: f32, eps: f32) -> f32 {
+    let mean = s.splat(mean);
+    let (vectors, tail) = x.split_at(x.len() - x.len() % S::LANES);
+    let squares = in_chains(s, vectors, |sum, v| {
+        let d = s.sub(v, mean);
+        s.mul_add(d, d, sum)
+    });
     let d = s.select(s.first(tail.len()), s.sub(s.load_partial(tail), mean), s.splat(0.0));
-    squares = s.mul_add(d, d, squares);
-    let factor = s.splat(1.0 / (s.sum(squares) * inverse + eps).sqrt());
+    1.0 / (s.sum(s.mul_add(d, d, squares)) * (1.0 / x.len() as f32) + eps).sqrt()
+}
 
+#[inline(always)]
+fn scale_row<S: Simd>(s: S, x: &[f32], (mean, factor): (f32, f32), affine: Affine<'_>, out: &mut [f32]) {
+    let (width, mean, factor) = (x.len(), s.splat(mean), s.splat(factor));
+    let whole = width - width % S::LANES;
     let (weight, bias) = (&affine.weight[..width], affine.bias);
     for i in (0..whole).step_by(S::LANES) {
         let scaled = s.mul(s.mul(s.sub(s.load(&x[i..]), mean), factor), s.load(&weight[i..]));
@@ -79,7 +95,7 @@ fn layer_norm_row<S: Simd>(s: S, x: &[f32], affine: Affine<'_>, eps: f32, out: &
         s.store(&mut out[i..], y);
     }
     if whole < width {
-        let centred = s.mul(s.sub(s.load_partial(tail), mean), factor);
+        let centred = s.mul(s.sub(s.load_partial(&x[whole..]), mean), factor);
         let scaled = s.mul(centred, s.load_partial(&weight[whole..]));
         let y = match bias {
             Some(bias) => s.add(scaled, s.load_partial(&bias[whole..])),
@@ -87,6 +103,22 @@ fn layer_norm_row<S: Simd>(s: S, x: &[f32], affine: Affine<'_>, eps: f32, out: &
         };
         s.store_partial(&mut out[whole..], y);
     }
+}
+
+/// Adds whole vectors up by `add`, in several sums at once: one would wait for each of its additions.
+#[inline(always)]
+fn in_chains<S: Simd>(s: S, x: &[f32], add: impl Fn(S::F, S::F) -> S::F) -> S::F {
+    let mut sums = [s.splat(0.0); CHAINS];
+    let mut groups = x.chunks_exact(CHAINS * S::LANES);
+    for group in &mut groups {
+        for (sum, vector) in sums.iter_mut().zip(group.chunks_exact(S::LANES)) {
+            *sum = add(*sum, s.load(vector));
+        }
+    }
+    for (sum, vector) in sums.iter_mut().zip(groups.remainder().chunks_exact(S::LANES)) {
+        *sum = add(*sum, s.load(vector));
+    }
+    s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]))
 }
 
 #[inline(always)]

@@ -194,7 +194,7 @@ pub struct Listed {
 }
 
 /// The result of [`argmax_f32`] for one row, to the bit, by way of a short list. `coarse` is the same row,
-/// quantized; `scores` is scratch for one value of each output. Allocates nothing.
+/// quantized; `scores` is scratch for one value of each output, `peaks` for one of each panel. Allocates nothing.
 ///
 /// # Panics
 /// If a length does not fit the matrix, or `coarse` is not one row.
@@ -203,8 +203,9 @@ pub fn argmax_shortlist(
     coarse: &QuantizedRows<'_>,
     w: &ShortList<'_>,
     scores: &mut [f32],
+    peaks: &mut [f32],
 ) -> Listed {
-    argmax_shortlist_with(Table::active(), hidden, coarse, w, scores)
+    argmax_shortlist_with(Table::active(), hidden, coarse, w, scores, peaks)
 }
 
 /// [`argmax_shortlist`] on the instruction set of `table`.
@@ -217,18 +218,25 @@ pub fn argmax_shortlist_with(
     coarse: &QuantizedRows<'_>,
     w: &ShortList<'_>,
     scores: &mut [f32],
+    peaks: &mut [f32],
 ) -> Listed {
     gemm_i8::gemm_with(table, coarse, &w.coarse, &Epilogue::default(), RowsMut::one(scores));
-    rescore_with(table, hidden, coarse, w, scores)
+    rescore_with(table, hidden, coarse, w, scores, peaks)
 }
 
 /// The second half of [`argmax_shortlist`], where the scores are there already: `scores` is the product of
-/// `coarse` with the 8-bit weights. Allocates nothing.
+/// `coarse` with the 8-bit weights, `peaks` scratch for one value of each panel. Allocates nothing.
 ///
 /// # Panics
 /// As [`argmax_shortlist`].
-pub fn rescore(hidden: &[f32], coarse: &QuantizedRows<'_>, w: &ShortList<'_>, scores: &[f32]) -> Listed {
-    rescore_with(Table::active(), hidden, coarse, w, scores)
+pub fn rescore(
+    hidden: &[f32],
+    coarse: &QuantizedRows<'_>,
+    w: &ShortList<'_>,
+    scores: &[f32],
+    peaks: &mut [f32],
+) -> Listed {
+    rescore_with(Table::active(), hidden, coarse, w, scores, peaks)
 }
 
 /// [`rescore`] on the instruction set of `table`.
@@ -241,17 +249,20 @@ pub fn rescore_with(
     coarse: &QuantizedRows<'_>,
     w: &ShortList<'_>,
     scores: &[f32],
+    peaks: &mut [f32],
 ) -> Listed {
     let (outputs, inputs) = (w.exact.outputs(), w.exact.inputs());
     assert_eq!(hidden.len(), inputs, "a hidden row of {inputs} values");
     assert_eq!(coarse.count(), 1, "one quantized row");
     assert_eq!(scores.len(), outputs, "scores of {outputs} outputs");
     let slack = Slack::new(hidden, coarse);
+    (table.panel_peaks)(scores, peaks);
     // The lower bound that the best output certainly reaches.
     let mut reached = f32::NEG_INFINITY;
-    for (scores, bound) in scores.chunks(PANEL).zip(w.bounds) {
-        let largest = largest(scores);
-        reached = reached.max(largest - slack.of(bound, largest));
+    for (&peak, bound) in peaks.iter().zip(w.bounds) {
+        if peak > reached {
+            reached = reached.max(peak - slack.of(bound, peak));
+        }
     }
     if !reached.is_finite() || !slack.is_finite() {
         let mut best = [None];
@@ -259,11 +270,10 @@ pub fn rescore_with(
         return Listed { best: best[0], panels: w.bounds.len() };
     }
     let mut listed = Listed { best: None, panels: 0 };
-    for (panel, (scores, bound)) in scores.chunks(PANEL).zip(w.bounds).enumerate() {
-        let largest = largest(scores);
-        if largest + slack.of(bound, largest) >= reached {
+    for (panel, (&peak, bound)) in peaks.iter().zip(w.bounds).enumerate() {
+        if peak + slack.of(bound, peak) >= reached {
             let mut logits = [0.0; PANEL];
-            let logits = &mut logits[..scores.len()];
+            let logits = &mut logits[..PANEL.min(outputs - panel * PANEL)];
             let part = w.exact.part(panel, 1);
             gemm_f32::gemm_with(table, Rows::one(hidden), &part, &Epilogue::default(), RowsMut::one(logits));
             improve(table, &mut listed.best, logits, panel * PANEL);
@@ -271,10 +281,6 @@ pub fn rescore_with(
         }
     }
     listed
-}
-
-fn largest(scores: &[f32]) -> f32 {
-    scores.iter().fold(f32::NEG_INFINITY, |largest, &score| largest.max(score))
 }
 
 /// Bounds the distance of a row's 8-bit scores from its exact logits.

@@ -91,11 +91,25 @@ pub(crate) trait Simd: Copy {
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
     /// `if a < b { a } else { b }`: `b` where either is NaN.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The larger of `a` and the magnitude of `b`, where no lane of `a` has a sign; NaN and then infinity are larger than
+    /// all numbers.
+    fn larger_magnitude(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The largest lane, where none has a sign; NaN and then infinity are larger than all numbers.
+    fn largest_magnitude(self, a: Self::F) -> f32;
     /// The nearest integer, ties to even.
     fn round(self, a: Self::F) -> Self::F;
     /// `a * 2^n` for integral `n` of -160 to 127 and `a` of 0.5 to 2. Results below the smallest normal
     /// number may be zero; for `n` of -152 or less they are.
     fn scale_by_power(self, a: Self::F, n: Self::F) -> Self::F;
+    /// Exponents for [`Simd::scale_by_power`], and rests of 0 to 1 above them, that add up to `a <= 0`. Where `a` is below
+    /// -152, negative infinity included, the exponent makes zero of everything; where it is NaN, so are both.
+    #[inline(always)]
+    fn split_negative(self, a: Self::F) -> (Self::F, Self::F) {
+        // The bound comes first: where `a` is NaN, the second operand is the result.
+        let a = self.max(self.splat(-152.0), a);
+        let below = self.round(self.sub(a, self.splat(0.5)));
+        (below, self.sub(a, below))
+    }
     /// Mantissas of about 0.707 to 1.414 and exponents, so that `a = mantissa * 2^exponent`, for positive normal `a`.
     fn split_exponent(self, a: Self::F) -> (Self::F, Self::F);
     /// `a` where the mask is set, `b` elsewhere.

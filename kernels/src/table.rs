@@ -49,6 +49,8 @@ macro_rules! table {
 table! {
     /// See [`argmax::argmax`].
     argmax: fn(&[f32]) -> Option<usize> = argmax: argmax;
+    /// See [`argmax::panel_peaks`].
+    panel_peaks: fn(&[f32], &mut [f32]) = argmax: panel_peaks;
     /// See [`activation::gelu`].
     gelu: fn(&mut [f32]) = activation: gelu;
     /// See [`activation::silu`].

@@ -1,11 +1,16 @@
 //! Scratch memory of one pass: handed out piece by piece, taken back all at once.
 
-use crate::buffer::{Line, numbers_mut};
+use crate::buffer::{Line, Plain, numbers_mut};
 use bumpalo::Bump;
+use std::alloc::Layout;
+
+/// What lines are filled with where assertions are on: as `f32` they are NaN, so that a result made of what nobody wrote
+/// shows.
+const POISON: u8 = 0xff;
 
 /// A bump allocator of fixed size for the intermediate results of a unit of work.
 ///
-/// All its memory is taken from the system when it is made; handing out and resetting move a pointer.
+/// All its memory is taken from the system, and written, when it is made; handing out and resetting move a pointer.
 #[derive(Debug)]
 pub struct Arena {
     bump: Bump,
@@ -16,29 +21,46 @@ impl Arena {
     pub fn for_lengths(lengths: &[usize]) -> Self {
         let lines: usize = lengths.iter().map(|len| len.div_ceil(const { Line::holds::<f32>() })).sum();
         // One line more, for the distance from the chunk's start to the first line boundary.
-        let bump = Bump::with_capacity((lines + 1) * size_of::<Line>());
+        let mut bump = Bump::with_capacity((lines + 1) * size_of::<Line>());
         bump.set_allocation_limit(Some(bump.allocated_bytes()));
+        bump.alloc_slice_fill_copy(bump.chunk_capacity(), 0u8);
+        bump.reset();
         Arena { bump }
     }
 
-    /// `len` zeros, aligned to 64 bytes.
+    /// `len` floats, aligned to 64 bytes, of any value: what used the memory before left it behind.
     ///
     /// # Panics
     /// If more is asked for than the arena was made for.
-    pub fn zeros(&self, len: usize) -> &mut [f32] {
-        &mut numbers_mut(self.lines(len.div_ceil(const { Line::holds::<f32>() })))[..len]
+    pub fn scratch(&self, len: usize) -> &mut [f32] {
+        self.numbers(len)
     }
 
-    /// `len` zero bytes, aligned to 64 bytes; they take the room of a quarter as many floats.
+    /// `len` bytes of any value, aligned to 64 bytes; they take the room of a quarter as many floats.
     ///
     /// # Panics
     /// If more is asked for than the arena was made for.
     pub fn bytes(&self, len: usize) -> &mut [u8] {
-        &mut numbers_mut(self.lines(len.div_ceil(const { Line::holds::<u8>() })))[..len]
+        self.numbers(len)
     }
 
-    fn lines(&self, count: usize) -> &mut [Line] {
-        self.bump.alloc_slice_fill_copy(count, Line::default())
+    #[allow(
+        clippy::mut_from_ref,
+        reason = "every call gives another piece; taking all back borrows exclusively"
+    )]
+    fn numbers<T: Plain>(&self, len: usize) -> &mut [T] {
+        let count = len.div_ceil(const { Line::holds::<T>() });
+        let layout = Layout::array::<Line>(count).expect("no more than the arena was made for");
+        let start = self.bump.alloc_layout(layout);
+        // SAFETY: a piece of the only chunk, for nobody else until the next reset, which borrows exclusively. All of the
+        // chunk was written when it was made, the limit lets no other follow, and any bytes make a line.
+        let lines = unsafe { std::slice::from_raw_parts_mut(start.cast::<Line>().as_ptr(), count) };
+        let numbers: &mut [T] = &mut numbers_mut(lines)[..len];
+        if cfg!(debug_assertions) {
+            // SAFETY: every bit pattern is a valid number.
+            unsafe { numbers.as_mut_ptr().write_bytes(POISON, len) };
+        }
+        numbers
     }
 
     /// Takes everything back.
@@ -55,8 +77,9 @@ mod tests {
     fn what_it_was_made_for_fits_again_and_again() {
         let mut arena = Arena::for_lengths(&[100, 1, 33]);
         for _ in 0..3 {
-            let (a, b, c) = (arena.zeros(100), arena.zeros(1), arena.zeros(33));
-            assert!(a.iter().chain(&*b).chain(&*c).all(|&x| x == 0.0));
+            let (a, b, c) = (arena.scratch(100), arena.scratch(1), arena.scratch(33));
+            // Nobody may rely on what was there before.
+            assert!(!cfg!(debug_assertions) || a.iter().chain(&*b).chain(&*c).all(|x| x.is_nan()));
             (a[99], b[0], c[32]) = (1.0, 2.0, 3.0);
             assert_eq!((a[99], b[0], c[32]), (1.0, 2.0, 3.0));
             assert_eq!(b.as_ptr() as usize % 64, 0);
@@ -69,7 +92,7 @@ mod tests {
     fn more_than_it_was_made_for_is_refused() {
         let arena = Arena::for_lengths(&[16]);
         for _ in 0..1000 {
-            arena.zeros(1024);
+            arena.scratch(1024);
         }
     }
 }

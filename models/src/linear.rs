@@ -1,7 +1,7 @@
 //! A linear layer, packed for the kernels.
 
 use crate::arena::Arena;
-use crate::matrix::Matrix;
+use crate::matrix::{Matrix, Prepared};
 use crate::packed::{Packed, PackedError, Reader, Stored, Writer, packed_fields};
 use voxlane_kernels::argmax::argmax;
 use voxlane_kernels::gemm::{Activation, Epilogue, PANEL};
@@ -146,19 +146,19 @@ impl Linear {
     }
 
     /// The output with the largest value for one row of input, none where all are NaN: in blocks, so that the
-    /// values never leave the first cache level. Does not allocate; `arena` gives scratch memory for each block of
-    /// 768 outputs.
+    /// values never leave the first cache level. Does not allocate; `arena` gives scratch memory.
     #[inline]
     pub(crate) fn best(&self, input: Rows<'_>, arena: &Arena) -> Option<Best> {
         const BLOCK: usize = 48 * PANEL;
         let outputs = self.outputs();
         let mut best: Option<Best> = None;
+        let input = self.weight.prepare(input, arena);
         let mut values = [0.0; BLOCK];
         for first in (0..outputs).step_by(BLOCK) {
             let values = &mut values[..BLOCK.min(outputs - first)];
             let bias = self.bias.as_deref().map(|bias| &bias[first..first + values.len()]);
             let epilogue = Epilogue { bias, ..Epilogue::default() };
-            self.weight.apply_part(first, values.len(), input, &epilogue, RowsMut::one(values), arena);
+            self.weight.apply_part(first, values.len(), &input, &epilogue, RowsMut::one(values));
             if let Some(index) = argmax(values)
                 && best.is_none_or(|best| values[index] > best.logit)
             {
@@ -177,13 +177,28 @@ impl Linear {
     /// Writes one row of results for each row of `input`. Does not allocate; `arena` gives scratch memory.
     #[inline]
     pub fn apply(&self, input: Rows<'_>, then: Then, out: RowsMut<'_>, arena: &Arena) {
+        self.apply_prepared(&self.prepare(input, arena), then, out);
+    }
+
+    /// `input` as the product takes it, for all layers of this precision that read it. `arena` gives scratch memory.
+    #[inline]
+    pub(crate) fn prepare<'a>(&self, input: Rows<'a>, arena: &'a Arena) -> Prepared<'a> {
+        self.weight.prepare(input, arena)
+    }
+
+    /// [`Linear::apply`] to rows that are prepared.
+    ///
+    /// # Panics
+    /// If they were prepared for another precision.
+    #[inline]
+    pub(crate) fn apply_prepared(&self, input: &Prepared<'_>, then: Then, out: RowsMut<'_>) {
         let (activation, accumulate) = match then {
             Then::Store => (Activation::None, false),
             Then::Activate(activation) => (activation, false),
             Then::Add => (Activation::None, true),
         };
         let epilogue = Epilogue { bias: self.bias.as_deref(), activation, accumulate };
-        self.weight.apply(input, &epilogue, out, arena);
+        self.weight.apply_part(0, self.outputs(), input, &epilogue, out);
     }
 }
 

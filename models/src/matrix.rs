@@ -82,35 +82,43 @@ impl Matrix {
         [(rows * gemm::i8::row_len(inputs)).div_ceil(size_of::<f32>()), rows]
     }
 
-    /// The products of all outputs, one row for each row of `input`.
+    /// `input` as the products take it, in memory of `arena` where it has to be rounded. Matrices of one shape and
+    /// precision can share it.
     #[inline]
-    pub(crate) fn apply(&self, input: Rows<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>, arena: &Arena) {
-        self.apply_part(0, self.outputs, input, epilogue, out, arena);
+    pub(crate) fn prepare<'a>(&self, input: Rows<'a>, arena: &'a Arena) -> Prepared<'a> {
+        match self.form {
+            Form::F32(_) | Form::Bf16(_) => Prepared::Floats(input),
+            Form::Int8 { .. } => Prepared::Rounded(quantize(input, self.inputs, arena)),
+        }
     }
 
     /// The products of `count` outputs from `first` on, which begins a panel of [`PANEL`] outputs; fewer where
     /// there are no more. `out` has one row of that many values for each row of `input`.
+    ///
+    /// # Panics
+    /// If the input was prepared for another precision.
     #[inline]
     pub(crate) fn apply_part(
         &self,
         first: usize,
         count: usize,
-        input: Rows<'_>,
+        input: &Prepared<'_>,
         epilogue: &Epilogue<'_>,
         out: RowsMut<'_>,
-        arena: &Arena,
     ) {
         let (first, panels) = (first / PANEL, count.div_ceil(PANEL));
-        match &self.form {
-            Form::F32(_) => gemm::f32::gemm(input, &self.f32().part(first, panels), epilogue, out),
-            Form::Bf16(packed) => {
+        match (&self.form, input) {
+            (Form::F32(_), Prepared::Floats(input)) => {
+                gemm::f32::gemm(*input, &self.f32().part(first, panels), epilogue, out);
+            }
+            (Form::Bf16(packed), Prepared::Floats(input)) => {
                 let weights = gemm::bf16::Packed::new(packed, self.outputs, self.inputs);
-                gemm::bf16::gemm(input, &weights.part(first, panels), epilogue, out);
+                gemm::bf16::gemm(*input, &weights.part(first, panels), epilogue, out);
             }
-            Form::Int8 { .. } => {
-                let input = quantize(input, self.inputs, arena);
-                gemm::i8::gemm(&input, &self.i8().part(first, panels), epilogue, out);
+            (Form::Int8 { .. }, Prepared::Rounded(input)) => {
+                gemm::i8::gemm(input, &self.i8().part(first, panels), epilogue, out);
             }
+            _ => panic!("an input prepared for this precision"),
         }
     }
 
@@ -181,11 +189,18 @@ impl Matrix {
     }
 }
 
+/// Rows as the products of a precision take them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Prepared<'a> {
+    Floats(Rows<'a>),
+    Rounded(gemm::i8::QuantizedRows<'a>),
+}
+
 /// `input` as rows of 8-bit values in memory of `arena`.
 #[inline]
 pub(crate) fn quantize<'a>(input: Rows<'_>, inputs: usize, arena: &'a Arena) -> gemm::i8::QuantizedRows<'a> {
     let bytes = arena.bytes(input.count * gemm::i8::row_len(inputs));
-    gemm::i8::quantize_rows(input, inputs, bytes, arena.zeros(input.count))
+    gemm::i8::quantize_rows(input, inputs, bytes, arena.scratch(input.count))
 }
 
 impl Packed for Matrix {

@@ -370,7 +370,8 @@ fn projection(_: &Ceilings) {
     let rows = Rows::one(&hidden);
     let (mut data, mut row_scales) = (case.data.clone(), case.row_scales.clone());
     let a = quantize_rows(rows, inputs, &mut data, &mut row_scales);
-    let (mut scores, mut listed) = (vec![0.0; outputs], 0);
+    let (mut scores, mut peaks, mut listed) =
+        (vec![0.0; outputs], vec![0.0; projection::bounds_len(outputs)], 0);
     let mut best = [[None]; 3];
     let [best_f32, best_bf16, best_i8] = &mut best;
     // Each beside its own reads only: together they would push one another out of the cache.
@@ -394,7 +395,7 @@ fn projection(_: &Ceilings) {
     );
     let short = medians(
         &mut [
-            &mut || listed = projection::argmax_shortlist(&hidden, &a, &list, &mut scores).panels,
+            &mut || listed = projection::argmax_shortlist(&hidden, &a, &list, &mut scores, &mut peaks).panels,
             &mut || ceiling::read(&case.panels),
         ],
         0.3,

@@ -8,6 +8,9 @@ use crate::simd::Simd;
 /// that the scores of a tile of queries stay in the first-level cache. Blocks start at its multiples.
 pub(super) const BLOCK: usize = 512;
 
+/// Sums of weighted values that keys take turns at.
+const CHAINS: usize = 2;
+
 /// One head of the caches.
 #[derive(Clone, Copy)]
 pub(super) struct Head<E> {
@@ -232,6 +235,10 @@ unsafe fn add_values<S: Simd, E: Element, const Q: usize>(
 
 /// [`add_values`] for `W` vectors of a head's elements from `d` on. Returns `W`.
 ///
+/// Keys take turns at [`CHAINS`] sums, which are then added: a single query's sums would else wait for each other. So it is
+/// for any number of queries, as a query's result must not depend on it; several take one sum after the other, as they fill
+/// the registers by themselves.
+///
 /// # Safety
 /// As for [`add_values`].
 #[inline(always)]
@@ -250,45 +257,65 @@ unsafe fn add_tile<S: Simd, E: Element, const Q: usize, const W: usize>(
     // Only the last vector may be cut off by the end of the head.
     let last = (head.head_dim - d - (W - 1) * S::LANES).min(S::LANES);
     let mask = s.first(last);
-    // The keys that every query sees; a later query sees at least as many.
-    let common = seen[0];
-    let mut sums = [[s.splat(0.0); W]; Q];
-    // SAFETY: the caller's promise: rows of the output, and values of keys within the capacity.
-    unsafe {
-        for i in 0..Q {
-            let out = tile.out.add(i * tile.out_stride + d);
-            let factor = s.splat(factor[i]);
-            for w in 0..W - 1 {
-                sums[i][w] = s.mul(s.load_ptr(out.add(w * S::LANES)), factor);
+    let values = head.values.wrapping_add(start * head.head_dim + d);
+    // SAFETY: the caller's promise: values of keys within the capacity.
+    let value = |j: usize| unsafe { load_values::<S, E, W>(s, values.add(j * head.head_dim), mask, last) };
+    // SAFETY: keys that are seen have scores.
+    let weight = |i: usize, j: usize| s.splat(unsafe { *scores.0.get_unchecked(i).get_unchecked(j) });
+    let mut sums = [[[s.splat(0.0); W]; Q]; CHAINS];
+    if Q == 1 {
+        let mut j = 0;
+        while j + CHAINS <= seen[0] {
+            for (chain, sums) in sums.iter_mut().enumerate() {
+                add_product(s, weight(0, j + chain), value(j + chain), &mut sums[0]);
             }
-            sums[i][W - 1] = s.mul(s.load_masked(out.add((W - 1) * S::LANES), mask), factor);
+            j += CHAINS;
         }
-        let values = head.values.add(start * head.head_dim + d);
-        for j in 0..common {
-            let v = load_values::<S, E, W>(s, values.add(j * head.head_dim), mask, last);
+        for (chain, j) in (j..seen[0]).enumerate() {
+            add_product(s, weight(0, j), value(j), &mut sums[chain][0]);
+        }
+    } else {
+        for (chain, sums) in sums.iter_mut().enumerate() {
+            // The keys that every query sees, then the others; a later query sees at least as many.
+            let mut j = chain;
+            while j < seen[0] {
+                let value = value(j);
+                for i in 0..Q {
+                    add_product(s, weight(i, j), value, &mut sums[i]);
+                }
+                j += CHAINS;
+            }
             for i in 0..Q {
-                let weight = s.splat(*scores.0.get_unchecked(i).get_unchecked(j));
-                for w in 0..W {
-                    sums[i][w] = s.mul_add(weight, v[w], sums[i][w]);
+                for j in (j..seen[i]).step_by(CHAINS) {
+                    add_product(s, weight(i, j), value(j), &mut sums[i]);
                 }
             }
         }
-        for i in 0..Q {
-            for j in common..seen[i] {
-                let v = load_values::<S, E, W>(s, values.add(j * head.head_dim), mask, last);
-                let weight = s.splat(*scores.0.get_unchecked(i).get_unchecked(j));
-                for w in 0..W {
-                    sums[i][w] = s.mul_add(weight, v[w], sums[i][w]);
+    }
+    for i in 0..Q {
+        let factor = s.splat(factor[i]);
+        for w in 0..W {
+            let sum = s.add(sums[0][i][w], sums[1][i][w]);
+            // SAFETY: the caller's promise: rows of the output.
+            unsafe {
+                let out = tile.out.add(i * tile.out_stride + d + w * S::LANES);
+                if w + 1 < W {
+                    s.store_ptr(out, s.mul_add(s.load_ptr(out), factor, sum));
+                } else {
+                    s.store_masked(out, s.mul_add(s.load_masked(out, mask), factor, sum), mask);
                 }
             }
-            let out = tile.out.add(i * tile.out_stride + d);
-            for w in 0..W - 1 {
-                s.store_ptr(out.add(w * S::LANES), sums[i][w]);
-            }
-            s.store_masked(out.add((W - 1) * S::LANES), sums[i][W - 1], mask);
         }
     }
     W
+}
+
+/// Adds a weighted value.
+#[inline(always)]
+fn add_product<S: Simd, const W: usize>(s: S, weight: S::F, value: [S::F; W], sums: &mut [S::F; W]) {
+    for (sum, value) in sums.iter_mut().zip(value) {
+        *sum = s.mul_add(weight, value, *sum);
+    }
 }
 
 /// `W` vectors of one key's value, the last of which has only the `last` lanes of `mask`.

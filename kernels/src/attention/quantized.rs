@@ -10,14 +10,16 @@
 
 mod columns;
 mod products;
+mod queries;
 mod store;
+mod turn;
 
+use crate::gemm::PANEL;
 use crate::gemm::lanes::{self, Dots};
-use crate::gemm::{PANEL, quantize};
 use crate::rows::{Rows, RowsMut};
 use crate::table::Table;
 use columns::{Columns, LANES};
-use products::{Operands, Score, Sum, multiply};
+use products::{Operands, Score, Sum, add_up, multiply};
 use std::marker::PhantomData;
 pub(crate) use store::sets as store_sets;
 pub use store::{CacheMut, store_block};
@@ -58,7 +60,7 @@ impl Shape {
         self.head_dim.next_multiple_of(STEP)
     }
 
-    /// Bytes of one head in one block: keys, one after the other, then values, four keys side by side:
+    /// Bytes of one head in one block: keys, `[key_bytes / 4][BLOCK_KEYS][4]`, then values, four keys side by side:
     /// `[BLOCK_KEYS / 4][head_dim][4]`.
     const fn head_bytes(self) -> usize {
         BLOCK_KEYS * (self.key_bytes() + self.head_dim)
@@ -88,7 +90,7 @@ pub struct Cache<'a> {
 /// `heads * head_dim` elements, head by head. Without keys it gives zeros; what is not finite in a query, or in
 /// any key or value, makes the results that it reaches NaN.
 ///
-/// `scale` must be positive. Allocates nothing; uses about 70 KB of stack.
+/// `scale` must be positive. Allocates nothing; uses about 80 KB of stack.
 ///
 /// # Panics
 /// If a row does not fit its data, the caches are shorter than their shape says, a head is larger than
@@ -99,25 +101,29 @@ pub fn attention_i8(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
 
 /// What one instruction set brings along besides its dot product.
 struct Parts {
-    quantize: quantize::Function,
-    weigh: columns::Function,
+    take: queries::Take,
+    give: queries::Give,
+    weigh: columns::Weigh,
+    settle: columns::Settle,
 }
 
 /// The queries of one tile and head, and what has been found for them so far.
 struct Tile {
-    /// `[panel][step][16][4]`, signed.
-    queries: [i8; LANES * MAX_HEAD],
+    /// `[panel][step][16][4]`: signed bytes.
+    queries: [u8; LANES * MAX_HEAD],
     query_scales: [f32; LANES],
     /// -128 times the sum of each query's bytes.
     query_corrections: [i32; LANES],
     columns: Columns,
     /// `[head_dim][lane]`: the sum of weighted values.
     sums: [f32; LANES * MAX_HEAD],
+    /// `[head_dim][lane]` of some lanes: queries on their way in, results on their way out.
+    turned: [f32; PANEL * MAX_HEAD],
 }
 
 /// # Safety
 /// The machine has the instruction set of `D`.
-unsafe fn all_heads<D: Dots>(parts: &Parts, q: Rows<'_>, kv: &Cache<'_>, scale: f32, mut out: RowsMut<'_>) {
+unsafe fn all_heads<D: Dots>(parts: &Parts, q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
     let Shape { heads, head_dim } = kv.shape;
     let width = heads * head_dim;
     assert!(head_dim <= MAX_HEAD, "a head of at most {MAX_HEAD} elements");
@@ -137,42 +143,27 @@ unsafe fn all_heads<D: Dots>(parts: &Parts, q: Rows<'_>, kv: &Cache<'_>, scale: 
         query_corrections: [0; LANES],
         columns: Columns::new(),
         sums: [0.0; LANES * MAX_HEAD],
+        turned: [0.0; PANEL * MAX_HEAD],
     };
     for first in (0..q.count).step_by(LANES) {
         let count = LANES.min(q.count - first);
         for head in 0..heads {
-            let columns = head * head_dim..(head + 1) * head_dim;
-            for i in 0..count {
-                let row = &q.row(first + i, width)[columns.clone()];
-                tile.take(i, row, scale, kv.shape, parts.quantize);
-            }
+            let column = head * head_dim;
+            (parts.take)(
+                &mut tile,
+                Rows::new(&q.data[first * q.stride + column..], q.stride, count),
+                kv.shape,
+                scale,
+            );
             // SAFETY: the caller's promise; the caches' sizes were checked.
             unsafe { tile.attend::<D>(kv, head, count, parts) };
-            for i in 0..count {
-                tile.give(i, &mut out.row(first + i, width)[columns.clone()]);
-            }
+            let rows = &mut out.data[first * out.stride + column..];
+            (parts.give)(&mut tile, RowsMut::new(rows, out.stride, count), head_dim);
         }
     }
 }
 
 impl Tile {
-    /// Puts a query into lane `i`.
-    fn take(&mut self, i: usize, row: &[f32], scale: f32, shape: Shape, quantize: quantize::Function) {
-        let mut bytes = [0u8; MAX_HEAD];
-        let bytes = &mut bytes[..shape.key_bytes()];
-        // Scores are kept as powers of two.
-        self.query_scales[i] = quantize(row, bytes) * scale * std::f32::consts::LOG2_E;
-        let panel = &mut self.queries[i / PANEL * PANEL * shape.key_bytes()..][..PANEL * shape.key_bytes()];
-        let mut sum = 0;
-        for (step, four) in bytes.chunks_exact(STEP).enumerate() {
-            // What is stored 128 too large becomes signed by its highest bit.
-            let signed: [i8; STEP] = std::array::from_fn(|j| (four[j] ^ 0x80) as i8);
-            sum += signed.iter().map(|&x| i32::from(x)).sum::<i32>();
-            panel[(step * PANEL + i % PANEL) * STEP..][..STEP].copy_from_slice(&signed);
-        }
-        self.query_corrections[i] = -128 * sum;
-    }
-
     /// Finds the sums of weighted values for the first `count` lanes.
     ///
     /// # Safety
@@ -193,28 +184,28 @@ impl Tile {
             unsafe {
                 let operands = Operands {
                     rows: bytes.as_ptr(),
-                    row_stride: kv.shape.key_bytes(),
-                    step_stride: STEP,
-                    panels: self.queries.as_ptr(),
+                    row_stride: STEP,
+                    step_stride: STEP * BLOCK_KEYS,
+                    panels: self.queries.as_ptr().cast(),
                     panel_stride: PANEL * kv.shape.key_bytes(),
                     steps: kv.shape.key_bytes() / STEP,
                     corrections: self.query_corrections.as_ptr(),
                     dots: PhantomData::<D>,
                 };
-                let finish = Score {
-                    row_scales: key_scales.as_ptr(),
-                    lane_scales: self.query_scales.as_ptr(),
-                    out: self.columns.scores.as_mut_ptr(),
-                };
+                let finish = Score { row_scales: key_scales.as_ptr(), out: self.columns.scores.as_mut_ptr() };
                 multiply(&operands, &finish, keys, panels);
-                (parts.weigh)(&mut self.columns, keys, panels * PANEL);
+                let (lanes, steps, panel_stride) = (panels * PANEL, keys.div_ceil(STEP), PANEL * BLOCK_KEYS);
+                (parts.weigh)(&mut self.columns, &self.query_scales, keys, lanes);
+                let mut sums = [0.0; LANES];
+                add_up::<D>(self.columns.weights.as_ptr().cast(), panel_stride, panels, steps, &mut sums);
+                (parts.settle)(&mut self.columns, &sums, keys, lanes);
                 let operands = Operands {
                     rows: bytes[BLOCK_KEYS * kv.shape.key_bytes()..].as_ptr(),
                     row_stride: STEP,
                     step_stride: STEP * head_dim,
                     panels: self.columns.weights.as_ptr().cast(),
-                    panel_stride: PANEL * BLOCK_KEYS,
-                    steps: keys.div_ceil(STEP),
+                    panel_stride,
+                    steps,
                     corrections: self.columns.corrections.as_ptr(),
                     dots: PhantomData::<D>,
                 };
@@ -229,16 +220,6 @@ impl Tile {
             }
         }
     }
-
-    /// Writes the result of lane `i`.
-    fn give(&self, i: usize, row: &mut [f32]) {
-        let total = self.columns.total[i];
-        // Without any key both are zero.
-        let inverse = if total == 0.0 { 0.0 } else { 1.0 / total };
-        for (x, sums) in row.iter_mut().zip(self.sums.chunks_exact(LANES)) {
-            *x = sums[i] * inverse;
-        }
-    }
 }
 
 /// `module::attention` for an instruction set whose dot product is found at compile time, or while running.
@@ -248,8 +229,12 @@ macro_rules! set {
             use super::*;
 
             pub(crate) fn attention(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
-                const PARTS: Parts =
-                    Parts { quantize: quantize::$set::quantize, weigh: columns::$set::weigh };
+                const PARTS: Parts = Parts {
+                    take: queries::$set::take,
+                    give: queries::$set::give,
+                    weigh: columns::$set::weigh,
+                    settle: columns::$set::settle,
+                };
                 let run: unsafe fn(&Parts, Rows<'_>, &Cache<'_>, f32, RowsMut<'_>) = $choose;
                 // SAFETY: a table is only given out where its instruction set is available.
                 unsafe { run(&PARTS, q, kv, scale, out) }

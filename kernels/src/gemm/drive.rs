@@ -6,8 +6,6 @@ use super::lanes::{Lanes, Task};
 
 /// Rows of a block whose inputs should stay in the second-level cache while all panels pass by, in bytes.
 const ROW_BLOCK_BYTES: usize = 256 << 10;
-/// The most panels of any tile.
-const MAX_PANELS: usize = 6;
 
 /// The inner product of one precision.
 pub(super) trait Product {
@@ -178,7 +176,7 @@ unsafe fn one_tile<K: Product, const M: usize, const P: usize>(
     }
     if let Some(activation) = output.finish.activation {
         // SAFETY: the instruction set is enabled.
-        unsafe { activate(&mut sums, columns, activation) };
+        unsafe { activate(&mut sums, activation) };
     }
     // SAFETY: the tile's rows and `columns` columns are inside the output.
     unsafe {
@@ -187,26 +185,22 @@ unsafe fn one_tile<K: Product, const M: usize, const P: usize>(
     }
 }
 
-/// Applies a function on slices to the sums, by way of the stack.
+/// Applies a function on slices to the sums, by way of the stack: to all at once, so that its own latency is hidden. What
+/// it makes of outputs that are not there is never stored.
 #[inline(always)]
 unsafe fn activate<L: Lanes, const M: usize, const P: usize>(
     sums: &mut [[L; P]; M],
-    columns: usize,
     activation: fn(&mut [f32]),
 ) {
-    let mut buffer = [[0.0f32; MAX_PANELS * PANEL]; M];
-    for (row, sums) in buffer.iter_mut().zip(sums) {
-        let values = row.as_mut_ptr();
-        for (p, sum) in sums.iter().enumerate() {
-            // SAFETY: a row of the buffer holds `P` panels.
-            unsafe { sum.store(values.add(p * PANEL)) };
-        }
-        activation(&mut row[..columns]);
-        let values = row.as_ptr();
-        for (p, sum) in sums.iter_mut().enumerate() {
-            // SAFETY: as above.
-            *sum = unsafe { L::load(values.add(p * PANEL)) };
-        }
+    let mut buffer = [[[0.0f32; PANEL]; P]; M];
+    for (values, sum) in buffer.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+        // SAFETY: room for a panel; the instruction set is enabled in the caller.
+        unsafe { sum.store(values.as_mut_ptr()) };
+    }
+    activation(buffer.as_flattened_mut().as_flattened_mut());
+    for (values, sum) in buffer.as_flattened().iter().zip(sums.as_flattened_mut()) {
+        // SAFETY: as above.
+        *sum = unsafe { L::load(values.as_ptr()) };
     }
 }
 

@@ -9,6 +9,8 @@ pub(crate) const ZERO: i32 = 128;
 /// 1.5 · 2^23, which added to a number leaves the rounded number in the lowest bits, and [`ZERO`]. The same everywhere,
 /// and a vector's operation even where the instruction set cannot round.
 pub(crate) const ROUNDER: f32 = 12_583_040.0;
+/// The most lanes of any instruction set.
+const MAX_LANES: usize = 16;
 /// Rows whose largest magnitude is below this count as all zeros, so that no reciprocal overflows.
 const SMALLEST: f32 = 1e-30;
 
@@ -90,41 +92,51 @@ pub fn quantize_rows_with<'a>(
     let stride = row_len(inputs);
     let data = &mut data[..x.count * stride];
     let scales = &mut scales[..x.count];
-    for (r, scale) in scales.iter_mut().enumerate() {
-        *scale = (table.gemm.quantize)(x.row(r, inputs), &mut data[r * stride..][..stride]);
-    }
+    (table.gemm.quantize)(x, inputs, data, scales);
     QuantizedRows { data, scales, inputs }
 }
 
-/// Quantizes one row into at least as many bytes and returns its scale.
+/// Quantizes rows into as many rows of [`row_len`] bytes. A few at a time are first all looked at, then all rounded: the
+/// rounding of a row would wait for its scale.
 #[inline(always)]
-pub(crate) fn quantize_row<S: Simd>(s: S, x: &[f32], out: &mut [u8]) -> f32 {
-    let whole = x.len() - x.len() % S::LANES;
-    let (mut most, mut least, mut poison) = (s.splat(0.0), s.splat(0.0), s.splat(0.0));
-    let mut look = |v: S::F| {
-        (most, least) = (s.max(v, most), s.min(v, least));
-        // NaN stays NaN, and what is infinite becomes it.
-        poison = s.mul_add(v, s.splat(0.0), poison);
-    };
-    for i in (0..whole).step_by(S::LANES) {
-        look(s.load(&x[i..]));
+fn quantize_groups<S: Simd>(s: S, x: Rows<'_>, inputs: usize, data: &mut [u8], scales: &mut [f32]) {
+    const GROUP: usize = 8;
+    let stride = row_len(inputs);
+    assert!(scales.len() == x.count && data.len() == x.count * stride);
+    for (first, scales) in (0..x.count).step_by(GROUP).zip(scales.chunks_mut(GROUP)) {
+        let mut factors = [0.0; GROUP];
+        for (r, (scale, factor)) in (first..).zip(scales.iter_mut().zip(&mut factors)) {
+            (*factor, *scale) = factor_and_scale(largest_of_row(s, x.row(r, inputs)));
+        }
+        for (r, factor) in (first..).zip(&factors[..scales.len()]) {
+            round_row(s, x.row(r, inputs), *factor, &mut data[r * stride..][..stride]);
+        }
     }
-    if whole < x.len() {
-        look(s.load_partial(&x[whole..]));
+}
+
+/// The largest magnitude in a row; NaN is larger than all.
+#[inline(always)]
+fn largest_of_row<S: Simd>(s: S, x: &[f32]) -> f32 {
+    let mut largest = s.splat(0.0);
+    let mut vectors = x.chunks_exact(S::LANES);
+    for vector in &mut vectors {
+        largest = s.larger_magnitude(largest, s.load(vector));
     }
-    let magnitude = s.max_lane(s.max(most, s.sub(s.splat(0.0), least)));
-    let largest = if s.sum(poison) == 0.0 { magnitude } else { f32::NAN };
-    let (factor, scale) = factor_and_scale(largest);
+    s.largest_magnitude(s.larger_magnitude(largest, s.load_partial(vectors.remainder())))
+}
+
+/// Rounds a row to at least as many bytes; what is left of them is zeros.
+#[inline(always)]
+fn round_row<S: Simd>(s: S, x: &[f32], factor: f32, out: &mut [u8]) {
     let (values, padding) = out.split_at_mut(x.len());
     padding.fill(ZERO as u8);
     let factor = s.splat(factor);
-    for i in (0..whole).step_by(S::LANES) {
-        s.store_bytes(&mut values[i..], rounded(s, s.load(&x[i..]), factor));
+    let mut vectors = x.chunks_exact(S::LANES);
+    let mut bytes = values.chunks_exact_mut(S::LANES);
+    for (vector, bytes) in (&mut vectors).zip(&mut bytes) {
+        s.store_bytes(bytes, rounded(s, s.load(vector), factor));
     }
-    if whole < x.len() {
-        s.store_bytes(&mut values[whole..], rounded(s, s.load_partial(&x[whole..]), factor));
-    }
-    scale
+    s.store_bytes(bytes.into_remainder(), rounded(s, s.load_partial(vectors.remainder()), factor));
 }
 
 /// What values of at most this magnitude are multiplied by, and what the rounded ones are then to be multiplied by.
@@ -140,6 +152,22 @@ pub(crate) fn factor_and_scale(largest: f32) -> (f32, f32) {
     }
 }
 
+/// [`factor_and_scale`] of each lane. Writes the scales of as many lanes as `scales` holds, and returns the factors.
+#[inline(always)]
+pub(crate) fn factors_and_scales<S: Simd>(s: S, largest: S::F, scales: &mut [f32]) -> S::F {
+    let is_usual = !s.any_greater(s.splat(SMALLEST), largest) && s.largest_magnitude(largest).is_finite();
+    if is_usual && scales.len() >= S::LANES {
+        s.store(scales, s.div(largest, s.splat(127.0)));
+        return s.div(s.splat(127.0), largest);
+    }
+    let mut factors = [0.0; MAX_LANES];
+    s.store(&mut factors, largest);
+    for (factor, scale) in factors.iter_mut().zip(scales) {
+        (*factor, *scale) = factor_and_scale(*factor);
+    }
+    s.load(&factors)
+}
+
 /// The nearest integers to `value * factor`, ties to even, [`ZERO`] added, as the lowest bytes.
 #[inline(always)]
 pub(crate) fn rounded<S: Simd>(s: S, value: S::F, factor: S::F) -> S::F {
@@ -148,8 +176,8 @@ pub(crate) fn rounded<S: Simd>(s: S, value: S::F, factor: S::F) -> S::F {
 }
 
 /// `quantize` for one instruction set.
-pub(crate) type Function = fn(&[f32], &mut [u8]) -> f32;
+pub(crate) type Function = fn(Rows<'_>, usize, &mut [u8], &mut [f32]);
 
 instruction_sets! {
-    quantize = quantize_row(x: &[f32], out: &mut [u8]) -> f32;
+    quantize = quantize_groups(x: Rows<'_>, inputs: usize, data: &mut [u8], scales: &mut [f32]);
 }

@@ -105,6 +105,25 @@ impl Simd for Avx2 {
         unsafe { _mm256_loadu_si256(window.as_ptr().cast()) }
     }
     #[inline(always)]
+    fn larger_magnitude(self, a: __m256, b: __m256) -> __m256 {
+        // SAFETY: the token is proof of the instruction set. Without signs, numbers are ordered as their bits are.
+        unsafe {
+            let bits = _mm256_and_si256(_mm256_castps_si256(b), _mm256_set1_epi32(i32::MAX));
+            _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), bits))
+        }
+    }
+    #[inline(always)]
+    fn largest_magnitude(self, a: __m256) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe {
+            let bits = _mm256_castps_si256(a);
+            let half = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256::<1>(bits));
+            let quarter = _mm_max_epi32(half, _mm_shuffle_epi32::<0b01_00_11_10>(half));
+            let one = _mm_max_epi32(quarter, _mm_shuffle_epi32::<0b10_11_00_01>(quarter));
+            f32::from_bits(_mm_cvtsi128_si32(one) as u32)
+        }
+    }
+    #[inline(always)]
     fn round(self, a: __m256) -> __m256 {
         // SAFETY: the token is proof of the instruction set.
         unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }

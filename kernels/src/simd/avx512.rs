@@ -95,9 +95,27 @@ impl Simd for Avx512 {
         if n >= 16 { !0 } else { (1u16 << n) - 1 }
     }
     #[inline(always)]
+    fn larger_magnitude(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token is proof of the instruction set. Without signs, numbers are ordered as their bits are.
+        unsafe {
+            let bits = _mm512_and_si512(_mm512_castps_si512(b), _mm512_set1_epi32(i32::MAX));
+            _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), bits))
+        }
+    }
+    #[inline(always)]
+    fn largest_magnitude(self, a: __m512) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { f32::from_bits(_mm512_reduce_max_epi32(_mm512_castps_si512(a)) as u32) }
+    }
+    #[inline(always)]
     fn round(self, a: __m512) -> __m512 {
         // SAFETY: the token is proof of the instruction set.
         unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    }
+    #[inline(always)]
+    fn split_negative(self, a: __m512) -> (__m512, __m512) {
+        // Scaling rounds exponents down by itself. SAFETY: the token is proof of the instruction set.
+        (a, unsafe { _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(a) })
     }
     #[inline(always)]
     fn split_exponent(self, a: __m512) -> (__m512, __m512) {

@@ -46,6 +46,19 @@ impl Simd for Neon {
         fn mul_add(a, b, c) = vfmaq_f32(c, a, b);
         fn round(a) = vrndnq_f32(a);
     }
+    #[inline(always)]
+    fn larger_magnitude(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
+        // SAFETY: the token is proof of the instruction set. Without signs, numbers are ordered as their bits are.
+        unsafe {
+            let bits = vreinterpretq_u32_f32(vabsq_f32(b));
+            vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), bits))
+        }
+    }
+    #[inline(always)]
+    fn largest_magnitude(self, a: float32x4_t) -> f32 {
+        // SAFETY: the token is proof of the instruction set.
+        unsafe { f32::from_bits(vmaxvq_u32(vreinterpretq_u32_f32(a))) }
+    }
     // NEON's own maximum gives NaN where either is NaN; these give the second operand.
     #[inline(always)]
     fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {

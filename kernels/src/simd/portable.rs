@@ -112,6 +112,15 @@ impl Simd for Portable {
         lanes!(|i| if a[i] < b[i] { a[i] } else { b[i] })
     }
     #[inline(always)]
+    fn larger_magnitude(self, a: Self::F, b: Self::F) -> Self::F {
+        // Without signs, numbers are ordered as their bits are.
+        lanes!(|i| f32::from_bits(a[i].to_bits().max(b[i].abs().to_bits())))
+    }
+    #[inline(always)]
+    fn largest_magnitude(self, a: Self::F) -> f32 {
+        f32::from_bits(a.map(f32::to_bits).into_iter().fold(0, u32::max))
+    }
+    #[inline(always)]
     fn round(self, a: Self::F) -> Self::F {
         // Adding and taking away 1.5 * 2^23 leaves the nearest integer, without a call into the C library.
         // Good for |a| < 2^22, far beyond any exponent.

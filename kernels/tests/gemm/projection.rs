@@ -77,8 +77,14 @@ fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], w
     let mut scores = vec![0.0; outputs];
     for (r, want) in want.iter().enumerate() {
         let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds);
-        let listed =
-            argmax_shortlist_with(table, hidden.row(r, inputs), &coarse.range(r, 1), &list, &mut scores);
+        let listed = argmax_shortlist_with(
+            table,
+            hidden.row(r, inputs),
+            &coarse.range(r, 1),
+            &list,
+            &mut scores,
+            &mut vec![0.0; bounds_len(outputs)],
+        );
         assert_eq!(listed.best, *want, "{}: short list of row {r}", isa.name());
         assert!(listed.panels <= bounds_len(outputs));
     }
@@ -153,7 +159,14 @@ fn the_list_is_short() {
     let table = Table::active();
     let coarse = gemm_i8::quantize_rows_with(table, Rows::one(hidden), inputs, &mut data, &mut row_scales);
     let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds);
-    let listed = argmax_shortlist_with(table, hidden, &coarse, &list, &mut vec![0.0; outputs]);
+    let listed = argmax_shortlist_with(
+        table,
+        hidden,
+        &coarse,
+        &list,
+        &mut vec![0.0; outputs],
+        &mut vec![0.0; bounds_len(outputs)],
+    );
     assert_eq!(listed.best.map(|best| best.token), Some(777));
     assert_eq!(listed.panels, 1);
 }

@@ -176,7 +176,7 @@ impl EmformerEncoder {
         let (stride, dim, width) =
             (self.config.time_reduction_stride, self.config.input_dim, self.config.width());
         let rows = self.rows();
-        let features = self.arena.zeros(rows * stride * dim);
+        let features = self.arena.scratch(rows * stride * dim);
         for (&slot, part) in self.active.iter().zip(&self.parts) {
             let own = &mut features[part.first * stride * dim..][..part.rows() * stride * dim];
             self.slots[slot].take_segment(part.frames * stride, dim, own);
@@ -206,14 +206,14 @@ impl EmformerEncoder {
     fn output(&mut self) {
         let (width, dim) = (self.config.width(), self.config.encoding_dim);
         let frames: usize = self.parts.iter().map(|part| part.frames).sum();
-        let hidden = self.arena.zeros(frames * width);
+        let hidden = self.arena.scratch(frames * width);
         let mut rest = &mut *hidden;
         for part in &self.parts {
             let (own, others) = rest.split_at_mut(part.frames * width);
             own.copy_from_slice(&self.x[part.first * width..][..own.len()]);
             rest = others;
         }
-        let encoded = self.arena.zeros(frames * dim);
+        let encoded = self.arena.scratch(frames * dim);
         let out = RowsMut::dense(encoded, dim);
         self.encoder.output.apply(Rows::dense(hidden, width), Then::Store, out, &self.arena);
         let mut row = 0;

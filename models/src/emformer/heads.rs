@@ -138,10 +138,7 @@ impl Heads {
         let layers = config.num_lstm_layers.max(1);
         let mut lengths: Vec<usize> = (0..layers).flat_map(|_| step.concat()).collect();
         lengths.extend(Linear::scratch_lengths(hidden.max(config.stateless_context * size), 1));
-        // A single row in blocks of symbols may be rounded for each of them.
-        for _ in 0..1 + config.num_symbols / 768 {
-            lengths.extend(Linear::scratch_lengths(encoding, MAX_ROWS));
-        }
+        lengths.extend(Linear::scratch_lengths(encoding, MAX_ROWS));
         Heads {
             joined: Buffer::zeros(MAX_ROWS * encoding),
             arena: Arena::for_lengths(&lengths),
@@ -167,7 +164,7 @@ impl Heads {
     /// The normed embedding of a symbol.
     fn embed(&self, symbol: u32, out: &mut [f32]) {
         let predictor = &self.weights.predictor;
-        let row = self.arena.zeros(out.len());
+        let row = self.arena.scratch(out.len());
         predictor.embedding.weights(symbol as usize, row);
         predictor.input_norm.apply(Rows::one(row), RowsMut::one(out));
     }
@@ -176,17 +173,17 @@ impl Heads {
     fn lstm(&self, layer: &Lstm, input: &[f32], state: &mut [f32]) {
         let size = self.config.lstm_hidden();
         let (hidden, cell) = state.split_at_mut(size);
-        let joined = self.arena.zeros(input.len() + size);
+        let joined = self.arena.scratch(input.len() + size);
         joined[..input.len()].copy_from_slice(input);
         joined[input.len()..].copy_from_slice(hidden);
-        let gates = self.arena.zeros(4 * size);
+        let gates = self.arena.scratch(4 * size);
         layer.gates.apply(Rows::one(joined), Then::Store, RowsMut::one(gates), &self.arena);
         let Some((gate_norm, cell_norm)) = &layer.norms else {
             let order = GateOrder::InputForgetCellOutput;
             lstm::step(Rows::one(gates), order, size, RowsMut::one(cell), RowsMut::one(hidden));
             return;
         };
-        let normed = self.arena.zeros(4 * size);
+        let normed = self.arena.scratch(4 * size);
         gate_norm.apply(Rows::one(gates), RowsMut::one(normed));
         let (input_forget, update_output) = normed.split_at_mut(2 * size);
         let (update, output) = update_output.split_at_mut(size);
@@ -197,7 +194,7 @@ impl Heads {
         for (((cell, forget), input), update) in cell.iter_mut().zip(forget).zip(input).zip(&*update) {
             *cell = forget * *cell + input * update;
         }
-        let next = self.arena.zeros(size);
+        let next = self.arena.scratch(size);
         cell_norm.apply(Rows::one(cell), RowsMut::one(next));
         cell.copy_from_slice(next);
         activation::tanh(next);
@@ -242,16 +239,16 @@ impl Predictor for Heads {
             self.embed(symbol, &mut state[newest..]);
             &*state
         } else {
-            let mut input = &mut *self.arena.zeros(size);
+            let mut input = &mut *self.arena.scratch(size);
             self.embed(symbol, input);
             for (layer, state) in predictor.lstm.iter().zip(state.chunks_exact_mut(2 * hidden)) {
                 self.lstm(layer, input, state);
-                input = self.arena.zeros(hidden);
+                input = self.arena.scratch(hidden);
                 input.copy_from_slice(&state[..hidden]);
             }
             &*input
         };
-        let encoded = self.arena.zeros(prediction.len());
+        let encoded = self.arena.scratch(prediction.len());
         predictor.linear.apply(Rows::one(linear_out), Then::Store, RowsMut::one(encoded), &self.arena);
         predictor.output_norm.apply(Rows::one(encoded), RowsMut::one(prediction));
         self.arena.reset();

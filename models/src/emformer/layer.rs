@@ -114,7 +114,7 @@ impl Layer {
         let has_memory = !memories.is_empty();
         let rows = x.len() / width;
         let extra = if has_memory { 2 * parts.len() } else { 0 };
-        let normed = arena.zeros((rows + extra) * width);
+        let normed = arena.scratch((rows + extra) * width);
         self.input_norm.apply(Rows::dense(x, width), RowsMut::dense(&mut normed[..rows * width], width));
         if has_memory {
             let (segments, behind) = normed.split_at_mut(rows * width);
@@ -124,11 +124,11 @@ impl Layer {
             }
             own.copy_from_slice(memories);
         }
-        let projected = arena.zeros((rows + extra) * 3 * width);
+        let projected = arena.scratch((rows + extra) * 3 * width);
         let out = RowsMut::dense(projected, 3 * width);
         self.query_key_value.apply(Rows::dense(normed, width), Then::Store, out, arena);
 
-        let attended = arena.zeros((rows + extra / 2) * width);
+        let attended = arena.scratch((rows + extra / 2) * width);
         let (frames_attended, summaries_attended) = attended.split_at_mut(rows * width);
         let row = |index: usize| &projected[index * 3 * width..][..3 * width];
         for (index, part) in parts.iter().enumerate() {
@@ -154,9 +154,9 @@ impl Layer {
             }
         }
 
-        let normed = arena.zeros(rows * width);
+        let normed = arena.scratch(rows * width);
         self.mlp_norm.apply(Rows::dense(x, width), RowsMut::dense(normed, width));
-        let hidden = arena.zeros(rows * config.transformer_ffn_dim);
+        let hidden = arena.scratch(rows * config.transformer_ffn_dim);
         let then = Then::Activate(self.activation(config));
         let out = RowsMut::dense(hidden, config.transformer_ffn_dim);
         self.up.apply(Rows::dense(normed, width), then, out, arena);

@@ -124,7 +124,7 @@ impl Layer {
     /// Stores the cross-attention keys and values of `frames`, the first of which is frame `row`.
     pub(super) fn keys_and_values(&self, frames: Rows<'_>, row: usize, cache: &mut Cache, arena: &Arena) {
         let (width, count) = (self.cross_key_value.outputs() / 2, frames.count);
-        let projected = arena.zeros(count * 2 * width);
+        let projected = arena.scratch(count * 2 * width);
         self.cross_key_value.apply(frames, Then::Store, RowsMut::dense(projected, 2 * width), arena);
         let values = Rows::new(&projected[width..], 2 * width, count);
         cache.store(Rows::new(projected, 2 * width, count), values, row);
@@ -143,16 +143,16 @@ impl Layer {
         let Context { position, self_cache, rotary, arena, .. } = context;
         let width = self.self_output.outputs();
         let rows = hidden.len() / width;
-        let normed = arena.zeros(hidden.len());
+        let normed = arena.scratch(hidden.len());
         self.self_norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
-        let projected = arena.zeros(3 * hidden.len());
+        let projected = arena.scratch(3 * hidden.len());
         let out = RowsMut::dense(projected, 3 * width);
         self.self_query_key_value.apply(Rows::dense(normed, width), Then::Store, out, arena);
         // Queries and keys lie side by side: twice the heads for the rotation.
         rotary.apply(RowsMut::new(projected, 3 * width, rows), 2 * width, position);
         let part = |index: usize| Rows::new(&projected[index * width..], 3 * width, rows);
         self_cache.store(part(1), part(2), position);
-        let attended = arena.zeros(hidden.len());
+        let attended = arena.scratch(hidden.len());
         let visible = Visible::Causal { first: position + 1 };
         self_cache.attend(part(0), visible, self.scale, RowsMut::dense(attended, width));
         let hidden = RowsMut::dense(hidden, width);
@@ -162,16 +162,16 @@ impl Layer {
     fn cross_attention(&self, hidden: &mut [f32], context: Context<'_>) {
         let Context { position, frames, cross_cache, alignment, layer, arena, .. } = context;
         let width = self.cross_output.outputs();
-        let normed = arena.zeros(hidden.len());
+        let normed = arena.scratch(hidden.len());
         self.cross_norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
-        let queries = arena.zeros(hidden.len());
+        let queries = arena.scratch(hidden.len());
         self.cross_query.apply(
             Rows::dense(normed, width),
             Then::Store,
             RowsMut::dense(queries, width),
             arena,
         );
-        let attended = arena.zeros(hidden.len());
+        let attended = arena.scratch(hidden.len());
         let out = RowsMut::dense(attended, width);
         cross_cache.attend(Rows::dense(queries, width), Visible::All(frames), self.scale, out);
         alignment.record(layer, position, Rows::dense(queries, width), cross_cache, self.scale);
@@ -183,11 +183,11 @@ impl Layer {
         let (width, double) = (self.mlp_down.outputs(), self.mlp_up.outputs());
         let half = double / 2;
         let rows = hidden.len() / width;
-        let normed = arena.zeros(hidden.len());
+        let normed = arena.scratch(hidden.len());
         self.mlp_norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
-        let raised = arena.zeros(rows * double);
+        let raised = arena.scratch(rows * double);
         self.mlp_up.apply(Rows::dense(normed, width), Then::Store, RowsMut::dense(raised, double), arena);
-        let gated = arena.zeros(rows * half);
+        let gated = arena.scratch(rows * half);
         for (gated, raised) in gated.chunks_exact_mut(half).zip(raised.chunks_exact(double)) {
             let (value, gate) = raised.split_at(half);
             silu_gate(value, gate, gated);

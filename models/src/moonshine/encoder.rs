@@ -19,6 +19,7 @@ use crate::linear::{Linear, Precision, Then};
 use crate::model::Slot;
 use crate::packed::packed_fields;
 use crate::team::Team;
+use std::ops::Range;
 use std::sync::Arc;
 use voxlane_kernels::gemm::Activation;
 use voxlane_kernels::rows::{Rows, RowsMut};
@@ -122,6 +123,8 @@ impl Encoder {
 pub struct MoonshineEncoder {
     encoder: Arc<Encoder>,
     width: usize,
+    /// Whether all slices of an MLP are one unit, so that they share the rounded rows; else each is one.
+    slices_together: bool,
     cursor: Cursor,
     /// Queries, keys and values of the layer, one row of all three for each frame.
     projected: Buffer,
@@ -169,13 +172,15 @@ impl MoonshineEncoder {
         let sizes = &config.sizes;
         let (width, frames) = (sizes.hidden, config.max_frames());
         let workers = if team.is_pair() { 2 } else { 1 };
+        let slices = encoder.layers.iter().map(|layer| layer.mlp.len()).max().unwrap_or(0);
         MoonshineEncoder {
             encoder,
             width,
+            slices_together: precision == Precision::Int8,
             cursor: Cursor::default(),
             projected: Buffer::zeros(frames * 3 * width),
             cache: EncoderCache::new(sizes, frames, precision),
-            workers: (0..workers).map(|_| Worker::new(width)).collect(),
+            workers: (0..workers).map(|_| Worker::new(width, slices)).collect(),
             team,
         }
     }
@@ -193,7 +198,9 @@ impl MoonshineEncoder {
         let layer = encoder.layers.get(layer);
         let (block, slices) = match layer {
             Some(_) if operation == Operation::Attend => (self.cache.unit_queries(), 1),
-            Some(layer) if operation == Operation::Mlp => (BLOCK_ROWS, layer.mlp.len()),
+            Some(layer) if operation == Operation::Mlp && !self.slices_together => {
+                (BLOCK_ROWS, layer.mlp.len())
+            }
             _ => (BLOCK_ROWS, 1),
         };
         let rows = (block * self.workers.len()).min(frames - row);
@@ -206,12 +213,15 @@ impl MoonshineEncoder {
                 }
                 (Some(layer), Operation::Attend) => {
                     let queries = Rows::new(projected, 3 * width, span_rows.len() / width);
-                    let attended = worker.arena.zeros(span_rows.len());
+                    let attended = worker.arena.scratch(span_rows.len());
                     cache.attend(queries, encoder.scale, RowsMut::dense(attended, width));
                     let (attended, out) = (Rows::dense(attended, width), RowsMut::dense(span_rows, width));
                     layer.attention_output.apply(attended, Then::Add, out, &worker.arena);
                 }
-                (Some(layer), Operation::Mlp) => worker.mlp(layer, span_rows, slice),
+                (Some(layer), Operation::Mlp) => {
+                    let last = if slices == 1 { layer.mlp.len() } else { slice + 1 };
+                    worker.mlp(layer, span_rows, slice..last);
+                }
                 (None, _) => worker.norm(&encoder.norm, span_rows),
             }
             worker.arena.reset();
@@ -245,20 +255,11 @@ impl MoonshineEncoder {
 }
 
 impl Worker {
-    fn new(width: usize) -> Self {
-        Worker {
-            width,
-            normed: Buffer::zeros(BLOCK_ROWS * width),
-            arena: Arena::for_lengths(
-                &[
-                    vec![MAX_ROWS * width],
-                    // An MLP's slice applies two layers, nothing more.
-                    Linear::scratch_lengths(width, MAX_ROWS).to_vec(),
-                    Linear::scratch_lengths(width, MAX_ROWS).to_vec(),
-                ]
-                .concat(),
-            ),
-        }
+    fn new(width: usize, slices: usize) -> Self {
+        // The rows of a unit, and what the first layers and the last one of each slice of an MLP round.
+        let rounded = (0..1 + slices).flat_map(|_| Linear::scratch_lengths(width, MAX_ROWS));
+        let lengths: Vec<usize> = [MAX_ROWS * width].into_iter().chain(rounded).collect();
+        Worker { width, normed: Buffer::zeros(BLOCK_ROWS * width), arena: Arena::for_lengths(&lengths) }
     }
 
     /// Queries, keys and values of the rows, which begin at position `first`.
@@ -271,7 +272,7 @@ impl Worker {
         projected: &mut [f32],
     ) {
         let (width, rows) = (self.width, span_rows.len() / self.width);
-        let normed = self.arena.zeros(span_rows.len());
+        let normed = self.arena.scratch(span_rows.len());
         layer.attention_norm.apply(Rows::dense(span_rows, width), RowsMut::dense(normed, width));
         let out = RowsMut::dense(projected, 3 * width);
         layer.query_key_value.apply(Rows::dense(normed, width), Then::Store, out, &self.arena);
@@ -279,24 +280,28 @@ impl Worker {
         encoder.rotary.apply(RowsMut::new(projected, 3 * width, rows), 2 * width, first);
     }
 
-    /// One slice of the MLP, added to the rows.
-    fn mlp(&mut self, layer: &Layer, span_rows: &mut [f32], slice: usize) {
+    /// Slices of the MLP, added to the rows.
+    fn mlp(&mut self, layer: &Layer, span_rows: &mut [f32], slices: Range<usize>) {
         let width = self.width;
         let normed = &mut self.normed[..span_rows.len()];
-        if slice == 0 {
+        if slices.start == 0 {
             layer.mlp_norm.apply(Rows::dense(span_rows, width), RowsMut::dense(normed, width));
         }
-        let MlpSlice { up, down } = &layer.mlp[slice];
-        let hidden = self.arena.zeros(span_rows.len() / width * up.outputs());
-        let out = RowsMut::dense(hidden, up.outputs());
-        up.apply(Rows::dense(normed, width), Then::Activate(Activation::Gelu), out, &self.arena);
-        let hidden = Rows::dense(hidden, up.outputs());
-        down.apply(hidden, Then::Add, RowsMut::dense(span_rows, width), &self.arena);
+        let slices = &layer.mlp[slices];
+        let normed = slices[0].up.prepare(Rows::dense(normed, width), &self.arena);
+        let hidden = self.arena.scratch(span_rows.len());
+        for MlpSlice { up, down } in slices {
+            let hidden = &mut hidden[..span_rows.len() / width * up.outputs()];
+            let out = RowsMut::dense(hidden, up.outputs());
+            up.apply_prepared(&normed, Then::Activate(Activation::Gelu), out);
+            let hidden = Rows::dense(hidden, up.outputs());
+            down.apply(hidden, Then::Add, RowsMut::dense(span_rows, width), &self.arena);
+        }
     }
 
     /// The norm after the last layer.
     fn norm(&mut self, norm: &Norm, span_rows: &mut [f32]) {
-        let normed = self.arena.zeros(span_rows.len());
+        let normed = self.arena.scratch(span_rows.len());
         norm.apply(Rows::dense(span_rows, self.width), RowsMut::dense(normed, self.width));
         span_rows.copy_from_slice(normed);
     }

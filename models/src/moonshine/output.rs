@@ -52,12 +52,16 @@ impl Default for Choice {
 
 impl Choice {
     /// Takes the logits of the tokens from `first` on into account. Of equal logits the first wins.
-    fn add(&mut self, first: usize, logits: &[f32]) {
+    fn look(&mut self, first: usize, logits: &[f32]) {
         if let Some(best) = argmax(logits)
             && logits[best] > self.logit
         {
             (self.token, self.logit) = ((first + best) as u32, logits[best]);
         }
+    }
+
+    /// Takes their probabilities into account.
+    fn weigh(&mut self, logits: &[f32]) {
         let part = log_sum_exp(logits);
         // NaN stays NaN: `max` would drop it, the sum does not.
         let most = self.log_sum_exp.max(part);
@@ -116,12 +120,13 @@ impl Output {
     pub(super) fn scratch_lengths(&self, rows: usize) -> Vec<usize> {
         let width = self.embedding.inputs();
         let scratch = Matrix::scratch_lengths(width, rows);
-        [vec![rows * width], scratch.to_vec(), scratch.to_vec()].concat()
+        let peaks = projection::bounds_len(self.embedding.outputs());
+        [vec![rows * width, peaks], scratch.to_vec(), scratch.to_vec()].concat()
     }
 
     /// Norms the rows of `hidden`, before the first part.
     pub(super) fn norm(&self, hidden: &mut [f32], arena: &Arena) {
-        let (width, normed) = (self.embedding.inputs(), arena.zeros(hidden.len()));
+        let (width, normed) = (self.embedding.inputs(), arena.scratch(hidden.len()));
         self.norm.apply(Rows::dense(hidden, width), RowsMut::dense(normed, width));
         hidden.copy_from_slice(normed);
     }
@@ -140,17 +145,28 @@ impl Output {
         let first = index * self.part_tokens();
         let count = self.part_tokens().min(vocabulary - first);
         let out = RowsMut::new(&mut logits[first..], vocabulary, choices.len());
-        let rows = Rows::dense(hidden, width);
-        self.scanned().apply_part(first, count, rows, &Epilogue::default(), out, arena);
+        let rows = self.scanned().prepare(Rows::dense(hidden, width), arena);
+        self.scanned().apply_part(first, count, &rows, &Epilogue::default(), out);
         for (choice, logits) in choices.iter_mut().zip(logits.chunks_exact(vocabulary)) {
-            choice.add(first, &logits[first..first + count]);
+            let logits = &logits[first..first + count];
+            choice.weigh(logits);
+            // A short list says later which is the best.
+            if self.coarse.is_none() {
+                choice.look(first, logits);
+            }
         }
         if let Some(coarse) = &self.coarse
             && first + count == vocabulary
         {
+            let peaks = arena.scratch(projection::bounds_len(vocabulary));
             let rows = hidden.chunks_exact(width).zip(logits.chunks_exact(vocabulary));
             for (choice, (hidden, logits)) in choices.iter_mut().zip(rows) {
-                coarse.choose(&self.embedding, hidden, logits, choice, arena);
+                let exact = self.embedding.f32();
+                let list = ShortList::new(exact, coarse.matrix.i8(), &coarse.bounds);
+                let row = quantize(Rows::one(hidden), width, arena);
+                if let Some(best) = projection::rescore(hidden, &row, &list, logits, peaks).best {
+                    (choice.token, choice.logit) = (best.token as u32, best.logit);
+                }
             }
         }
     }
@@ -162,15 +178,6 @@ impl Coarse {
         let mut bounds = Buffer::zeros(projection::bounds_len(exact.outputs()));
         projection::bound(&exact.f32(), &matrix.i8(), &mut bounds);
         Coarse { matrix, bounds: bounds.into() }
-    }
-
-    /// Puts the token that the exact logits say, and its exact logit, into `choice`.
-    fn choose(&self, exact: &Matrix, hidden: &[f32], logits: &[f32], choice: &mut Choice, arena: &Arena) {
-        let list = ShortList::new(exact.f32(), self.matrix.i8(), &self.bounds);
-        let row = quantize(Rows::one(hidden), hidden.len(), arena);
-        if let Some(best) = projection::rescore(hidden, &row, &list, logits).best {
-            (choice.token, choice.logit) = (best.token as u32, best.logit);
-        }
     }
 }
 
@@ -199,7 +206,8 @@ mod tests {
         let mut choice = Choice::default();
         let mut first = 0;
         for part in parts {
-            choice.add(first, part);
+            choice.look(first, part);
+            choice.weigh(part);
             first += part.len();
         }
         choice.prediction()

@@ -264,7 +264,7 @@ impl MoonshineStem {
         let count = CONV3_ROWS.min(pass.frames - pass.done);
         let start = pass.done * window.stride * width;
         let linear = &self.slots[pass.slot].conv2[start..start + window.inputs(count) * width];
-        let activated = self.arena.zeros(linear.len());
+        let activated = self.arena.scratch(linear.len());
         let out = RowsMut::dense(activated, width);
         gelu_affine(Rows::dense(linear, width), &pass.scale, &pass.shift, out);
         let input = Rows { data: activated, stride: window.stride * width, count };

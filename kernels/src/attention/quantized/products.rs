@@ -27,10 +27,9 @@ pub(super) trait Finish<L> {
     unsafe fn put(&self, row: usize, lane: usize, sums: L);
 }
 
-/// Sums become scores.
+/// Sums become scores, yet to be multiplied by the scale of their lane.
 pub(super) struct Score {
     pub row_scales: *const f32,
-    pub lane_scales: *const f32,
     /// `[row][lane]`.
     pub out: *mut f32,
 }
@@ -39,10 +38,7 @@ impl<L: Lanes> Finish<L> for Score {
     #[inline(always)]
     unsafe fn put(&self, row: usize, lane: usize, sums: L) {
         // SAFETY: the caller's promise.
-        unsafe {
-            let scale = L::splat(*self.row_scales.add(row)).mul(L::load(self.lane_scales.add(lane)));
-            sums.mul(scale).store(self.out.add(row * LANES + lane));
-        }
+        unsafe { sums.mul(L::splat(*self.row_scales.add(row))).store(self.out.add(row * LANES + lane)) }
     }
 }
 
@@ -91,6 +87,56 @@ pub(super) unsafe fn multiply<D: Dots, F: Finish<D::Lanes>>(
             }
         }
         panel += wide.min(3);
+    }
+}
+
+/// Adds up the signed bytes of each lane of `panels` panels.
+///
+/// # Safety
+/// The panels exist, `panel_stride` bytes apart, with `steps` steps each; the machine has the instruction set of `D`.
+pub(super) unsafe fn add_up<D: Dots>(
+    first: *const i8,
+    panel_stride: usize,
+    panels: usize,
+    steps: usize,
+    sums: &mut [f32; LANES],
+) {
+    for (panel, sums) in sums.chunks_exact_mut(PANEL).take(panels).enumerate() {
+        // SAFETY: the caller's promise; `sums` has room for a panel.
+        unsafe {
+            D::enter(Bytes::<D> { panel: first.add(panel * panel_stride), steps, sums, dots: PhantomData })
+        };
+    }
+}
+
+/// One panel, whose bytes are to be added up.
+struct Bytes<'a, D> {
+    panel: *const i8,
+    steps: usize,
+    sums: &'a mut [f32],
+    dots: PhantomData<D>,
+}
+
+impl<D: Dots> Task for Bytes<'_, D> {
+    #[inline(always)]
+    unsafe fn run(self) {
+        const CHAINS: usize = 4;
+        // SAFETY: the panel has its steps, by the caller's promise.
+        unsafe {
+            let ones = D::inputs([D::ONE; 4].as_ptr());
+            let mut chains = [D::start([0; PANEL].as_ptr()); CHAINS];
+            let whole = self.steps - self.steps % CHAINS;
+            for step in (0..whole).step_by(CHAINS) {
+                for (i, chain) in chains.iter_mut().enumerate() {
+                    *chain = D::add(*chain, ones, D::weights(self.panel.add((step + i) * PANEL * 4)));
+                }
+            }
+            let [mut a, b, c, d] = chains;
+            for step in whole..self.steps {
+                a = D::add(a, ones, D::weights(self.panel.add(step * PANEL * 4)));
+            }
+            D::finish(D::join(D::join(a, b), D::join(c, d))).store(self.sums.as_mut_ptr());
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! Rounding keys and values to 8 bits, a block at a time.
 
-use super::{BLOCK_KEYS, STEP, Shape};
-use crate::gemm::quantize::{ROUNDER, ZERO, factor_and_scale, quantize_row, rounded};
+use super::turn::{largest_of_columns, starts, to_columns};
+use super::{BLOCK_KEYS, MAX_HEAD, STEP, Shape};
+use crate::gemm::PANEL;
+use crate::gemm::quantize::{ROUNDER, ZERO, factors_and_scales, rounded};
 use crate::rows::Rows;
 use crate::simd::{Simd, instruction_sets};
 use crate::table::Table;
@@ -50,20 +52,36 @@ fn store_heads<S: Simd>(s: S, k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheM
     let bytes = kv.bytes[block * heads * bytes_len..].chunks_exact_mut(bytes_len);
     let scales = kv.scales[block * heads * scales_len..].chunks_exact_mut(scales_len);
     assert!(bytes.len() >= heads && scales.len() >= heads, "room for the block");
+    let mut turned = [0.0; PANEL * MAX_HEAD];
     for (head, (bytes, scales)) in bytes.zip(scales).take(heads).enumerate() {
         let (keys, values) = bytes.split_at_mut(BLOCK_KEYS * shape.key_bytes());
         let (key_scales, value_scales) = scales.split_at_mut(BLOCK_KEYS);
         let (value_scales, value_sums) = value_scales.split_at_mut(head_dim);
-        let key_rows = keys.chunks_exact_mut(shape.key_bytes());
-        for (r, (bytes, scale)) in key_rows.zip(key_scales).take(k.count).enumerate() {
-            *scale = quantize_row(s, &k.row(r, width)[head * head_dim..][..head_dim], bytes);
+        for first in (0..k.count).step_by(S::LANES) {
+            let count = S::LANES.min(k.count - first);
+            let rows = Rows::new(&k.data[first * k.stride + head * head_dim..], k.stride, count);
+            to_columns(s, rows, head_dim, &mut turned);
+            let scales = &mut key_scales[first..][..S::LANES];
+            let factor = factors_and_scales(s, largest_of_columns(s, &turned, head_dim), scales);
+            for (step, keys) in keys.chunks_exact_mut(BLOCK_KEYS * STEP).enumerate() {
+                let columns = &turned[step * STEP * S::LANES..][..STEP * S::LANES];
+                let mut bytes = [s.splat(0.0); STEP];
+                for (bytes, column) in bytes.iter_mut().zip(columns.chunks_exact(S::LANES)) {
+                    *bytes = rounded(s, s.load(column), factor);
+                }
+                s.store_lowest_bytes(&mut keys[first * STEP..], bytes);
+            }
         }
         let first = head * head_dim;
-        for channel in (0..head_dim).step_by(S::LANES) {
+        for channel in starts::<S>(head_dim) {
             let count = S::LANES.min(head_dim - channel);
             let scales = &mut value_scales[channel..][..count];
             let sums = &mut value_sums[channel..][..count];
             store_channels(s, v, first + channel, &mut values[channel * STEP..], head_dim, scales, sums);
+        }
+        // A key that is not finite reaches all results of its head, and the weights' bytes cannot tell.
+        if key_scales[..k.count].iter().any(|scale| scale.is_nan()) {
+            value_scales.fill(f32::NAN);
         }
     }
 }
@@ -82,20 +100,11 @@ fn store_channels<S: Simd>(
 ) {
     let count = scales.len();
     let row = |r: usize| s.load_partial(&v.row(r, first + count)[first..]);
-    let (mut most, mut least, mut poison) = (s.splat(0.0), s.splat(0.0), s.splat(0.0));
+    let mut largest = s.splat(0.0);
     for r in 0..v.count {
-        let x = row(r);
-        (most, least) = (s.max(x, most), s.min(x, least));
-        // NaN stays NaN, and what is infinite becomes it.
-        poison = s.mul_add(x, s.splat(0.0), poison);
+        largest = s.larger_magnitude(largest, row(r));
     }
-    let mut factors = [0.0; MAX_VECTOR_BYTES / STEP];
-    // Of zeros only where all is finite.
-    s.store(&mut factors, s.add(s.max(most, s.sub(s.splat(0.0), least)), poison));
-    for (factor, scale) in factors.iter_mut().zip(scales) {
-        (*factor, *scale) = factor_and_scale(*factor);
-    }
-    let factor = s.load(&factors);
+    let factor = factors_and_scales(s, largest, scales);
     let mut total = s.splat(0.0);
     for (step, four) in (0..v.count).step_by(STEP).zip(values.chunks_mut(STEP * head_dim)) {
         let mut bytes = [s.splat(ROUNDER); STEP];

@@ -93,6 +93,9 @@ pub(crate) trait Dots {
     const TILE_PANELS_OF_FEW: usize;
     /// Rows for which eight sums of each output fit into the registers.
     const ROWS_OF_CHAINS: usize;
+    /// The input whose products with weights, where sums start without corrections, are the weights themselves: other
+    /// than 1 only where instructions take the inputs as they are meant.
+    const ONE: u8 = 1;
 
     /// Runs a task with the instruction set enabled.
     unsafe fn enter(task: impl Task);

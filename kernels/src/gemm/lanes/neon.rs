@@ -148,6 +148,7 @@ impl Dots for Neon {
     type Sums = [int32x4_t; 8];
     type Weights = [int8x16_t; 4];
     type Inputs = int8x16_t;
+    const ONE: u8 = 129;
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 1;
@@ -210,6 +211,7 @@ impl Dots for NeonDot {
     type Sums = [int32x4_t; 4];
     type Weights = [int8x16_t; 4];
     type Inputs = int8x16_t;
+    const ONE: u8 = 129;
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 3;
