@@ -26,3 +26,4 @@ pub mod softmax;
 pub mod table;
 pub mod topk;
 pub mod transpose;
+mod unroll;

@@ -81,9 +81,9 @@ pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output
             while row < last {
                 // The rows that are left, spread evenly over tiles.
                 let m = (last - row).div_ceil((last - row).div_ceil(K::ROWS));
-                // The first rows fetch for all. Few rows read as fast as the machine's own prefetcher can,
-                // and fetching ahead only got into its way.
-                let fetch = row == first && last - first > K::FEW_ROWS;
+                // One tile of more than a few rows fetches ahead. Few rows read as fast as the machine's own prefetcher
+                // can, and fetching ahead only got into its way; with several tiles it has time enough.
+                let fetch = (K::FEW_ROWS + 1..=K::ROWS).contains(&(last - first));
                 let work = Work { product, output: &output, row, panel, end, fetch };
                 // SAFETY: `row + m <= rows` and `end <= panels`; the rest is the caller's promise.
                 unsafe {
@@ -217,10 +217,11 @@ unsafe fn store<L: Lanes, const M: usize, const P: usize>(
             // SAFETY: the caller's rows and columns are inside the output; `columns > (P - 1) * PANEL`.
             unsafe {
                 let out = out.add(m * stride + p * PANEL);
-                let n = (columns - p * PANEL).min(PANEL);
-                if n == PANEL {
+                // Only the last panel may be cut off: a test for each store would cost as much as the stores.
+                if p + 1 < P || columns == P * PANEL {
                     (if accumulate { L::load(out).add(sum) } else { sum }).store(out);
                 } else {
+                    let n = columns - p * PANEL;
                     (if accumulate { L::load_first(out, n).add(sum) } else { sum }).store_first(out, n);
                 }
             }

@@ -5,6 +5,7 @@ use super::call::Call;
 use super::drive::{Product, drive, fetch_distance};
 use super::lanes::{Lanes, Task};
 use crate::rows::Rows;
+use crate::unroll::four_at_a_time;
 use std::marker::PhantomData;
 
 /// A stored form of a weight.
@@ -184,7 +185,7 @@ impl<L: Lanes, E: Load<L>> Product for Tiles<E, L> {
                 std::array::from_fn(|p| self.panels.add((panel + p) * lines * line_elements));
             let mut sums = [[L::splat(0.0); P]; M];
             let ahead = fetch_distance(fetch, P * lines * line_elements * size_of::<E>());
-            for line in 0..lines {
+            four_at_a_time!(line in 0..lines => {
                 if let Some(ahead) = ahead {
                     for w in w {
                         L::prefetch(w.add(line * line_elements).wrapping_byte_add(ahead));
@@ -206,7 +207,7 @@ impl<L: Lanes, E: Load<L>> Product for Tiles<E, L> {
                         }
                     }
                 }
-            }
+            });
             sums
         }
     }

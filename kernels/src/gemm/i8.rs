@@ -10,6 +10,7 @@ use super::lanes::{self, Dots, Lanes, Task};
 pub use super::quantize::{QuantizedRows, quantize_rows, quantize_rows_with, row_len};
 use crate::rows::RowsMut;
 use crate::table::Table;
+use crate::unroll::four_at_a_time;
 use std::marker::PhantomData;
 
 /// The most inputs a product may have: beyond, a sum of `255 * 127` could leave 32 bits.
@@ -258,7 +259,7 @@ impl<D: Dots> Product for Tiles<D> {
                 }
             }
             let ahead = fetch_distance(fetch, P * self.steps * STEP * PANEL);
-            for step in step..self.steps {
+            four_at_a_time!(step in step..self.steps => {
                 if let Some(ahead) = ahead {
                     for w in w {
                         D::Lanes::prefetch(w.add(step * STEP * PANEL).wrapping_byte_add(ahead));
@@ -271,13 +272,14 @@ impl<D: Dots> Product for Tiles<D> {
                         sums[m][p] = D::add(sums[m][p], a, w[p]);
                     }
                 }
-            }
-            let mut results = [[D::Lanes::splat(0.0); P]; M];
-            for p in 0..P {
-                let weight_scales = D::Lanes::load(self.scales.add((panel + p) * PANEL));
-                for m in 0..M {
-                    let scales = D::Lanes::splat(*self.a_scales.add(row + m)).mul(weight_scales);
-                    results[m][p] = D::finish(sums[m][p]).mul(scales);
+            });
+            let weight_scales: [D::Lanes; P] =
+                std::array::from_fn(|p| D::Lanes::load(self.scales.add((panel + p) * PANEL)));
+            let mut results = [[weight_scales[0]; P]; M];
+            for m in 0..M {
+                let row_scale = D::Lanes::splat(*self.a_scales.add(row + m));
+                for p in 0..P {
+                    results[m][p] = D::finish(sums[m][p]).mul(row_scale.mul(weight_scales[p]));
                 }
             }
             results
