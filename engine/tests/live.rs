@@ -123,9 +123,7 @@ fn a_marker_in_a_segment_is_answered_by_a_partial_that_covers_it() {
     let mut stream = support::open(&engine);
     let audio = noise(64_000, 9);
     stream.push_wait(&audio[..32_000]).unwrap();
-    while stream.mark().is_err() {
-        std::thread::sleep(Duration::from_millis(1)); // the audio ring is full
-    }
+    support::when_there_is_room(|| stream.mark());
     stream.push_wait(&audio[32_000..]).unwrap();
     let mut reached = 0.0;
     loop {

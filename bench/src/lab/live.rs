@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result, bail};
 use std::time::{Duration, Instant};
 use voxlane::config::Source;
-use voxlane::{Clock, Engine, Event, OpenError, Stream, StreamOptions, Time};
+use voxlane::{Clock, Engine, Event, OpenError, Stream, StreamError, StreamOptions, Time};
 
 /// The longest wait for an event before the engine counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -86,6 +86,19 @@ pub fn open(engine: &Engine) -> Result<Stream> {
     }
 }
 
+/// Ends the open segment of `stream`, as soon as its audio ring has room for the word.
+///
+/// # Errors
+/// If the stream takes nothing any more.
+pub fn end_segment(stream: &mut Stream) -> Result<()> {
+    loop {
+        match stream.end_segment() {
+            Err(StreamError::Full) => std::thread::yield_now(),
+            ended => return Ok(ended?),
+        }
+    }
+}
+
 /// An engine with one stream, one segment after the other.
 pub struct Lane {
     stream: Stream,
@@ -117,7 +130,7 @@ impl Lane {
         while taken < samples.len() {
             taken += self.stream.push_at(&samples[taken..], capture)?;
         }
-        self.stream.end_segment()?;
+        end_segment(&mut self.stream)?;
         let limit = due.after(PATIENCE);
         loop {
             match self.stream.try_next() {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::experiment::Experiment;
-use super::live::{Deployment, open};
+use super::live::{Deployment, end_segment, open};
 use super::outcome::{Cell, Outcome, Role};
 use super::process::{self, resident_bytes};
 use super::sample::sample_clip;
@@ -102,7 +102,7 @@ pub fn child(context: &Context, slots: usize, segments: usize) -> Result<Steps> 
     let mut transcribe = |number: usize| -> Result<()> {
         let stream = &mut streams[number];
         stream.push_wait(&clip)?;
-        stream.end_segment()?;
+        end_segment(stream)?;
         loop {
             match stream.next_timeout(Duration::from_secs(60)).context("the engine says nothing any more")? {
                 Event::Final(_) => return Ok(()),

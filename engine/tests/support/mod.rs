@@ -253,6 +253,16 @@ pub fn open_soon(engine: &Engine) -> Stream {
     }
 }
 
+/// Asks again while the audio ring is full.
+pub fn when_there_is_room<T>(mut ask: impl FnMut() -> Result<T, StreamError>) -> T {
+    loop {
+        match ask() {
+            Err(StreamError::Full) => std::thread::sleep(Duration::from_millis(1)),
+            answer => return answer.unwrap(),
+        }
+    }
+}
+
 /// Reproducible noise that differs by seed.
 pub fn noise(samples: usize, seed: u32) -> Vec<i16> {
     let mut state = seed.wrapping_mul(2_654_435_769) | 1;
@@ -272,9 +282,7 @@ pub fn follow(engine: &Engine, audio: &[i16]) -> Vec<Event> {
     let (mut events, mut unanswered) = (Vec::new(), 0);
     for part in audio.chunks(8000) {
         stream.push_wait(part).unwrap();
-        while let Err(StreamError::Full) = stream.mark() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
+        when_there_is_room(|| stream.mark());
         unanswered += 1;
         while unanswered > 2 {
             let event = stream.next_timeout(Duration::from_secs(20)).expect("the marker is answered");

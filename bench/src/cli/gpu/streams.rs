@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 use voxlane::config::LaneConfig;
-use voxlane::{Config, Engine, Event, Stream, StreamOptions};
+use voxlane::{Config, Engine, Event, Stream, StreamError, StreamOptions};
 use voxlane_bench::recordings::read_samples;
 
 /// Live audio comes in pieces of so many samples, 20 ms.
@@ -83,8 +83,14 @@ fn serve(engine: &Engine, streams: usize, clips: &[Vec<i16>], length: Duration) 
             let taken = feed.stream.push(&clip[feed.at..end])?;
             feed.at += taken;
             if feed.at == clip.len() {
-                feed.stream.end_segment()?;
-                feed.at = 0;
+                match feed.stream.end_segment() {
+                    // Again with the next piece.
+                    Err(StreamError::Full) => {}
+                    ended => {
+                        ended?;
+                        feed.at = 0;
+                    }
+                }
             }
             while let Some(event) = feed.stream.try_next() {
                 note(&event, &mut finals)?;
