@@ -4,11 +4,12 @@
 //! Of equal logits the first index wins; NaN never does.
 //!
 //! # The short list
-//! [`argmax_shortlist`] finds the token that [`argmax_f32`] would, reading a quarter of the bytes. It scores
-//! all outputs with 8-bit weights, then computes the exact f32 logits of those that could still be the best.
-//! With `x` the hidden row, `x8` its 8-bit form, `w` an output's weights and `w8` theirs, by Cauchy and Schwarz
+//! [`argmax_shortlist`] finds the token that [`argmax_f32`] would, reading a fifth of the bytes. It scores
+//! all outputs with 6-bit weights, then computes the exact f32 logits of those that could still be the best.
+//! With `x` the hidden row, `x8` its 8-bit form, `w` an output's weights and `w6` their 6-bit form, by Cauchy and
+//! Schwarz
 //!
-//! `|x·w - x8·w8| <= |x|·|w - w8| + |x - x8|·|w8|`
+//! `|x·w - x8·w6| <= |x|·|w - w6| + |x - x8|·|w6|`
 //!
 //! in Euclidean norms. The norms of the weights are kept from packing, those of the row are computed; rounding
 //! in f32 is bounded by `2^-23` for each input times `|x|·|w|`. An output whose upper bound is below some
@@ -16,7 +17,7 @@
 //! makes the call compute all logits.
 
 use crate::gemm::i8::QuantizedRows;
-use crate::gemm::{Epilogue, PANEL, bf16 as gemm_bf16, f32 as gemm_f32, i8 as gemm_i8};
+use crate::gemm::{Epilogue, PANEL, bf16 as gemm_bf16, f32 as gemm_f32, i6 as gemm_i6, i8 as gemm_i8};
 use crate::rows::{Rows, RowsMut};
 use crate::table::Table;
 
@@ -121,7 +122,7 @@ fn improve(table: &Table, best: &mut Option<Best>, logits: &[f32], first: usize)
 #[derive(Clone, Copy, Debug)]
 pub struct ShortList<'a> {
     exact: gemm_f32::Packed<'a>,
-    coarse: gemm_i8::Packed<'a>,
+    coarse: gemm_i6::Packed<'a>,
     bounds: &'a [PanelBound],
 }
 
@@ -129,9 +130,9 @@ pub struct ShortList<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
 pub struct PanelBound {
-    /// Euclidean norm of the difference of the exact and the 8-bit weights.
+    /// Euclidean norm of the difference of the exact and the 6-bit weights.
     pub difference: f32,
-    /// Euclidean norm of the 8-bit weights.
+    /// Euclidean norm of the 6-bit weights.
     pub coarse: f32,
 }
 
@@ -144,7 +145,7 @@ pub const fn bounds_len(outputs: usize) -> usize {
 ///
 /// # Panics
 /// If the shapes differ or `bounds` is not [`bounds_len`] long.
-pub fn bound(exact: &gemm_f32::Packed<'_>, coarse: &gemm_i8::Packed<'_>, bounds: &mut [PanelBound]) {
+pub fn bound(exact: &gemm_f32::Packed<'_>, coarse: &gemm_i6::Packed<'_>, bounds: &mut [PanelBound]) {
     let (outputs, inputs) = (exact.outputs(), exact.inputs());
     assert_eq!((outputs, inputs), (coarse.outputs(), coarse.inputs()), "two forms of one matrix");
     assert_eq!(bounds.len(), bounds_len(outputs), "bounds of {outputs} outputs");
@@ -173,7 +174,7 @@ impl<'a> ShortList<'a> {
     ///
     /// # Panics
     /// If the shapes differ or `bounds` is not [`bounds_len`] long.
-    pub fn new(exact: gemm_f32::Packed<'a>, coarse: gemm_i8::Packed<'a>, bounds: &'a [PanelBound]) -> Self {
+    pub fn new(exact: gemm_f32::Packed<'a>, coarse: gemm_i6::Packed<'a>, bounds: &'a [PanelBound]) -> Self {
         assert_eq!(
             (exact.outputs(), exact.inputs()),
             (coarse.outputs(), coarse.inputs()),
@@ -220,12 +221,13 @@ pub fn argmax_shortlist_with(
     scores: &mut [f32],
     peaks: &mut [f32],
 ) -> Listed {
-    gemm_i8::gemm_with(table, coarse, &w.coarse, &Epilogue::default(), RowsMut::one(scores));
+    gemm_i6::gemm_with(table, coarse, &w.coarse, &Epilogue::default(), RowsMut::one(scores));
     rescore_with(table, hidden, coarse, w, scores, peaks)
 }
 
 /// The second half of [`argmax_shortlist`], where the scores are there already: `scores` is the product of
-/// `coarse` with the 8-bit weights, `peaks` scratch for one value of each panel. Allocates nothing.
+/// `coarse` with the 6-bit weights, of which those that are computed exactly are replaced; `peaks` is scratch for
+/// one value of each panel. Allocates nothing.
 ///
 /// # Panics
 /// As [`argmax_shortlist`].
@@ -233,7 +235,7 @@ pub fn rescore(
     hidden: &[f32],
     coarse: &QuantizedRows<'_>,
     w: &ShortList<'_>,
-    scores: &[f32],
+    scores: &mut [f32],
     peaks: &mut [f32],
 ) -> Listed {
     rescore_with(Table::active(), hidden, coarse, w, scores, peaks)
@@ -248,7 +250,7 @@ pub fn rescore_with(
     hidden: &[f32],
     coarse: &QuantizedRows<'_>,
     w: &ShortList<'_>,
-    scores: &[f32],
+    scores: &mut [f32],
     peaks: &mut [f32],
 ) -> Listed {
     let (outputs, inputs) = (w.exact.outputs(), w.exact.inputs());
@@ -272,8 +274,7 @@ pub fn rescore_with(
     let mut listed = Listed { best: None, panels: 0 };
     for (panel, (&peak, bound)) in peaks.iter().zip(w.bounds).enumerate() {
         if peak + slack.of(bound, peak) >= reached {
-            let mut logits = [0.0; PANEL];
-            let logits = &mut logits[..PANEL.min(outputs - panel * PANEL)];
+            let logits = &mut scores[panel * PANEL..outputs.min((panel + 1) * PANEL)];
             let part = w.exact.part(panel, 1);
             gemm_f32::gemm_with(table, Rows::one(hidden), &part, &Epilogue::default(), RowsMut::one(logits));
             improve(table, &mut listed.best, logits, panel * PANEL);
@@ -283,7 +284,7 @@ pub fn rescore_with(
     listed
 }
 
-/// Bounds the distance of a row's 8-bit scores from its exact logits.
+/// Bounds the distance of a row's scores from its exact logits.
 struct Slack {
     /// Euclidean norm of the row.
     row: f32,

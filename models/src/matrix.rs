@@ -20,6 +20,7 @@ enum Form {
     F32(Stored<f32>),
     Bf16(Stored<u16>),
     Int8 { panels: Stored<i8>, scales: Stored<f32>, corrections: Stored<i32> },
+    Int6 { panels: Stored<u8>, scales: Stored<f32>, corrections: Stored<i32> },
 }
 
 impl Matrix {
@@ -57,6 +58,20 @@ impl Matrix {
         Matrix { form, outputs, inputs }
     }
 
+    /// Packs `weight` as [`new`](Self::new) does, in 6 bits.
+    pub(crate) fn six_bits(weight: &[f32], outputs: usize) -> Self {
+        let inputs = weight.len() / outputs;
+        let mut panels = Buffer::zeros(gemm::i6::packed_len(outputs, inputs));
+        let mut scales = Buffer::zeros(gemm::i8::scales_len(outputs));
+        let mut corrections = Buffer::zeros(gemm::i8::scales_len(outputs));
+        let mut packed =
+            gemm::i6::PackedMut { panels: &mut panels, scales: &mut scales, corrections: &mut corrections };
+        gemm::i6::pack(weight, outputs, inputs, &mut packed);
+        let form =
+            Form::Int6 { panels: panels.into(), scales: scales.into(), corrections: corrections.into() };
+        Matrix { form, outputs, inputs }
+    }
+
     /// Rows of the matrix.
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
@@ -67,12 +82,13 @@ impl Matrix {
         self.inputs
     }
 
-    /// Bytes of one weight.
-    pub(crate) fn weight_bytes(&self) -> usize {
+    /// Bytes of the weights of one output.
+    pub(crate) fn output_bytes(&self) -> usize {
         match self.form {
-            Form::F32(_) => 4,
-            Form::Bf16(_) => 2,
-            Form::Int8 { .. } => 1,
+            Form::F32(_) => self.inputs * 4,
+            Form::Bf16(_) => self.inputs * 2,
+            Form::Int8 { .. } => self.inputs,
+            Form::Int6 { .. } => gemm::i6::packed_len(PANEL, self.inputs) / PANEL,
         }
     }
 
@@ -88,7 +104,7 @@ impl Matrix {
     pub(crate) fn prepare<'a>(&self, input: Rows<'a>, arena: &'a Arena) -> Prepared<'a> {
         match self.form {
             Form::F32(_) | Form::Bf16(_) => Prepared::Floats(input),
-            Form::Int8 { .. } => Prepared::Rounded(quantize(input, self.inputs, arena)),
+            Form::Int8 { .. } | Form::Int6 { .. } => Prepared::Rounded(quantize(input, self.inputs, arena)),
         }
     }
 
@@ -118,6 +134,9 @@ impl Matrix {
             (Form::Int8 { .. }, Prepared::Rounded(input)) => {
                 gemm::i8::gemm(input, &self.i8().part(first, panels), epilogue, out);
             }
+            (Form::Int6 { .. }, Prepared::Rounded(input)) => {
+                gemm::i6::gemm(input, &self.i6().part(first, panels), epilogue, out);
+            }
             _ => panic!("an input prepared for this precision"),
         }
     }
@@ -141,6 +160,10 @@ impl Matrix {
             }
             Form::Int8 { .. } => {
                 let weights = self.i8();
+                each(&|input| weights.weight(output, input), row);
+            }
+            Form::Int6 { .. } => {
+                let weights = self.i6();
                 each(&|input| weights.weight(output, input), row);
             }
         }
@@ -170,6 +193,19 @@ impl Matrix {
         }
     }
 
+    /// The matrix as the 6-bit kernels take it.
+    ///
+    /// # Panics
+    /// If it was made in another precision.
+    pub(crate) fn i6(&self) -> gemm::i6::Packed<'_> {
+        match &self.form {
+            Form::Int6 { panels, scales, corrections } => {
+                gemm::i6::Packed::new(panels, scales, corrections, self.outputs, self.inputs)
+            }
+            _ => panic!("a matrix of 6-bit weights"),
+        }
+    }
+
     /// Whether the stored arrays have the lengths that the shape needs.
     fn is_sound(&self) -> bool {
         let (outputs, inputs) = (self.outputs, self.inputs);
@@ -183,6 +219,11 @@ impl Matrix {
             Form::Int8 { panels, scales, corrections } => {
                 inputs <= gemm::i8::MAX_INPUTS
                     && panels.len() == gemm::i8::packed_len(outputs, inputs)
+                    && [scales.len(), corrections.len()] == [gemm::i8::scales_len(outputs); 2]
+            }
+            Form::Int6 { panels, scales, corrections } => {
+                inputs <= gemm::i8::MAX_INPUTS
+                    && panels.len() == gemm::i6::packed_len(outputs, inputs)
                     && [scales.len(), corrections.len()] == [gemm::i8::scales_len(outputs); 2]
             }
         }
@@ -221,6 +262,12 @@ impl Packed for Matrix {
                 scales.save(writer);
                 corrections.save(writer);
             }
+            Form::Int6 { panels, scales, corrections } => {
+                3u8.save(writer);
+                panels.save(writer);
+                scales.save(writer);
+                corrections.save(writer);
+            }
         }
     }
 
@@ -230,6 +277,11 @@ impl Packed for Matrix {
             0 => Form::F32(Packed::load(reader)?),
             1 => Form::Bf16(Packed::load(reader)?),
             2 => Form::Int8 {
+                panels: Packed::load(reader)?,
+                scales: Packed::load(reader)?,
+                corrections: Packed::load(reader)?,
+            },
+            3 => Form::Int6 {
                 panels: Packed::load(reader)?,
                 scales: Packed::load(reader)?,
                 corrections: Packed::load(reader)?,

@@ -362,8 +362,14 @@ fn projection(_: &Ceilings) {
     gemm::bf16::pack(&case.f32.w, outputs, inputs, &mut halves);
     let halves_packed = gemm::bf16::Packed::new(&halves, outputs, inputs);
     let mut bounds = vec![PanelBound::default(); projection::bounds_len(outputs)];
-    projection::bound(&exact, &coarse, &mut bounds);
-    let list = ShortList::new(exact, coarse, &bounds);
+    let mut sixes = vec![0; gemm::i6::packed_len(outputs, inputs)];
+    let (mut scales, mut corrections) = (case.scales.clone(), case.corrections.clone());
+    let mut packed =
+        gemm::i6::PackedMut { panels: &mut sixes, scales: &mut scales, corrections: &mut corrections };
+    gemm::i6::pack(&case.f32.w, outputs, inputs, &mut packed);
+    let sixes_packed = gemm::i6::Packed::new(&sixes, &scales, &corrections, outputs, inputs);
+    projection::bound(&exact, &sixes_packed, &mut bounds);
+    let list = ShortList::new(exact, sixes_packed, &bounds);
     // A hidden state half of which points to one output.
     let hidden: Vec<f32> =
         case.f32.w[..inputs].iter().zip(&case.f32.a[..inputs]).map(|(w, a)| w + 0.5 * a).collect();
@@ -396,7 +402,7 @@ fn projection(_: &Ceilings) {
     let short = medians(
         &mut [
             &mut || listed = projection::argmax_shortlist(&hidden, &a, &list, &mut scores, &mut peaks).panels,
-            &mut || ceiling::read(&case.panels),
+            &mut || ceiling::read(&sixes),
         ],
         0.3,
     );

@@ -33,17 +33,18 @@ pub struct Args {
     file: PathBuf,
 }
 
-/// Bytes of a number of a cache and of a weight.
+/// Bits of a weight, of one of the output projection, and of a number of a cache.
 struct Widths {
     weight: usize,
+    output: usize,
     cached: usize,
 }
 
 fn widths(precision: Precision) -> Widths {
     match precision {
-        Precision::F32 => Widths { weight: 4, cached: 4 },
-        Precision::Bf16 => Widths { weight: 2, cached: 2 },
-        _ => Widths { weight: 1, cached: 2 },
+        Precision::F32 => Widths { weight: 32, output: 32, cached: 32 },
+        Precision::Bf16 => Widths { weight: 16, output: 16, cached: 16 },
+        _ => Widths { weight: 8, output: 6, cached: 16 },
     }
 }
 
@@ -62,7 +63,9 @@ fn step_bytes(config: &Config, widths: &Widths, frames: usize, position: usize) 
     let weights = hidden * (6 * hidden + 3 * mlp);
     let cached = 2 * hidden * (frames + position + 1);
     let output = config.sizes.vocabulary * hidden;
-    config.decoder_layers * (weights * widths.weight + cached * widths.cached) + output * widths.weight
+    let bits =
+        config.decoder_layers * (weights * widths.weight + cached * widths.cached) + output * widths.output;
+    bits / 8
 }
 
 fn median(mut samples: Vec<f64>) -> f64 {

@@ -34,7 +34,8 @@ impl<'a, A, W> Call<'a, A, W> {
 }
 
 /// `instruction_sets!(run: A, W)` names the generic `run::<L>(Call<A, W>)` for every instruction set of
-/// the target, as constants of a type `Function` that only this crate can call.
+/// the target, as constants of a type `Function` that only this crate can call;
+/// `instruction_sets!(dots run: A, W)` those of the 8-bit dot product too.
 macro_rules! instruction_sets {
     ($run:ident: $a:ty, $w:ty) => {
         /// The product for one instruction set.
@@ -48,6 +49,25 @@ macro_rules! instruction_sets {
         instruction_sets!(one AVX512, Avx512, $run: $a, $w);
         #[cfg(target_arch = "aarch64")]
         instruction_sets!(one NEON, Neon, $run: $a, $w);
+    };
+    (dots $run:ident: $a:ty, $w:ty) => {
+        instruction_sets!($run: $a, $w);
+        #[cfg(target_arch = "x86_64")]
+        instruction_sets!(one AVX_VNNI, AvxVnni, $run: $a, $w);
+        #[cfg(target_arch = "aarch64")]
+        instruction_sets!(one NEON_DOT, NeonDot, $run: $a, $w);
+
+        /// AVX2, with the dot product where the machine has it: the sums are exact either way.
+        #[cfg(target_arch = "x86_64")]
+        pub(super) const BEST_AVX2: Function = Function(|call| {
+            if is_x86_feature_detected!("avxvnni") { AVX_VNNI.0(call) } else { AVX2.0(call) }
+        });
+
+        /// NEON, with the dot product where the machine has it: the sums are exact either way.
+        #[cfg(target_arch = "aarch64")]
+        pub(super) const BEST_NEON: Function = Function(|call| {
+            if std::arch::is_aarch64_feature_detected!("dotprod") { NEON_DOT.0(call) } else { NEON.0(call) }
+        });
     };
     (one $name:ident, $lanes:ident, $run:ident: $a:ty, $w:ty) => {
         // SAFETY: a table is only given out where its instruction set is available.

@@ -20,7 +20,7 @@ const CHAINS: usize = 8;
 /// Corrections of sums that need none.
 const NOTHING: [i32; PANEL] = [0; PANEL];
 /// Inputs of one step: as many products go into one 32-bit sum at once.
-const STEP: usize = 4;
+pub(super) const STEP: usize = 4;
 
 /// Length of the packed weights of an `outputs × inputs` matrix, in bytes.
 pub const fn packed_len(outputs: usize, inputs: usize) -> usize {
@@ -177,22 +177,7 @@ pub fn gemm_with(
     (table.gemm.i8.0)(Call::new(table, (*a, a.count()), (*w, w.outputs), epilogue, out));
 }
 
-instruction_sets!(run: QuantizedRows<'_>, Packed<'_>);
-#[cfg(target_arch = "x86_64")]
-instruction_sets!(one AVX_VNNI, AvxVnni, run: QuantizedRows<'_>, Packed<'_>);
-#[cfg(target_arch = "aarch64")]
-instruction_sets!(one NEON_DOT, NeonDot, run: QuantizedRows<'_>, Packed<'_>);
-
-/// AVX2, with the dot product where the machine has it: the sums are exact either way.
-#[cfg(target_arch = "x86_64")]
-pub(super) const BEST_AVX2: Function =
-    Function(|call| if is_x86_feature_detected!("avxvnni") { AVX_VNNI.0(call) } else { AVX2.0(call) });
-
-/// NEON, with the dot product where the machine has it: the sums are exact either way.
-#[cfg(target_arch = "aarch64")]
-pub(super) const BEST_NEON: Function = Function(|call| {
-    if std::arch::is_aarch64_feature_detected!("dotprod") { NEON_DOT.0(call) } else { NEON.0(call) }
-});
+instruction_sets!(dots run: QuantizedRows<'_>, Packed<'_>);
 
 struct Tiles<D> {
     a: *const u8,

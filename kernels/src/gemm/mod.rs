@@ -16,6 +16,7 @@ mod epilogue;
 pub mod f32;
 mod float;
 pub mod i4;
+pub mod i6;
 pub mod i8;
 pub(crate) mod lanes;
 pub(crate) mod quantize;
@@ -32,16 +33,18 @@ pub struct Functions {
     f32: f32::Function,
     bf16: bf16::Function,
     i8: i8::Function,
+    i6: i6::Function,
     i4: i4::Function,
     quantize: quantize::Function,
 }
 
 macro_rules! functions {
-    ($name:ident, $set:ident, $i8:ident) => {
+    ($name:ident, $set:ident, $dots:ident) => {
         pub(crate) const $name: Functions = Functions {
             f32: f32::$name,
             bf16: bf16::$name,
-            i8: i8::$i8,
+            i8: i8::$dots,
+            i6: i6::$dots,
             i4: i4::$name,
             quantize: quantize::$set::quantize,
         };

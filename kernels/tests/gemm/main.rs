@@ -3,5 +3,6 @@
 mod common;
 mod f32_products;
 mod i4_products;
+mod i6_products;
 mod i8_products;
 mod projection;

@@ -2,7 +2,7 @@
 
 use crate::common::noise;
 use proptest::prelude::*;
-use voxlane_kernels::gemm::{Epilogue, bf16 as gemm_bf16, f32 as gemm_f32, i8 as gemm_i8};
+use voxlane_kernels::gemm::{Epilogue, bf16 as gemm_bf16, f32 as gemm_f32, i6 as gemm_i6, i8 as gemm_i8};
 use voxlane_kernels::isa::Isa;
 use voxlane_kernels::projection::{
     Best, PanelBound, ShortList, argmax_bf16_with, argmax_f32_with, argmax_i8_with, argmax_shortlist_with,
@@ -18,6 +18,9 @@ struct Matrix {
     panels: Vec<i8>,
     scales: Vec<f32>,
     corrections: Vec<i32>,
+    coarse_panels: Vec<u8>,
+    coarse_scales: Vec<f32>,
+    coarse_corrections: Vec<i32>,
     bounds: Vec<PanelBound>,
 }
 
@@ -31,8 +34,27 @@ impl Matrix {
         let mut packed =
             gemm_i8::PackedMut { panels: &mut panels, scales: &mut scales, corrections: &mut corrections };
         gemm_i8::pack(weights, outputs, inputs, &mut packed);
+        let mut coarse_panels = vec![0; gemm_i6::packed_len(outputs, inputs)];
+        let (mut coarse_scales, mut coarse_corrections) = (scales.clone(), corrections.clone());
+        let mut packed = gemm_i6::PackedMut {
+            panels: &mut coarse_panels,
+            scales: &mut coarse_scales,
+            corrections: &mut coarse_corrections,
+        };
+        gemm_i6::pack(weights, outputs, inputs, &mut packed);
         let bounds = vec![PanelBound::default(); bounds_len(outputs)];
-        let mut matrix = Self { outputs, inputs, exact, panels, scales, corrections, bounds };
+        let mut matrix = Self {
+            outputs,
+            inputs,
+            exact,
+            panels,
+            scales,
+            corrections,
+            coarse_panels,
+            coarse_scales,
+            coarse_corrections,
+            bounds,
+        };
         let mut bounds = matrix.bounds.clone();
         bound(&matrix.exact(), &matrix.coarse(), &mut bounds);
         matrix.bounds = bounds;
@@ -43,8 +65,13 @@ impl Matrix {
         gemm_f32::Packed::new(&self.exact, self.outputs, self.inputs)
     }
 
-    fn coarse(&self) -> gemm_i8::Packed<'_> {
+    fn rounded(&self) -> gemm_i8::Packed<'_> {
         gemm_i8::Packed::new(&self.panels, &self.scales, &self.corrections, self.outputs, self.inputs)
+    }
+
+    fn coarse(&self) -> gemm_i6::Packed<'_> {
+        let (panels, scales) = (&self.coarse_panels, &self.coarse_scales);
+        gemm_i6::Packed::new(panels, scales, &self.coarse_corrections, self.outputs, self.inputs)
     }
 }
 
@@ -87,6 +114,9 @@ fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], w
         );
         assert_eq!(listed.best, *want, "{}: short list of row {r}", isa.name());
         assert!(listed.panels <= bounds_len(outputs));
+        if let Some(best) = listed.best {
+            assert!(scores[best.token] == best.logit || listed.panels == bounds_len(outputs));
+        }
     }
 
     let mut halves = vec![0; gemm_bf16::packed_len(outputs, inputs)];
@@ -98,8 +128,8 @@ fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], w
     assert_eq!(best, logits.chunks(outputs).map(oracle).collect::<Vec<_>>(), "{}: bf16", isa.name());
 
     let out = RowsMut::new(&mut logits, outputs, rows);
-    gemm_i8::gemm_with(table, &coarse, &matrix.coarse(), &Epilogue::default(), out);
-    argmax_i8_with(table, &coarse, &matrix.coarse(), &mut best);
+    gemm_i8::gemm_with(table, &coarse, &matrix.rounded(), &Epilogue::default(), out);
+    argmax_i8_with(table, &coarse, &matrix.rounded(), &mut best);
     assert_eq!(best, logits.chunks(outputs).map(oracle).collect::<Vec<_>>(), "{}: i8", isa.name());
 }
 

@@ -24,7 +24,7 @@ pub(super) struct Output {
     norm: Norm,
     /// The embedding, exact.
     embedding: Matrix,
-    /// The embedding in 8 bits, for a first look at all logits.
+    /// The embedding in 6 bits, for a first look at all logits.
     coarse: Option<Coarse>,
 }
 
@@ -71,7 +71,7 @@ impl Choice {
     /// The token and its log-probability; not finite if a logit was not.
     pub(super) fn prediction(&self) -> Prediction {
         let log_prob = self.logit - self.log_sum_exp;
-        // Where an exact logit meets a sum over 8-bit ones, a probability may come out just above one.
+        // Where an exact logit meets a sum over coarse ones, a probability may come out just above one.
         Prediction { token: self.token, log_prob: if log_prob > 0.0 { 0.0 } else { log_prob } }
     }
 }
@@ -98,7 +98,7 @@ impl Output {
     /// Tokens in a part.
     fn part_tokens(&self) -> usize {
         let matrix = self.scanned();
-        (PART_BYTES / (matrix.inputs() * matrix.weight_bytes())).next_multiple_of(PANEL)
+        (PART_BYTES / matrix.output_bytes()).next_multiple_of(PANEL)
     }
 
     /// How many parts there are.
@@ -147,26 +147,25 @@ impl Output {
         let out = RowsMut::new(&mut logits[first..], vocabulary, choices.len());
         let rows = self.scanned().prepare(Rows::dense(hidden, width), arena);
         self.scanned().apply_part(first, count, &rows, &Epilogue::default(), out);
-        for (choice, logits) in choices.iter_mut().zip(logits.chunks_exact(vocabulary)) {
-            let logits = &logits[first..first + count];
-            choice.weigh(logits);
-            // A short list says later which is the best.
-            if self.coarse.is_none() {
+        let Some(coarse) = &self.coarse else {
+            for (choice, logits) in choices.iter_mut().zip(logits.chunks_exact(vocabulary)) {
+                let logits = &logits[first..first + count];
                 choice.look(first, logits);
+                choice.weigh(logits);
             }
-        }
-        if let Some(coarse) = &self.coarse
-            && first + count == vocabulary
-        {
+            return;
+        };
+        if first + count == vocabulary {
             let peaks = arena.scratch(projection::bounds_len(vocabulary));
-            let rows = hidden.chunks_exact(width).zip(logits.chunks_exact(vocabulary));
+            let rows = hidden.chunks_exact(width).zip(logits.chunks_exact_mut(vocabulary));
             for (choice, (hidden, logits)) in choices.iter_mut().zip(rows) {
-                let exact = self.embedding.f32();
-                let list = ShortList::new(exact, coarse.matrix.i8(), &coarse.bounds);
+                let list = ShortList::new(self.embedding.f32(), coarse.matrix.i6(), &coarse.bounds);
                 let row = quantize(Rows::one(hidden), width, arena);
                 if let Some(best) = projection::rescore(hidden, &row, &list, logits, peaks).best {
                     (choice.token, choice.logit) = (best.token as u32, best.logit);
                 }
+                // With the logits that are now exact, which are nearly all of the probability.
+                choice.weigh(logits);
             }
         }
     }
@@ -174,9 +173,9 @@ impl Output {
 
 impl Coarse {
     fn new(embedding: &[f32], exact: &Matrix) -> Self {
-        let matrix = Matrix::new(embedding, exact.outputs(), Precision::Int8);
+        let matrix = Matrix::six_bits(embedding, exact.outputs());
         let mut bounds = Buffer::zeros(projection::bounds_len(exact.outputs()));
-        projection::bound(&exact.f32(), &matrix.i8(), &mut bounds);
+        projection::bound(&exact.f32(), &matrix.i6(), &mut bounds);
         Coarse { matrix, bounds: bounds.into() }
     }
 }

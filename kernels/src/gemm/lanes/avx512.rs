@@ -147,6 +147,27 @@ impl Dots for Avx512 {
     }
 
     #[inline(always)]
+    unsafe fn sixes(p: *const u8) -> [__m512i; 4] {
+        // SAFETY: the trait's contract: three times 64 bytes. Shifts move bits into neighbouring bytes only where
+        // they are then left out.
+        unsafe {
+            let [first, second, upper] = [0, 64, 128].map(|at| _mm512_loadu_si512(p.add(at).cast()));
+            let (lower_bits, all_bits) = (_mm512_set1_epi8(0x3c), _mm512_set1_epi8(!3));
+            // The first operand picks from the second or the third.
+            const PICK: i32 = 0b1100_1010;
+            let weights = |lower: __m512i, upper: __m512i| {
+                _mm512_and_si512(_mm512_ternarylogic_epi32::<PICK>(lower_bits, lower, upper), all_bits)
+            };
+            [
+                weights(_mm512_slli_epi16::<2>(first), upper),
+                weights(_mm512_srli_epi16::<2>(first), _mm512_slli_epi16::<2>(upper)),
+                weights(_mm512_slli_epi16::<2>(second), _mm512_slli_epi16::<4>(upper)),
+                weights(_mm512_srli_epi16::<2>(second), _mm512_slli_epi16::<6>(upper)),
+            ]
+        }
+    }
+
+    #[inline(always)]
     unsafe fn inputs(p: *const u8) -> __m512i {
         // SAFETY: the trait's contract: four inputs.
         unsafe { _mm512_set1_epi32(p.cast::<i32>().read_unaligned()) }

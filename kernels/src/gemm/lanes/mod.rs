@@ -16,6 +16,8 @@ pub(crate) use avx512::Avx512;
 pub(crate) use neon::{Neon, NeonDot};
 pub(crate) use scalar::Scalar;
 
+use super::i6;
+
 /// Something to run with an instruction set enabled. Its `run` must be inlined, to be compiled for it.
 pub(crate) trait Task {
     /// Runs it.
@@ -104,6 +106,14 @@ pub(crate) trait Dots {
     unsafe fn start(corrections: *const i32) -> Self::Sums;
     /// 64 weights from `p`.
     unsafe fn weights(p: *const i8) -> Self::Weights;
+    /// The weights of four steps, each four times its value, from the bytes at `p`, as [`i6`] packs them.
+    #[inline(always)]
+    unsafe fn sixes(p: *const u8) -> [Self::Weights; 4] {
+        // SAFETY: the trait's contract: a whole group.
+        let steps = i6::unpack(unsafe { &*p.cast() });
+        // SAFETY: 64 weights; the result holds copies.
+        std::array::from_fn(|step| unsafe { Self::weights(steps[step].as_ptr()) })
+    }
     /// Four inputs from `p`, each stored 128 too large.
     unsafe fn inputs(p: *const u8) -> Self::Inputs;
     /// Adds the products of four inputs with the weights of each output.
