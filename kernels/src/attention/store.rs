@@ -36,7 +36,7 @@ pub fn store_f16(k: Rows<'_>, v: Rows<'_>, position: usize, kv: KeyValueMut<'_, 
     store_as(k, v, position, kv, convert::f32_to_f16);
 }
 
-fn store_as<E>(
+fn store_as<E: Copy + Default>(
     k: Rows<'_>,
     v: Rows<'_>,
     position: usize,
@@ -49,16 +49,24 @@ fn store_as<E>(
     assert_eq!(k.count, v.count, "as many keys as values");
     assert!(k.fits(width) && v.fits(width), "rows inside their data");
     assert!(position + k.count <= capacity, "room for {} more positions", k.count);
-    // Keys are turned by a few rows at a time, so that a row of the cache is written in runs.
+    // Keys are turned by a few rows at a time, so that a row of the cache is written in runs; by many columns at a
+    // time, so that there is something to convert in a single row too.
     const RUN: usize = 16;
+    const COLUMNS: usize = 64;
     for first in (0..k.count).step_by(RUN) {
         let run = RUN.min(k.count - first);
-        for column in 0..width {
-            let mut elements = [0.0; RUN];
-            for (r, element) in elements[..run].iter_mut().enumerate() {
-                *element = k.data[(first + r) * k.stride + column];
+        for column in (0..width).step_by(COLUMNS) {
+            let columns = COLUMNS.min(width - column);
+            let mut elements = [[E::default(); COLUMNS]; RUN];
+            for (r, elements) in elements[..run].iter_mut().enumerate() {
+                put(&k.data[(first + r) * k.stride + column..][..columns], &mut elements[..columns]);
             }
-            put(&elements[..run], &mut keys[column * capacity + position + first..][..run]);
+            for c in 0..columns {
+                let key = &mut keys[(column + c) * capacity + position + first..][..run];
+                for (key, elements) in key.iter_mut().zip(&elements) {
+                    *key = elements[c];
+                }
+            }
         }
     }
     for r in 0..v.count {
