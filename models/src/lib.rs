@@ -17,6 +17,7 @@ pub mod device;
 pub mod emformer;
 pub mod fault;
 pub mod hypothesis;
+mod integers;
 pub mod linear;
 #[cfg(feature = "fetch")]
 pub mod manager;

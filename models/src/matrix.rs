@@ -2,8 +2,11 @@
 
 use crate::arena::Arena;
 use crate::buffer::Buffer;
+use crate::integers::Integers;
 use crate::linear::Precision;
 use crate::packed::{Packed, PackedError, Reader, Stored, Writer};
+use voxlane_kernels::gemm::i6::Bits6;
+use voxlane_kernels::gemm::i8::Bits8;
 use voxlane_kernels::gemm::{self, Epilogue, PANEL};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
@@ -19,8 +22,8 @@ pub(crate) struct Matrix {
 enum Form {
     F32(Stored<f32>),
     Bf16(Stored<u16>),
-    Int8 { panels: Stored<i8>, scales: Stored<f32>, corrections: Stored<i32> },
-    Int6 { panels: Stored<u8>, scales: Stored<f32>, corrections: Stored<i32> },
+    Int8(Integers<Bits8>),
+    Int6(Integers<Bits6>),
 }
 
 impl Matrix {
@@ -42,18 +45,7 @@ impl Matrix {
                 gemm::bf16::pack(weight, outputs, inputs, &mut packed);
                 Form::Bf16(packed.into())
             }
-            Precision::Int8 => {
-                let mut panels = Buffer::zeros(gemm::i8::packed_len(outputs, inputs));
-                let mut scales = Buffer::zeros(gemm::i8::scales_len(outputs));
-                let mut corrections = Buffer::zeros(gemm::i8::scales_len(outputs));
-                let mut packed = gemm::i8::PackedMut {
-                    panels: &mut panels,
-                    scales: &mut scales,
-                    corrections: &mut corrections,
-                };
-                gemm::i8::pack(weight, outputs, inputs, &mut packed);
-                Form::Int8 { panels: panels.into(), scales: scales.into(), corrections: corrections.into() }
-            }
+            Precision::Int8 => Form::Int8(Integers::new(weight, outputs, inputs)),
         };
         Matrix { form, outputs, inputs }
     }
@@ -61,15 +53,7 @@ impl Matrix {
     /// Packs `weight` as [`new`](Self::new) does, in 6 bits.
     pub(crate) fn six_bits(weight: &[f32], outputs: usize) -> Self {
         let inputs = weight.len() / outputs;
-        let mut panels = Buffer::zeros(gemm::i6::packed_len(outputs, inputs));
-        let mut scales = Buffer::zeros(gemm::i8::scales_len(outputs));
-        let mut corrections = Buffer::zeros(gemm::i8::scales_len(outputs));
-        let mut packed =
-            gemm::i6::PackedMut { panels: &mut panels, scales: &mut scales, corrections: &mut corrections };
-        gemm::i6::pack(weight, outputs, inputs, &mut packed);
-        let form =
-            Form::Int6 { panels: panels.into(), scales: scales.into(), corrections: corrections.into() };
-        Matrix { form, outputs, inputs }
+        Matrix { form: Form::Int6(Integers::new(weight, outputs, inputs)), outputs, inputs }
     }
 
     /// Rows of the matrix.
@@ -87,8 +71,8 @@ impl Matrix {
         match self.form {
             Form::F32(_) => self.inputs * 4,
             Form::Bf16(_) => self.inputs * 2,
-            Form::Int8 { .. } => self.inputs,
-            Form::Int6 { .. } => gemm::i6::packed_len(PANEL, self.inputs) / PANEL,
+            Form::Int8(_) => self.inputs,
+            Form::Int6(_) => gemm::i6::packed_len(PANEL, self.inputs) / PANEL,
         }
     }
 
@@ -104,7 +88,7 @@ impl Matrix {
     pub(crate) fn prepare<'a>(&self, input: Rows<'a>, arena: &'a Arena) -> Prepared<'a> {
         match self.form {
             Form::F32(_) | Form::Bf16(_) => Prepared::Floats(input),
-            Form::Int8 { .. } | Form::Int6 { .. } => Prepared::Rounded(quantize(input, self.inputs, arena)),
+            Form::Int8(_) | Form::Int6(_) => Prepared::Rounded(quantize(input, self.inputs, arena)),
         }
     }
 
@@ -131,10 +115,11 @@ impl Matrix {
                 let weights = gemm::bf16::Packed::new(packed, self.outputs, self.inputs);
                 gemm::bf16::gemm(*input, &weights.part(first, panels), epilogue, out);
             }
-            (Form::Int8 { .. }, Prepared::Rounded(input)) => {
-                gemm::i8::gemm(input, &self.i8().part(first, panels), epilogue, out);
+            (Form::Int8(integers), Prepared::Rounded(input)) => {
+                let weights = integers.packed(self.outputs, self.inputs);
+                gemm::i8::gemm(input, &weights.part(first, panels), epilogue, out);
             }
-            (Form::Int6 { .. }, Prepared::Rounded(input)) => {
+            (Form::Int6(_), Prepared::Rounded(input)) => {
                 gemm::i6::gemm(input, &self.i6().part(first, panels), epilogue, out);
             }
             _ => panic!("an input prepared for this precision"),
@@ -158,11 +143,11 @@ impl Matrix {
                 let weights = gemm::bf16::Packed::new(packed, self.outputs, self.inputs);
                 each(&|input| weights.weight(output, input), row);
             }
-            Form::Int8 { .. } => {
-                let weights = self.i8();
+            Form::Int8(integers) => {
+                let weights = integers.packed(self.outputs, self.inputs);
                 each(&|input| weights.weight(output, input), row);
             }
-            Form::Int6 { .. } => {
+            Form::Int6(_) => {
                 let weights = self.i6();
                 each(&|input| weights.weight(output, input), row);
             }
@@ -180,28 +165,13 @@ impl Matrix {
         }
     }
 
-    /// The matrix as the 8-bit kernels take it.
-    ///
-    /// # Panics
-    /// If it was made in another precision.
-    pub(crate) fn i8(&self) -> gemm::i8::Packed<'_> {
-        match &self.form {
-            Form::Int8 { panels, scales, corrections } => {
-                gemm::i8::Packed::new(panels, scales, corrections, self.outputs, self.inputs)
-            }
-            _ => panic!("a matrix of 8-bit weights"),
-        }
-    }
-
     /// The matrix as the 6-bit kernels take it.
     ///
     /// # Panics
     /// If it was made in another precision.
     pub(crate) fn i6(&self) -> gemm::i6::Packed<'_> {
         match &self.form {
-            Form::Int6 { panels, scales, corrections } => {
-                gemm::i6::Packed::new(panels, scales, corrections, self.outputs, self.inputs)
-            }
+            Form::Int6(integers) => integers.packed(self.outputs, self.inputs),
             _ => panic!("a matrix of 6-bit weights"),
         }
     }
@@ -216,16 +186,8 @@ impl Matrix {
         match &self.form {
             Form::F32(packed) => packed.len() == gemm::f32::packed_len(outputs, inputs),
             Form::Bf16(packed) => packed.len() == gemm::bf16::packed_len(outputs, inputs),
-            Form::Int8 { panels, scales, corrections } => {
-                inputs <= gemm::i8::MAX_INPUTS
-                    && panels.len() == gemm::i8::packed_len(outputs, inputs)
-                    && [scales.len(), corrections.len()] == [gemm::i8::scales_len(outputs); 2]
-            }
-            Form::Int6 { panels, scales, corrections } => {
-                inputs <= gemm::i8::MAX_INPUTS
-                    && panels.len() == gemm::i6::packed_len(outputs, inputs)
-                    && [scales.len(), corrections.len()] == [gemm::i8::scales_len(outputs); 2]
-            }
+            Form::Int8(integers) => integers.is_sound(outputs, inputs),
+            Form::Int6(integers) => integers.is_sound(outputs, inputs),
         }
     }
 }
@@ -256,17 +218,13 @@ impl Packed for Matrix {
                 1u8.save(writer);
                 packed.save(writer);
             }
-            Form::Int8 { panels, scales, corrections } => {
+            Form::Int8(integers) => {
                 2u8.save(writer);
-                panels.save(writer);
-                scales.save(writer);
-                corrections.save(writer);
+                integers.save(writer);
             }
-            Form::Int6 { panels, scales, corrections } => {
+            Form::Int6(integers) => {
                 3u8.save(writer);
-                panels.save(writer);
-                scales.save(writer);
-                corrections.save(writer);
+                integers.save(writer);
             }
         }
     }
@@ -276,16 +234,8 @@ impl Packed for Matrix {
         let form = match u8::load(reader)? {
             0 => Form::F32(Packed::load(reader)?),
             1 => Form::Bf16(Packed::load(reader)?),
-            2 => Form::Int8 {
-                panels: Packed::load(reader)?,
-                scales: Packed::load(reader)?,
-                corrections: Packed::load(reader)?,
-            },
-            3 => Form::Int6 {
-                panels: Packed::load(reader)?,
-                scales: Packed::load(reader)?,
-                corrections: Packed::load(reader)?,
-            },
+            2 => Form::Int8(Packed::load(reader)?),
+            3 => Form::Int6(Packed::load(reader)?),
             _ => return Err(PackedError::Fields("a matrix has no known form")),
         };
         let matrix = Matrix { form, outputs, inputs };

@@ -7,8 +7,10 @@ use super::PANEL;
 use super::call::{Call, instruction_sets};
 use super::drive::{Product, drive};
 use super::epilogue::Epilogue;
-use super::i8::{MAX_INPUTS, QuantizedRows, STEP, scales_len};
+use super::integer::{self, Layout, NOTHING, STEP};
+pub use super::integer::{pack, scales_len};
 use super::lanes::{self, Dots, Lanes, Task};
+use super::quantize::QuantizedRows;
 use crate::rows::RowsMut;
 use crate::table::Table;
 use std::marker::PhantomData;
@@ -21,84 +23,55 @@ const GROUP: usize = STEPS * STEP;
 const LINE: usize = PANEL * STEP;
 /// Bytes of one group of one panel: the lower four bits of two steps, those of the other two, the upper two bits
 /// of all.
-pub(super) const GROUP_BYTES: usize = 3 * LINE;
-/// The largest weight.
-const LARGEST: f32 = 31.0;
-/// How many times its weight an unpacked byte is: its bits are the upper six.
-const UNPACKED: i32 = 4;
+const GROUP_BYTES: usize = 3 * LINE;
 /// How far ahead weights are fetched, in bytes. Unpacking keeps so many instructions in flight that without it few
 /// reads are: from the third level 23 → 26.6 GB/s where reading alone is 27. The 8-bit product gains nothing by it.
 const AHEAD: usize = 2048;
-/// Corrections of sums that need none.
-const NOTHING: [i32; PANEL] = [0; PANEL];
+
+/// Weights of 6 bits: `[outputs / 16][inputs / 16][3][64]`. An operand's bits are its weight's and two zeros.
+#[derive(Clone, Copy, Debug)]
+pub struct Bits6;
+
+/// Weights of 6 bits that [`pack`] writes.
+pub type PackedMut<'a> = integer::PackedMut<'a, Bits6>;
+/// Weights of 6 bits that [`pack`] has laid out.
+pub type Packed<'a> = integer::Packed<'a, Bits6>;
 
 /// Length of the packed weights of an `outputs × inputs` matrix, in bytes.
 pub const fn packed_len(outputs: usize, inputs: usize) -> usize {
     outputs.div_ceil(PANEL) * inputs.div_ceil(GROUP) * GROUP_BYTES
 }
 
-/// Weights that [`pack`] writes.
-#[derive(Debug)]
-pub struct PackedMut<'a> {
-    /// `[outputs / 16][inputs / 16][3][64]`, [`packed_len`] bytes; missing outputs and inputs are zeros.
-    pub panels: &'a mut [u8],
-    /// [`scales_len`] values: a quarter of what a weight is to be multiplied by.
-    pub scales: &'a mut [f32],
-    /// [`scales_len`] values: -512 times the sum of an output's weights.
-    pub corrections: &'a mut [i32],
+/// The first byte of the group that a weight is in, its step within the group, and its place within the step.
+fn place(output: usize, input: usize, inputs: usize) -> (usize, usize, usize) {
+    let group = (output / PANEL * inputs.div_ceil(GROUP) + input / GROUP) * GROUP_BYTES;
+    (group, input % GROUP / STEP, output % PANEL * STEP + input % STEP)
 }
 
-/// Rounds row-major `outputs × inputs` weights to `[-31, 31]`, with the scale `max |w| / 31` for each output, and
-/// packs them.
-///
-/// # Panics
-/// If a length is wrong, there are more than [`MAX_INPUTS`] inputs, or a weight is not finite.
-pub fn pack(weights: &[f32], outputs: usize, inputs: usize, packed: &mut PackedMut<'_>) {
-    assert_eq!(weights.len(), outputs * inputs, "weights of {outputs} x {inputs}");
-    check(packed.panels.len(), packed.scales.len(), packed.corrections.len(), outputs, inputs);
-    packed.panels.fill(0);
-    packed.scales.fill(0.0);
-    packed.corrections.fill(0);
-    for (output, row) in weights.chunks_exact(inputs.max(1)).enumerate() {
-        let largest = row.iter().fold(0.0f32, |largest, w| largest.max(w.abs()));
-        assert!(row.iter().all(|w| w.is_finite()), "a weight of output {output} is not finite");
-        let scale = largest / LARGEST;
-        let mut sum = 0;
-        for (k, &weight) in row.iter().enumerate() {
-            // A scale that underflowed to zero means weights that are zero for every purpose.
-            let rounded =
-                if scale > 0.0 { (weight / scale).round_ties_even().clamp(-LARGEST, LARGEST) } else { 0.0 };
-            let bits = rounded as i8 as u8 & 0x3f;
-            let Place { group, step, lane } = Place::of(output, k, inputs);
-            let group = &mut packed.panels[group..][..GROUP_BYTES];
-            group[step / 2 * LINE + lane] |= (bits & 15) << (4 * (step % 2));
-            group[2 * LINE + lane] |= bits >> 4 << (6 - 2 * step);
-            sum += rounded as i32;
-        }
-        packed.scales[output] = scale / UNPACKED as f32;
-        packed.corrections[output] = -128 * UNPACKED * sum;
+impl Layout for Bits6 {
+    type Unit = u8;
+    const LARGEST: f32 = 31.0;
+    const OPERAND: i32 = 4;
+
+    fn packed_len(outputs: usize, inputs: usize) -> usize {
+        packed_len(outputs, inputs)
+    }
+
+    fn put(panels: &mut [u8], output: usize, input: usize, inputs: usize, weight: i8) {
+        let (group, step, lane) = place(output, input, inputs);
+        let (group, bits) = (&mut panels[group..][..GROUP_BYTES], weight as u8 & 0x3f);
+        group[step / 2 * LINE + lane] |= (bits & 15) << (4 * (step % 2));
+        group[2 * LINE + lane] |= bits >> 4 << (6 - 2 * step);
+    }
+
+    fn operand(panels: &[u8], output: usize, input: usize, inputs: usize) -> i8 {
+        let (group, step, lane) = place(output, input, inputs);
+        let (group, _) = panels[group..].split_first_chunk().expect("a whole group");
+        unpack(group)[step][lane]
     }
 }
 
-/// Where the weight of an output and an input lies.
-struct Place {
-    /// The first byte of its group.
-    group: usize,
-    step: usize,
-    lane: usize,
-}
-
-impl Place {
-    fn of(output: usize, k: usize, inputs: usize) -> Self {
-        Self {
-            group: (output / PANEL * inputs.div_ceil(GROUP) + k / GROUP) * GROUP_BYTES,
-            step: k % GROUP / STEP,
-            lane: output % PANEL * STEP + k % STEP,
-        }
-    }
-}
-
-/// The weights of a group, step by step, times [`UNPACKED`].
+/// The operands of a group, step by step.
 #[inline(always)]
 pub(super) fn unpack(group: &[u8; GROUP_BYTES]) -> [[i8; LINE]; STEPS] {
     let mut steps = [[0; LINE]; STEPS];
@@ -110,79 +83,6 @@ pub(super) fn unpack(group: &[u8; GROUP_BYTES]) -> [[i8; LINE]; STEPS] {
         }
     }
     steps
-}
-
-fn check(panels: usize, scales: usize, corrections: usize, outputs: usize, inputs: usize) {
-    assert!(inputs <= MAX_INPUTS, "{inputs} inputs: sums could overflow");
-    assert_eq!(panels, packed_len(outputs, inputs), "packed weights of {outputs} x {inputs}");
-    assert_eq!(scales, scales_len(outputs), "scales of {outputs} outputs");
-    assert_eq!(corrections, scales_len(outputs), "corrections of {outputs} outputs");
-}
-
-/// Weights that [`pack`] has laid out.
-#[derive(Clone, Copy, Debug)]
-pub struct Packed<'a> {
-    panels: &'a [u8],
-    scales: &'a [f32],
-    corrections: &'a [i32],
-    outputs: usize,
-    inputs: usize,
-}
-
-impl<'a> Packed<'a> {
-    /// A view of packed weights; the slices as in [`PackedMut`].
-    ///
-    /// # Panics
-    /// If a length is wrong or there are more than [`MAX_INPUTS`] inputs.
-    pub fn new(
-        panels: &'a [u8],
-        scales: &'a [f32],
-        corrections: &'a [i32],
-        outputs: usize,
-        inputs: usize,
-    ) -> Self {
-        check(panels.len(), scales.len(), corrections.len(), outputs, inputs);
-        Self { panels, scales, corrections, outputs, inputs }
-    }
-
-    /// Number of outputs (rows of the weight matrix).
-    pub fn outputs(&self) -> usize {
-        self.outputs
-    }
-
-    /// Number of inputs (columns of the weight matrix).
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// At most `panels` panels of [`PANEL`] outputs, from panel `first` on.
-    ///
-    /// # Panics
-    /// If there is no panel `first`.
-    pub fn part(&self, first: usize, panels: usize) -> Packed<'a> {
-        assert!(first * PANEL < self.outputs, "panel {first} of {} outputs", self.outputs);
-        let outputs = (self.outputs - first * PANEL).min(panels * PANEL);
-        let start = first * packed_len(PANEL, self.inputs);
-        let lanes = first * PANEL..first * PANEL + scales_len(outputs);
-        Packed {
-            panels: &self.panels[start..][..packed_len(outputs, self.inputs)],
-            scales: &self.scales[lanes.clone()],
-            corrections: &self.corrections[lanes],
-            outputs,
-            ..*self
-        }
-    }
-
-    /// The value that the packed weight of an output and an input stands for.
-    ///
-    /// # Panics
-    /// If there is no such weight.
-    pub fn weight(&self, output: usize, input: usize) -> f32 {
-        assert!(output < self.outputs && input < self.inputs, "weight {output}, {input}");
-        let Place { group, step, lane } = Place::of(output, input, self.inputs);
-        let (group, _) = self.panels[group..].split_first_chunk().expect("a whole group");
-        f32::from(unpack(group)[step][lane]) * self.scales[output]
-    }
 }
 
 /// `out = [out +] activation(a · wᵀ + bias)` with exact integer sums.

@@ -6,6 +6,8 @@ use super::PANEL;
 use super::call::{Call, instruction_sets};
 use super::drive::{Product, drive, fetch_distance};
 use super::epilogue::Epilogue;
+use super::integer::{self, Layout, NOTHING, STEP};
+pub use super::integer::{MAX_INPUTS, pack, scales_len};
 use super::lanes::{self, Dots, Lanes, Task};
 pub use super::quantize::{QuantizedRows, quantize_rows, quantize_rows_with, row_len};
 use crate::rows::RowsMut;
@@ -13,140 +15,44 @@ use crate::table::Table;
 use crate::unroll::four_at_a_time;
 use std::marker::PhantomData;
 
-/// The most inputs a product may have: beyond, a sum of `255 * 127` could leave 32 bits.
-pub const MAX_INPUTS: usize = 65_536;
 /// Sums that one output is split into where a product has very few rows.
 const CHAINS: usize = 8;
-/// Corrections of sums that need none.
-const NOTHING: [i32; PANEL] = [0; PANEL];
-/// Inputs of one step: as many products go into one 32-bit sum at once.
-pub(super) const STEP: usize = 4;
+
+/// Weights of 8 bits: `[outputs / 16][inputs / 4][16][4]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Bits8;
+
+/// Weights of 8 bits that [`pack`] writes.
+pub type PackedMut<'a> = integer::PackedMut<'a, Bits8>;
+/// Weights of 8 bits that [`pack`] has laid out.
+pub type Packed<'a> = integer::Packed<'a, Bits8>;
 
 /// Length of the packed weights of an `outputs × inputs` matrix, in bytes.
 pub const fn packed_len(outputs: usize, inputs: usize) -> usize {
     outputs.next_multiple_of(PANEL) * inputs.next_multiple_of(STEP)
 }
 
-/// Length of the scales and of the corrections of a matrix with this many outputs, in values.
-pub const fn scales_len(outputs: usize) -> usize {
-    outputs.next_multiple_of(PANEL)
-}
-
-/// Weights that [`pack`] writes.
-#[derive(Debug)]
-pub struct PackedMut<'a> {
-    /// `[outputs / 16][inputs / 4][16][4]`, [`packed_len`] values; missing outputs and inputs are zeros.
-    pub panels: &'a mut [i8],
-    /// [`scales_len`] values: a weight is its byte times its output's scale.
-    pub scales: &'a mut [f32],
-    /// [`scales_len`] values: -128 times the sum of an output's bytes.
-    pub corrections: &'a mut [i32],
-}
-
-/// Rounds row-major `outputs × inputs` weights to `[-127, 127]`, with the scale `max |w| / 127` for each
-/// output, and packs them.
-///
-/// # Panics
-/// If a length is wrong, there are more than [`MAX_INPUTS`] inputs, or a weight is not finite.
-pub fn pack(weights: &[f32], outputs: usize, inputs: usize, packed: &mut PackedMut<'_>) {
-    assert_eq!(weights.len(), outputs * inputs, "weights of {outputs} x {inputs}");
-    check(packed.panels.len(), packed.scales.len(), packed.corrections.len(), outputs, inputs);
-    packed.panels.fill(0);
-    packed.scales.fill(0.0);
-    packed.corrections.fill(0);
-    for (output, row) in weights.chunks_exact(inputs.max(1)).enumerate() {
-        let largest = row.iter().fold(0.0f32, |largest, w| largest.max(w.abs()));
-        assert!(row.iter().all(|w| w.is_finite()), "a weight of output {output} is not finite");
-        let scale = largest / 127.0;
-        let mut sum = 0;
-        for (k, &weight) in row.iter().enumerate() {
-            // A scale that underflowed to zero means weights that are zero for every purpose.
-            let rounded =
-                if scale > 0.0 { (weight / scale).round_ties_even().clamp(-127.0, 127.0) } else { 0.0 };
-            packed.panels[place(output, k, inputs)] = rounded as i8;
-            sum += rounded as i32;
-        }
-        packed.scales[output] = scale;
-        packed.corrections[output] = -128 * sum;
-    }
-}
-
 /// Where the weight of an output and an input lies in the packed weights.
-fn place(output: usize, k: usize, inputs: usize) -> usize {
+fn place(output: usize, input: usize, inputs: usize) -> usize {
     let steps = inputs.div_ceil(STEP);
-    ((output / PANEL * steps + k / STEP) * PANEL + output % PANEL) * STEP + k % STEP
+    ((output / PANEL * steps + input / STEP) * PANEL + output % PANEL) * STEP + input % STEP
 }
 
-fn check(panels: usize, scales: usize, corrections: usize, outputs: usize, inputs: usize) {
-    assert!(inputs <= MAX_INPUTS, "{inputs} inputs: sums could overflow");
-    assert_eq!(panels, packed_len(outputs, inputs), "packed weights of {outputs} x {inputs}");
-    assert_eq!(scales, scales_len(outputs), "scales of {outputs} outputs");
-    assert_eq!(corrections, scales_len(outputs), "corrections of {outputs} outputs");
-}
+impl Layout for Bits8 {
+    type Unit = i8;
+    const LARGEST: f32 = 127.0;
+    const OPERAND: i32 = 1;
 
-/// Weights that [`pack`] has laid out.
-#[derive(Clone, Copy, Debug)]
-pub struct Packed<'a> {
-    panels: &'a [i8],
-    scales: &'a [f32],
-    corrections: &'a [i32],
-    outputs: usize,
-    inputs: usize,
-    /// Whether the whole matrix, of which this may be a part, is too large for the second-level cache.
-    large: bool,
-}
-
-impl<'a> Packed<'a> {
-    /// A view of packed weights; the slices as in [`PackedMut`].
-    ///
-    /// # Panics
-    /// If a length is wrong or there are more than [`MAX_INPUTS`] inputs.
-    pub fn new(
-        panels: &'a [i8],
-        scales: &'a [f32],
-        corrections: &'a [i32],
-        outputs: usize,
-        inputs: usize,
-    ) -> Self {
-        check(panels.len(), scales.len(), corrections.len(), outputs, inputs);
-        Self { panels, scales, corrections, outputs, inputs, large: panels.len() > 1 << 20 }
+    fn packed_len(outputs: usize, inputs: usize) -> usize {
+        packed_len(outputs, inputs)
     }
 
-    /// Number of outputs (rows of the weight matrix).
-    pub fn outputs(&self) -> usize {
-        self.outputs
+    fn put(panels: &mut [i8], output: usize, input: usize, inputs: usize, weight: i8) {
+        panels[place(output, input, inputs)] = weight;
     }
 
-    /// Number of inputs (columns of the weight matrix).
-    pub fn inputs(&self) -> usize {
-        self.inputs
-    }
-
-    /// At most `panels` panels of [`PANEL`] outputs, from panel `first` on.
-    ///
-    /// # Panics
-    /// If there is no panel `first`.
-    pub fn part(&self, first: usize, panels: usize) -> Packed<'a> {
-        assert!(first * PANEL < self.outputs, "panel {first} of {} outputs", self.outputs);
-        let outputs = (self.outputs - first * PANEL).min(panels * PANEL);
-        let start = first * packed_len(PANEL, self.inputs);
-        let lanes = first * PANEL..first * PANEL + scales_len(outputs);
-        Packed {
-            panels: &self.panels[start..][..packed_len(outputs, self.inputs)],
-            scales: &self.scales[lanes.clone()],
-            corrections: &self.corrections[lanes],
-            outputs,
-            ..*self
-        }
-    }
-
-    /// The value that the packed weight of an output and an input stands for.
-    ///
-    /// # Panics
-    /// If there is no such weight.
-    pub fn weight(&self, output: usize, input: usize) -> f32 {
-        assert!(output < self.outputs && input < self.inputs, "weight {output}, {input}");
-        f32::from(self.panels[place(output, input, self.inputs)]) * self.scales[output]
+    fn operand(panels: &[i8], output: usize, input: usize, inputs: usize) -> i8 {
+        panels[place(output, input, inputs)]
     }
 }
 

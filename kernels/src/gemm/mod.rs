@@ -18,6 +18,7 @@ mod float;
 pub mod i4;
 pub mod i6;
 pub mod i8;
+pub mod integer;
 pub(crate) mod lanes;
 pub(crate) mod quantize;
 

@@ -1,35 +1,71 @@
-//! 8-bit products against exact integer sums, on every instruction set of the machine.
+//! Products of 8-bit and of 6-bit weights against exact integer sums, on every instruction set of the machine.
 
 use crate::common::{bits, noise};
 use proptest::prelude::*;
-use voxlane_kernels::gemm::Epilogue;
-use voxlane_kernels::gemm::i8::{
-    Packed, PackedMut, QuantizedRows, gemm_with, pack, packed_len, quantize_rows_with, row_len, scales_len,
-};
+use voxlane_kernels::gemm::i6::{self, Bits6};
+use voxlane_kernels::gemm::i8::{self, Bits8, QuantizedRows, quantize_rows_with, row_len};
+use voxlane_kernels::gemm::integer::{Layout, Packed, PackedMut, pack, scales_len};
+use voxlane_kernels::gemm::{Epilogue, PANEL};
 use voxlane_kernels::isa::Isa;
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::table::Table;
 
-struct Weights {
-    panels: Vec<i8>,
+/// Weights of so many bits, and their product.
+pub trait Bits: Layout<Unit: From<bool>> {
+    fn gemm_with(
+        table: &Table,
+        a: &QuantizedRows<'_>,
+        w: &Packed<'_, Self>,
+        epilogue: &Epilogue<'_>,
+        out: RowsMut<'_>,
+    );
+}
+
+impl Bits for Bits8 {
+    fn gemm_with(
+        table: &Table,
+        a: &QuantizedRows<'_>,
+        w: &Packed<'_, Self>,
+        epilogue: &Epilogue<'_>,
+        out: RowsMut<'_>,
+    ) {
+        i8::gemm_with(table, a, w, epilogue, out);
+    }
+}
+
+impl Bits for Bits6 {
+    fn gemm_with(
+        table: &Table,
+        a: &QuantizedRows<'_>,
+        w: &Packed<'_, Self>,
+        epilogue: &Epilogue<'_>,
+        out: RowsMut<'_>,
+    ) {
+        i6::gemm_with(table, a, w, epilogue, out);
+    }
+}
+
+pub struct Weights<L: Bits> {
+    panels: Vec<L::Unit>,
     scales: Vec<f32>,
     corrections: Vec<i32>,
     outputs: usize,
     inputs: usize,
 }
 
-impl Weights {
-    fn new(values: &[f32], outputs: usize, inputs: usize) -> Self {
-        let mut panels = vec![1; packed_len(outputs, inputs)];
+impl<L: Bits> Weights<L> {
+    pub fn new(values: &[f32], outputs: usize, inputs: usize) -> Self {
+        // What was there before must not matter.
+        let mut panels = vec![L::Unit::from(true); L::packed_len(outputs, inputs)];
         let mut scales = vec![f32::NAN; scales_len(outputs)];
         let mut corrections = vec![7; scales_len(outputs)];
         let (panels_mut, scales_mut) = (&mut panels[..], &mut scales[..]);
         let mut packed = PackedMut { panels: panels_mut, scales: scales_mut, corrections: &mut corrections };
-        pack(values, outputs, inputs, &mut packed);
+        pack::<L>(values, outputs, inputs, &mut packed);
         Self { panels, scales, corrections, outputs, inputs }
     }
 
-    fn packed(&self) -> Packed<'_> {
+    pub fn packed(&self) -> Packed<'_, L> {
         Packed::new(&self.panels, &self.scales, &self.corrections, self.outputs, self.inputs)
     }
 }
@@ -70,9 +106,16 @@ impl Case {
         values
     }
 
+    /// In 8 bits and in 6.
     fn check(&self, isa: Isa, part: usize) {
+        self.check_bits::<Bits8>(isa, part);
+        self.check_bits::<Bits6>(isa, part);
+    }
+
+    /// `part` rows at a time, and the outputs in two parts: always the exact sums.
+    fn check_bits<L: Bits>(&self, isa: Isa, part: usize) {
         let &Case { rows, outputs, inputs, .. } = self;
-        let weights = Weights::new(&self.values(1, outputs * inputs), outputs, inputs);
+        let weights = Weights::<L>::new(&self.values(1, outputs * inputs), outputs, inputs);
         let x = self.values(2, rows * inputs);
         let mut quantized = Inputs::new(rows, inputs);
         let a = quantized.quantize(isa, Rows::new(&x, inputs, rows), inputs);
@@ -83,7 +126,7 @@ impl Case {
         let mut out = before.clone();
         for first in (0..rows).step_by(part) {
             let count = part.min(rows - first);
-            gemm_with(
+            L::gemm_with(
                 Table::new(isa).unwrap(),
                 &a.range(first, count),
                 &weights.packed(),
@@ -107,6 +150,16 @@ impl Case {
             })
             .collect();
         assert_eq!(bits(&out), bits(&want), "{}: {self:?}", isa.name());
+
+        if !self.bias && rows > 0 && outputs > PANEL {
+            out.copy_from_slice(&before);
+            for (first, panels) in [(0, 1), (1, usize::MAX / PANEL)] {
+                let out = RowsMut::new(&mut out[first * PANEL..], outputs, rows);
+                let weights = weights.packed().part(first, panels);
+                L::gemm_with(Table::new(isa).unwrap(), &a, &weights, &epilogue, out);
+            }
+            assert_eq!(bits(&out), bits(&want), "{}: parts of {self:?}", isa.name());
+        }
     }
 }
 
@@ -149,7 +202,7 @@ macro_rules! on_each_instruction_set {
             #[test]
             fn layer_shapes() {
                 if $isa.is_available() {
-                    for (outputs, inputs) in [(288, 288), (288, 1152), (288, 127)] {
+                    for (outputs, inputs) in [(288, 288), (288, 1152), (288, 127), (100, 16), (100, 4)] {
                         let case = Case {
                             rows: 19, outputs, inputs, bias: true, accumulate: true, extreme: false, seed: 5,
                         };
@@ -175,7 +228,8 @@ macro_rules! on_each_instruction_set {
             #[test]
             fn rows_that_are_not_finite_give_nan() {
                 if $isa.is_available() {
-                    not_finite($isa);
+                    not_finite::<Bits8>($isa);
+                    not_finite::<Bits6>($isa);
                 }
             }
         })*
@@ -207,9 +261,9 @@ fn quantized_values(isa: Isa, rows: usize, inputs: usize, stride: usize, seed: u
     }
 }
 
-fn not_finite(isa: Isa) {
+fn not_finite<L: Bits>(isa: Isa) {
     let inputs = 21;
-    let weights = Weights::new(&noise(1, 40 * inputs), 40, inputs);
+    let weights = Weights::<L>::new(&noise(1, 40 * inputs), 40, inputs);
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         let mut x = noise(2, 3 * inputs);
         x[inputs + 20] = bad;
@@ -217,20 +271,64 @@ fn not_finite(isa: Isa) {
         let a = quantized.quantize(isa, Rows::dense(&x, inputs), inputs);
         let mut out = vec![0.0; 3 * 40];
         let table = Table::new(isa).unwrap();
-        gemm_with(table, &a, &weights.packed(), &Epilogue::default(), RowsMut::dense(&mut out, 40));
+        L::gemm_with(table, &a, &weights.packed(), &Epilogue::default(), RowsMut::dense(&mut out, 40));
         assert!(out[40..80].iter().all(|v| v.is_nan()));
         assert!(out[..40].iter().chain(&out[80..]).all(|v| v.is_finite()));
     }
 }
 
-#[test]
-fn zeros_stay_zeros() {
-    let weights = Weights::new(&[0.0; 5 * 9], 5, 9);
+fn zeros_stay_zeros<L: Bits>() {
+    let weights = Weights::<L>::new(&[0.0; 5 * 9], 5, 9);
     let mut quantized = Inputs::new(2, 9);
     let x = [0.0; 18];
     let a = quantized.quantize(Isa::Scalar, Rows::dense(&x, 9), 9);
     let mut out = [1.0; 10];
     let table = Table::new(Isa::Scalar).unwrap();
-    gemm_with(table, &a, &weights.packed(), &Epilogue::default(), RowsMut::dense(&mut out, 5));
+    L::gemm_with(table, &a, &weights.packed(), &Epilogue::default(), RowsMut::dense(&mut out, 5));
     assert_eq!(out, [0.0; 10]);
+}
+
+fn weights_are_rounded_to_the_nearest<L: Bits>() {
+    let (outputs, inputs) = (35, 41);
+    let mut values = noise(1, outputs * inputs);
+    values[..inputs].fill(0.0);
+    values[inputs..2 * inputs].iter_mut().for_each(|v| *v *= f32::MIN_POSITIVE);
+    let weights = Weights::<L>::new(&values, outputs, inputs);
+    let half_a_step = 0.500_01 * L::OPERAND as f32;
+    for (i, &value) in values.iter().enumerate() {
+        let (output, input) = (i / inputs, i % inputs);
+        let error = (weights.packed().weight(output, input) - value).abs();
+        assert!(
+            error <= weights.scales[output] * half_a_step + f32::MIN_POSITIVE,
+            "{value} is off by {error}"
+        );
+    }
+}
+
+macro_rules! in_each_width {
+    ($($name:ident: $bits:ty;)*) => {
+        $(mod $name {
+            use super::*;
+
+            #[test]
+            fn zeros_stay_zeros() {
+                super::zeros_stay_zeros::<$bits>();
+            }
+
+            #[test]
+            fn weights_are_rounded_to_the_nearest() {
+                super::weights_are_rounded_to_the_nearest::<$bits>();
+            }
+
+            #[test]
+            #[should_panic(expected = "a weight of output 0 is not finite")]
+            fn a_weight_that_is_not_finite_is_refused() {
+                Weights::<$bits>::new(&[1.0, f32::NAN], 1, 2);
+            }
+        })*
+    };
+}
+in_each_width! {
+    bits8: Bits8;
+    bits6: Bits6;
 }

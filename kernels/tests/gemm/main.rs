@@ -3,6 +3,5 @@
 mod common;
 mod f32_products;
 mod i4_products;
-mod i6_products;
-mod i8_products;
+mod integer_products;
 mod projection;

@@ -1,7 +1,10 @@
 //! Argmax of output projections against the plain product, on every instruction set of the machine.
 
 use crate::common::noise;
+use crate::integer_products::Weights;
 use proptest::prelude::*;
+use voxlane_kernels::gemm::i6::Bits6;
+use voxlane_kernels::gemm::i8::Bits8;
 use voxlane_kernels::gemm::{Epilogue, bf16 as gemm_bf16, f32 as gemm_f32, i6 as gemm_i6, i8 as gemm_i8};
 use voxlane_kernels::isa::Isa;
 use voxlane_kernels::projection::{
@@ -15,12 +18,8 @@ struct Matrix {
     outputs: usize,
     inputs: usize,
     exact: Vec<f32>,
-    panels: Vec<i8>,
-    scales: Vec<f32>,
-    corrections: Vec<i32>,
-    coarse_panels: Vec<u8>,
-    coarse_scales: Vec<f32>,
-    coarse_corrections: Vec<i32>,
+    rounded: Weights<Bits8>,
+    coarse: Weights<Bits6>,
     bounds: Vec<PanelBound>,
 }
 
@@ -28,37 +27,11 @@ impl Matrix {
     fn new(weights: &[f32], outputs: usize, inputs: usize) -> Self {
         let mut exact = vec![0.0; gemm_f32::packed_len(outputs, inputs)];
         gemm_f32::pack(weights, outputs, inputs, &mut exact);
-        let mut panels = vec![0; gemm_i8::packed_len(outputs, inputs)];
-        let mut scales = vec![0.0; gemm_i8::scales_len(outputs)];
-        let mut corrections = vec![0; gemm_i8::scales_len(outputs)];
-        let mut packed =
-            gemm_i8::PackedMut { panels: &mut panels, scales: &mut scales, corrections: &mut corrections };
-        gemm_i8::pack(weights, outputs, inputs, &mut packed);
-        let mut coarse_panels = vec![0; gemm_i6::packed_len(outputs, inputs)];
-        let (mut coarse_scales, mut coarse_corrections) = (scales.clone(), corrections.clone());
-        let mut packed = gemm_i6::PackedMut {
-            panels: &mut coarse_panels,
-            scales: &mut coarse_scales,
-            corrections: &mut coarse_corrections,
-        };
-        gemm_i6::pack(weights, outputs, inputs, &mut packed);
-        let bounds = vec![PanelBound::default(); bounds_len(outputs)];
-        let mut matrix = Self {
-            outputs,
-            inputs,
-            exact,
-            panels,
-            scales,
-            corrections,
-            coarse_panels,
-            coarse_scales,
-            coarse_corrections,
-            bounds,
-        };
-        let mut bounds = matrix.bounds.clone();
-        bound(&matrix.exact(), &matrix.coarse(), &mut bounds);
-        matrix.bounds = bounds;
-        matrix
+        let (rounded, coarse) =
+            (Weights::new(weights, outputs, inputs), Weights::new(weights, outputs, inputs));
+        let mut bounds = vec![PanelBound::default(); bounds_len(outputs)];
+        bound(&gemm_f32::Packed::new(&exact, outputs, inputs), &coarse.packed(), &mut bounds);
+        Self { outputs, inputs, exact, rounded, coarse, bounds }
     }
 
     fn exact(&self) -> gemm_f32::Packed<'_> {
@@ -66,12 +39,11 @@ impl Matrix {
     }
 
     fn rounded(&self) -> gemm_i8::Packed<'_> {
-        gemm_i8::Packed::new(&self.panels, &self.scales, &self.corrections, self.outputs, self.inputs)
+        self.rounded.packed()
     }
 
     fn coarse(&self) -> gemm_i6::Packed<'_> {
-        let (panels, scales) = (&self.coarse_panels, &self.coarse_scales);
-        gemm_i6::Packed::new(panels, scales, &self.coarse_corrections, self.outputs, self.inputs)
+        self.coarse.packed()
     }
 }
 
