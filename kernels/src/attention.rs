@@ -14,38 +14,16 @@ use crate::simd::{Simd, instruction_sets};
 use crate::table::Table;
 
 mod blocks;
+mod cache;
 mod element;
 pub mod quantized;
 mod store;
 mod weights;
 
+pub use cache::{CAPACITY_UNIT, CacheShape, KeyValue, KeyValueMut, capacity_for};
 use element::Element;
-pub use store::{KeyValueMut, store, store_f16};
+pub use store::{store, store_f16};
 use weights::one_head;
-
-/// Capacities are multiples of it, so that a vector of keys never crosses into the next row.
-pub const CAPACITY_UNIT: usize = 16;
-
-/// The least capacity of a cache for `positions` keys.
-pub const fn capacity_for(positions: usize) -> usize {
-    positions.next_multiple_of(CAPACITY_UNIT)
-}
-
-/// The keys and values of one layer: `f32`, or binary16 as `u16` bits for half the memory to read.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyValue<'a, E = f32> {
-    /// `[head][head_dim][capacity]`: keys side by side, so that a vector holds one element of many keys.
-    pub keys: &'a [E],
-    /// `[head][capacity][head_dim]`.
-    pub values: &'a [E],
-    /// How many heads.
-    pub heads: usize,
-    /// Elements of one head.
-    pub head_dim: usize,
-    /// Positions there is room for, a multiple of [`CAPACITY_UNIT`]. What lies behind the positions in use
-    /// is read but never matters.
-    pub capacity: usize,
-}
 
 /// Which keys each query sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +46,14 @@ impl Visible {
             Visible::Causal { first } => first + i,
         }
     }
+
+    /// The most keys that any of `queries` queries sees, at least one query; none where that is no number.
+    fn most(self, queries: usize) -> Option<usize> {
+        match self {
+            Visible::All(n) => Some(n),
+            Visible::Causal { first } => first.checked_add(queries - 1),
+        }
+    }
 }
 
 /// `out = softmax(scale * q · keys) · values` for each query and head. Rows of `q` and `out` hold
@@ -76,8 +62,7 @@ impl Visible {
 /// `scale` must be positive. Allocates nothing; uses about 13 KB of stack.
 ///
 /// # Panics
-/// If a row does not fit its data, the caches are not of the size their shape says, the capacity is not a
-/// multiple of [`CAPACITY_UNIT`], a query sees more keys than that, or `scale` is not positive.
+/// If a row does not fit its data, a query sees more keys than the capacity, or `scale` is not positive.
 pub fn attention(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>) {
     (Table::active().attention)(q, kv, visible, scale, out);
 }
@@ -94,8 +79,7 @@ pub fn attention_f16(q: Rows<'_>, kv: &KeyValue<'_, u16>, visible: Visible, scal
 /// keys: the weights with which [`attention()`] adds up the values, rounding aside. Allocates nothing.
 ///
 /// # Panics
-/// If the query is not of one head's size, the keys are not of the size their shape says, there is no such head,
-/// or more keys are asked for than the capacity holds.
+/// If the query is not of one head's size, there is no such head, or more keys are asked for than the capacity holds.
 pub fn weights(q: &[f32], kv: &KeyValue<'_>, head: usize, scale: f32, out: &mut [f32]) {
     (Table::active().attention_weights)(q, kv, head, scale, out);
 }
@@ -130,13 +114,9 @@ fn all_heads<S: Simd, E: Element>(
     scale: f32,
     out: RowsMut<'_>,
 ) {
-    let KeyValue { heads, head_dim, capacity, .. } = *kv;
-    let (width, head_len) = (heads * head_dim, head_dim * capacity);
-    assert!(capacity.is_multiple_of(CAPACITY_UNIT), "the capacity is a multiple of {CAPACITY_UNIT}");
-    assert!(
-        kv.keys.len() == heads * head_len && kv.values.len() == heads * head_len,
-        "caches of their shape"
-    );
+    let (shape, keys, values) = (kv.shape(), kv.keys(), kv.values());
+    let (heads, head_dim, capacity) = (shape.heads(), shape.head_dim(), shape.capacity());
+    let (width, head_len) = (shape.width(), shape.head_len());
     assert!(
         q.count == out.count && q.fits(width) && out.fits(width),
         "as many rows out as queries, all inside"
@@ -145,12 +125,12 @@ fn all_heads<S: Simd, E: Element>(
     if q.count == 0 || width == 0 {
         return;
     }
-    assert!(visible.keys(q.count - 1) <= capacity, "no more keys than there are");
+    assert!(visible.most(q.count).is_some_and(|keys| keys <= capacity), "no more keys than there are");
 
     for h in 0..heads {
         let head = blocks::Head {
-            keys: kv.keys[h * head_len..][..head_len].as_ptr(),
-            values: kv.values[h * head_len..][..head_len].as_ptr(),
+            keys: keys[h * head_len..][..head_len].as_ptr(),
+            values: values[h * head_len..][..head_len].as_ptr(),
             head_dim,
             capacity,
             scale,
@@ -168,8 +148,8 @@ fn all_heads<S: Simd, E: Element>(
                 first_query: i,
             };
             let left = q.count - i;
-            // SAFETY: the rows of the tile lie inside `q` and `out`, the caches have the size of their shape,
-            // and no query sees more keys than the capacity: all checked above.
+            // SAFETY: the rows of the tile lie inside `q` and `out`, and no query sees more keys than the capacity: checked
+            // above. The caches have the size of their shape: `KeyValue::new` saw to it.
             i += unsafe {
                 match S::REGISTERS {
                     32 if left >= 6 => blocks::tile::<S, E, 6, 4>(s, &head, tile),

@@ -124,6 +124,7 @@ pub struct ShortList<'a> {
     exact: gemm_f32::Packed<'a>,
     coarse: gemm_i6::Packed<'a>,
     bounds: &'a [PanelBound],
+    excluded: Option<usize>,
 }
 
 /// The largest norms among the outputs of one panel, rounded up.
@@ -181,7 +182,17 @@ impl<'a> ShortList<'a> {
             "two forms of one matrix"
         );
         assert_eq!(bounds.len(), bounds_len(exact.outputs()), "one bound for each panel");
-        Self { exact, coarse, bounds }
+        Self { exact, coarse, bounds, excluded: None }
+    }
+
+    /// The same without one output: the choice is as if its logit were negative infinity. The bounds of the others
+    /// hold without it, so the result is still a proof.
+    ///
+    /// # Panics
+    /// If there is no such output.
+    pub fn excluding(self, output: usize) -> Self {
+        assert!(output < self.exact.outputs(), "output {output} of {}", self.exact.outputs());
+        Self { excluded: Some(output), ..self }
     }
 }
 
@@ -258,6 +269,9 @@ pub fn rescore_with(
     assert_eq!(coarse.count(), 1, "one quantized row");
     assert_eq!(scores.len(), outputs, "scores of {outputs} outputs");
     let slack = Slack::new(hidden, coarse);
+    if let Some(excluded) = w.excluded {
+        scores[excluded] = f32::NEG_INFINITY;
+    }
     (table.panel_peaks)(scores, peaks);
     // The lower bound that the best output certainly reaches.
     let mut reached = f32::NEG_INFINITY;
@@ -266,18 +280,20 @@ pub fn rescore_with(
             reached = reached.max(peak - slack.of(bound, peak));
         }
     }
-    if !reached.is_finite() || !slack.is_finite() {
-        let mut best = [None];
-        argmax_f32_with(table, Rows::one(hidden), &w.exact, &mut best);
-        return Listed { best: best[0], panels: w.bounds.len() };
-    }
+    let is_bounded = reached.is_finite() && slack.is_finite();
     let mut listed = Listed { best: None, panels: 0 };
     for (panel, (&peak, bound)) in peaks.iter().zip(w.bounds).enumerate() {
-        if peak + slack.of(bound, peak) >= reached {
-            let logits = &mut scores[panel * PANEL..outputs.min((panel + 1) * PANEL)];
+        if !is_bounded || peak + slack.of(bound, peak) >= reached {
+            let first = panel * PANEL;
+            let logits = &mut scores[first..outputs.min(first + PANEL)];
             let part = w.exact.part(panel, 1);
             gemm_f32::gemm_with(table, Rows::one(hidden), &part, &Epilogue::default(), RowsMut::one(logits));
-            improve(table, &mut listed.best, logits, panel * PANEL);
+            if let Some(excluded) = w.excluded
+                && let Some(logit) = excluded.checked_sub(first).and_then(|place| logits.get_mut(place))
+            {
+                *logit = f32::NEG_INFINITY;
+            }
+            improve(table, &mut listed.best, logits, first);
             listed.panels += 1;
         }
     }

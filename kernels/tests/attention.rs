@@ -3,7 +3,7 @@
 mod support;
 
 use support::{Random, on_every_instruction_set, size};
-use voxlane_kernels::attention::{self, KeyValue, KeyValueMut, Visible, capacity_for};
+use voxlane_kernels::attention::{self, CacheShape, KeyValue, KeyValueMut, Visible, capacity_for};
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::table::Table;
 
@@ -22,6 +22,10 @@ struct Case {
     values: Vec<f32>,
 }
 
+fn shape(heads: usize, head_dim: usize, capacity: usize) -> CacheShape {
+    CacheShape::new(heads, head_dim, capacity).unwrap()
+}
+
 impl Case {
     fn new(seed: u64, heads: usize, head_dim: usize, positions: usize, queries: usize, behind: f32) -> Case {
         let mut random = Random(seed);
@@ -30,7 +34,7 @@ impl Case {
         let v = random.vector(positions * width, 2.0);
         let mut keys = vec![behind; width * capacity];
         let mut values = keys.clone();
-        let kv = KeyValueMut { keys: &mut keys, values: &mut values, heads, head_dim, capacity };
+        let kv = KeyValueMut::new(&mut keys, &mut values, shape(heads, head_dim, capacity));
         attention::store(Rows::dense(&k, width), Rows::dense(&v, width), 0, kv);
         Case { heads, head_dim, capacity, queries, q, k, v, keys, values }
     }
@@ -41,7 +45,7 @@ impl Case {
 
     fn kv(&self) -> KeyValue<'_> {
         let Case { heads, head_dim, capacity, ref keys, ref values, .. } = *self;
-        KeyValue { keys, values, heads, head_dim, capacity }
+        KeyValue::new(keys, values, shape(heads, head_dim, capacity))
     }
 
     /// Queries `first .. first + count` in one call.
@@ -126,12 +130,12 @@ on_every_instruction_set! {
         let case = Case::new(8, heads, head_dim, keys, queries, 0.0);
         let len = case.keys.len();
         let (mut half_keys, mut half_values) = (vec![0; len], vec![0; len]);
-        let kv = KeyValueMut { keys: &mut half_keys, values: &mut half_values, heads, head_dim, capacity: case.capacity };
+        let kv = KeyValueMut::new(&mut half_keys, &mut half_values, shape(heads, head_dim, case.capacity));
         attention::store_f16(Rows::dense(&case.k, case.width()), Rows::dense(&case.v, case.width()), 0, kv);
         let mut rounded = Case::new(8, heads, head_dim, keys, queries, 0.0);
         (table.f16_to_f32)(&half_keys, &mut rounded.keys);
         (table.f16_to_f32)(&half_values, &mut rounded.values);
-        let kv = KeyValue { keys: &half_keys[..], values: &half_values[..], heads, head_dim, capacity: case.capacity };
+        let kv = KeyValue::new(&half_keys[..], &half_values[..], shape(heads, head_dim, case.capacity));
         for count in [1, queries] {
             let mut out = vec![0.0; count * case.width()];
             let q = Rows::dense(&case.q, case.width()).range(0, count);
@@ -209,8 +213,7 @@ fn storing_in_pieces_equals_storing_at_once() {
     let (mut keys, mut values) = (vec![0.0; case.keys.len()], vec![0.0; case.values.len()]);
     let mut position = 0;
     for count in [1, 17, 2, 16, 1] {
-        let kv =
-            KeyValueMut { keys: &mut keys, values: &mut values, heads, head_dim, capacity: case.capacity };
+        let kv = KeyValueMut::new(&mut keys, &mut values, shape(heads, head_dim, case.capacity));
         let rows = |x| Rows::dense(x, width).range(position, count);
         attention::store(rows(&case.k), rows(&case.v), position, kv);
         position += count;

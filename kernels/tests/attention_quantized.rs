@@ -25,7 +25,7 @@ impl Case {
         let mut random = Random(seed);
         let width = heads * head_dim;
         Case {
-            shape: Shape { heads, head_dim },
+            shape: Shape::new(heads, head_dim).unwrap(),
             positions,
             q: random.vector(queries * width, 2.0),
             k: random.vector(positions * width, 2.0),
@@ -34,7 +34,7 @@ impl Case {
     }
 
     fn width(&self) -> usize {
-        self.shape.heads * self.shape.head_dim
+        self.shape.heads() * self.shape.head_dim()
     }
 
     /// The caches of `table`; `before` is what they held.
@@ -62,10 +62,10 @@ impl Case {
 
     /// The exact results of the rounded numbers, and how far the rounding of weights may take one from them.
     fn oracle(&self) -> Vec<(f64, f64)> {
-        let (width, head_dim) = (self.width(), self.shape.head_dim);
+        let (width, head_dim) = (self.width(), self.shape.head_dim());
         let queries = self.q.len() / width;
         let mut out = vec![(0.0, 0.0); queries * width];
-        for h in 0..self.shape.heads {
+        for h in 0..self.shape.heads() {
             let head = |x: &[f32], row: usize| x[row * width + h * head_dim..][..head_dim].to_vec();
             let keys: Vec<Vec<f64>> = (0..self.positions).map(|j| rounded(&head(&self.k, j))).collect();
             // A channel's scale is that of its block.

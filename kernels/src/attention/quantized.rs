@@ -38,21 +38,39 @@ const BLOCK_STEPS: usize = BLOCK_KEYS / STEP;
 /// How the caches of one layer are laid out: block after block, in each head after head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shape {
-    /// How many heads.
-    pub heads: usize,
-    /// Elements of one head, at most [`MAX_HEAD`].
-    pub head_dim: usize,
+    heads: usize,
+    head_dim: usize,
 }
 
 impl Shape {
-    /// Bytes that `positions` keys and values take.
-    pub const fn bytes_len(self, positions: usize) -> usize {
-        positions.div_ceil(BLOCK_KEYS) * self.heads * self.head_bytes()
+    /// `heads` heads of `head_dim` elements. Nothing if a head has more than [`MAX_HEAD`], or one block would be larger than
+    /// memory can be.
+    pub const fn new(heads: usize, head_dim: usize) -> Option<Self> {
+        let shape = Shape { heads, head_dim };
+        let is_usable = head_dim <= MAX_HEAD
+            && heads.saturating_mul(shape.head_bytes()) <= isize::MAX as usize
+            && heads.saturating_mul(shape.head_scales()) <= isize::MAX as usize;
+        if is_usable { Some(shape) } else { None }
     }
 
-    /// Scales that `positions` keys and values take.
+    /// How many heads.
+    pub const fn heads(self) -> usize {
+        self.heads
+    }
+
+    /// Elements of one head.
+    pub const fn head_dim(self) -> usize {
+        self.head_dim
+    }
+
+    /// Bytes that `positions` keys and values take; `usize::MAX` if that is more than memory can be.
+    pub const fn bytes_len(self, positions: usize) -> usize {
+        positions.div_ceil(BLOCK_KEYS).saturating_mul(self.heads * self.head_bytes())
+    }
+
+    /// Scales that `positions` keys and values take; `usize::MAX` if that is more than memory can be.
     pub const fn scales_len(self, positions: usize) -> usize {
-        positions.div_ceil(BLOCK_KEYS) * self.heads * self.head_scales()
+        positions.div_ceil(BLOCK_KEYS).saturating_mul(self.heads * self.head_scales())
     }
 
     /// Bytes of a stored key.
@@ -93,8 +111,7 @@ pub struct Cache<'a> {
 /// `scale` must be positive. Allocates nothing; uses about 80 KB of stack.
 ///
 /// # Panics
-/// If a row does not fit its data, the caches are shorter than their shape says, a head is larger than
-/// [`MAX_HEAD`], or `scale` is not positive.
+/// If a row does not fit its data, the caches are shorter than their shape says, or `scale` is not positive.
 pub fn attention_i8(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
     (Table::active().attention_i8)(q, kv, scale, out);
 }
@@ -126,7 +143,6 @@ struct Tile {
 unsafe fn all_heads<D: Dots>(parts: &Parts, q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
     let Shape { heads, head_dim } = kv.shape;
     let width = heads * head_dim;
-    assert!(head_dim <= MAX_HEAD, "a head of at most {MAX_HEAD} elements");
     assert!(
         kv.bytes.len() >= kv.shape.bytes_len(kv.positions)
             && kv.scales.len() >= kv.shape.scales_len(kv.positions),

@@ -1,29 +1,14 @@
 //! Appending keys and values to the caches.
 
+use super::KeyValueMut;
 use crate::convert;
 use crate::rows::Rows;
-
-/// Where [`store`] writes: the caches of one layer, shaped as in [`super::KeyValue`].
-#[derive(Debug)]
-pub struct KeyValueMut<'a, E = f32> {
-    /// `[head][head_dim][capacity]`.
-    pub keys: &'a mut [E],
-    /// `[head][capacity][head_dim]`.
-    pub values: &'a mut [E],
-    /// How many heads.
-    pub heads: usize,
-    /// Elements of one head.
-    pub head_dim: usize,
-    /// Positions there is room for.
-    pub capacity: usize,
-}
 
 /// Writes the rows of `k` and `v` (`heads * head_dim` elements each, head by head) into the caches at
 /// `position`, `position + 1` and so on.
 ///
 /// # Panics
-/// If the caches are not of the size their shape says, a row does not fit its data, the numbers of rows differ,
-/// or there is no room for all of them.
+/// If a row does not fit its data, the numbers of rows differ, or there is no room for all of them.
 pub fn store(k: Rows<'_>, v: Rows<'_>, position: usize, kv: KeyValueMut<'_>) {
     store_as(k, v, position, kv, |from, to| to.copy_from_slice(from));
 }
@@ -43,12 +28,16 @@ fn store_as<E: Copy + Default>(
     kv: KeyValueMut<'_, E>,
     put: impl Fn(&[f32], &mut [E]),
 ) {
-    let KeyValueMut { keys, values, heads, head_dim, capacity } = kv;
-    let (width, head_len) = (heads * head_dim, head_dim * capacity);
-    assert!(keys.len() == heads * head_len && values.len() == heads * head_len, "caches of their shape");
+    let KeyValueMut { keys, values, shape } = kv;
+    let (width, head_len, head_dim, capacity) =
+        (shape.width(), shape.head_len(), shape.head_dim(), shape.capacity());
     assert_eq!(k.count, v.count, "as many keys as values");
     assert!(k.fits(width) && v.fits(width), "rows inside their data");
-    assert!(position + k.count <= capacity, "room for {} more positions", k.count);
+    assert!(
+        position.checked_add(k.count).is_some_and(|end| end <= capacity),
+        "room for {} more positions",
+        k.count
+    );
     // Keys are turned by a few rows at a time, so that a row of the cache is written in runs; by many columns at a
     // time, so that there is something to convert in a single row too.
     const RUN: usize = 16;

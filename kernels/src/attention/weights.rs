@@ -1,7 +1,7 @@
 //! The weights of one query in one head, written out: for those who want to know where a network looked.
 
 use super::blocks::{BLOCK, Head, Scores, Tile, multiply_keys};
-use super::{CAPACITY_UNIT, Element, KeyValue, Visible};
+use super::{Element, KeyValue, Visible};
 use crate::simd::Simd;
 use crate::softmax::softmax_row;
 
@@ -15,16 +15,15 @@ pub(super) fn one_head<S: Simd, E: Element>(
     scale: f32,
     out: &mut [f32],
 ) {
-    let KeyValue { heads, head_dim, capacity, .. } = *kv;
-    let head_len = head_dim * capacity;
-    assert!(capacity.is_multiple_of(CAPACITY_UNIT), "the capacity is a multiple of {CAPACITY_UNIT}");
-    assert!(kv.keys.len() == heads * head_len && head < heads, "a cache of its shape that has the head");
+    let (shape, keys) = (kv.shape(), kv.keys());
+    let (head_dim, head_len, capacity) = (shape.head_dim(), shape.head_len(), shape.capacity());
+    assert!(head < shape.heads(), "a cache that has the head");
     assert_eq!(q.len(), head_dim, "a query of one head");
     assert!(out.len() <= capacity, "no more keys than there are");
     let visible = Visible::All(out.len());
     let head = Head {
-        keys: kv.keys[head * head_len..][..head_len].as_ptr(),
-        values: kv.values.as_ptr(),
+        keys: keys[head * head_len..][..head_len].as_ptr(),
+        values: kv.values().as_ptr(),
         head_dim,
         capacity,
         scale,
@@ -41,8 +40,8 @@ pub(super) fn one_head<S: Simd, E: Element>(
     let mut scores = Scores([[0.0; BLOCK]]);
     for (block, out) in out.chunks_mut(BLOCK).enumerate() {
         let vectors = out.len().div_ceil(S::LANES);
-        // SAFETY: the query has `head_dim` elements, the keys have the size of their shape, and the vectors that
-        // hold the keys asked for lie within the capacity, a multiple of the lanes: all checked above.
+        // SAFETY: the query has `head_dim` elements, and the vectors that hold the keys asked for lie within the capacity, a
+        // multiple of the lanes: checked above. The keys have the size of their shape: `KeyValue::new` saw to it.
         unsafe { multiply_keys::<S, E, 1, 4>(s, &head, &tile, block * BLOCK, vectors, &mut scores) };
         out.iter_mut().zip(&scores.0[0]).for_each(|(out, score)| *out = score * scale);
     }

@@ -91,6 +91,8 @@ fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], w
         }
     }
 
+    check_excluding(table, &matrix, hidden, &coarse, &logits);
+
     let mut halves = vec![0; gemm_bf16::packed_len(outputs, inputs)];
     gemm_bf16::pack(weights, outputs, inputs, &mut halves);
     let halves = gemm_bf16::Packed::new(&halves, outputs, inputs);
@@ -103,6 +105,36 @@ fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], w
     gemm_i8::gemm_with(table, &coarse, &matrix.rounded(), &Epilogue::default(), out);
     argmax_i8_with(table, &coarse, &matrix.rounded(), &mut best);
     assert_eq!(best, logits.chunks(outputs).map(oracle).collect::<Vec<_>>(), "{}: i8", isa.name());
+}
+
+/// The short list without an output is the oracle over logits of which that one is negative infinity: without the best,
+/// without one that is not, and without the last, whose panel may be a short one.
+fn check_excluding(
+    table: &Table,
+    matrix: &Matrix,
+    hidden: Rows<'_>,
+    coarse: &gemm_i8::QuantizedRows<'_>,
+    logits: &[f32],
+) {
+    for (r, logits) in logits.chunks(matrix.outputs).enumerate() {
+        let best = oracle(logits).map_or(0, |best| best.token);
+        for excluded in [best, (best + 1) % matrix.outputs, matrix.outputs - 1] {
+            let mut rest = logits.to_vec();
+            rest[excluded] = f32::NEG_INFINITY;
+            let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds).excluding(excluded);
+            let mut scores = vec![0.0; matrix.outputs];
+            let listed = argmax_shortlist_with(
+                table,
+                hidden.row(r, matrix.inputs),
+                &coarse.range(r, 1),
+                &list,
+                &mut scores,
+                &mut vec![0.0; bounds_len(matrix.outputs)],
+            );
+            assert_eq!(listed.best, oracle(&rest), "short list of row {r} without output {excluded}");
+            assert_eq!(scores[excluded], f32::NEG_INFINITY, "no share in the probability");
+        }
+    }
 }
 
 macro_rules! on_each_instruction_set {

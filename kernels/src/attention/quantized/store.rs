@@ -49,8 +49,9 @@ fn store_heads<S: Simd>(s: S, k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheM
     assert!(k.count <= BLOCK_KEYS, "at most one block");
     assert!(k.fits(width) && v.fits(width), "rows inside their data");
     let (bytes_len, scales_len) = (shape.head_bytes(), shape.head_scales());
-    let bytes = kv.bytes[block * heads * bytes_len..].chunks_exact_mut(bytes_len);
-    let scales = kv.scales[block * heads * scales_len..].chunks_exact_mut(scales_len);
+    let first = |block_len: usize| block.checked_mul(block_len).expect("a block within memory");
+    let bytes = kv.bytes[first(heads * bytes_len)..].chunks_exact_mut(bytes_len);
+    let scales = kv.scales[first(heads * scales_len)..].chunks_exact_mut(scales_len);
     assert!(bytes.len() >= heads && scales.len() >= heads, "room for the block");
     let mut turned = [0.0; PANEL * MAX_HEAD];
     for (head, (bytes, scales)) in bytes.zip(scales).take(heads).enumerate() {
