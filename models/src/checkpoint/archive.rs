@@ -1,5 +1,6 @@
 //! The members of a ZIP archive (PKWARE APPNOTE 6.3) that are stored as they are, which is all that PyTorch writes.
 
+use super::content::shown;
 use super::error::Problem;
 use std::collections::BTreeMap;
 
@@ -41,13 +42,20 @@ impl<'a> Archive<'a> {
             let name = std::str::from_utf8(part(bytes, at + ENTRY_BYTES, name_len)?)
                 .map_err(|_| Problem::damaged("a member's name is not UTF-8"))?;
             if method != 0 {
-                return Err(Problem::unsupported(format!("the archive's member {name} is compressed")));
+                return Err(Problem::unsupported(format!(
+                    "the archive's member {} is compressed",
+                    shown(name)
+                )));
             }
             if size == ELSEWHERE || offset == ELSEWHERE {
-                return Err(Problem::unsupported(format!("the archive's member {name} lies beyond 4 GiB")));
+                return Err(Problem::unsupported(format!(
+                    "the archive's member {} lies beyond 4 GiB",
+                    shown(name)
+                )));
             }
             let header = part(bytes, offset, LOCAL_HEADER_BYTES)?;
             if header[..4] != *LOCAL_HEADER {
+                let name = shown(name);
                 return Err(Problem::damaged(format!(
                     "the archive's member {name} is not where it should be"
                 )));

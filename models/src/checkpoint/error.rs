@@ -89,8 +89,3 @@ impl Problem {
         }
     }
 }
-
-/// The content of a file.
-pub(crate) fn content(file: &Path) -> Result<Vec<u8>, CheckpointError> {
-    std::fs::read(file).map_err(|source| CheckpointError::Read { file: file.to_path_buf(), source })
-}

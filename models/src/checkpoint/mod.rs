@@ -4,6 +4,7 @@
 //! understood, everything else is an error that names it.
 
 mod archive;
+mod content;
 mod error;
 mod pickle;
 mod sentencepiece;
@@ -11,8 +12,9 @@ mod state_dict;
 #[cfg(feature = "tokenizer-json")]
 mod statistics;
 
+#[cfg(feature = "tokenizer-json")]
+pub(crate) use content::{MAX_CHECKPOINT_BYTES, MAX_COMPANION_BYTES, content};
 pub use error::CheckpointError;
-pub(crate) use error::content;
 pub use sentencepiece::{PieceModel, SentencePiece};
 pub use state_dict::{from_bytes, read};
 #[cfg(feature = "tokenizer-json")]

@@ -3,7 +3,8 @@
 //! Of the model's normalization only the treatment of spaces is done: they are joined, and each word begins with
 //! one. The other rules fold characters that no spoken phrase is written with.
 
-use super::error::{CheckpointError, Problem, content};
+use super::content::{MAX_COMPANION_BYTES, content};
+use super::error::{CheckpointError, Problem};
 use crate::packed::{Packed, PackedError, Reader, Writer};
 use crate::tokenizer::{PieceKind, Tokenizer};
 use prost::Message;
@@ -78,7 +79,7 @@ impl SentencePiece {
     /// # Errors
     /// [`CheckpointError`] where the file cannot be read, is damaged, or cuts text by words or characters.
     pub fn read(file: &Path) -> Result<Self, CheckpointError> {
-        Self::from_bytes(&content(file)?, file)
+        Self::from_bytes(&content(file, MAX_COMPANION_BYTES)?, file)
     }
 
     /// As [`read`](Self::read), of the content of a file that errors call `file`.

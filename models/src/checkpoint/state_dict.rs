@@ -1,7 +1,8 @@
 //! A PyTorch checkpoint: a ZIP archive of a pickled dictionary and one file for each tensor's numbers.
 
 use super::archive::Archive;
-use super::error::{CheckpointError, Problem, content};
+use super::content::{MAX_CHECKPOINT_BYTES, content, shown};
+use super::error::{CheckpointError, Problem};
 use super::pickle::{self, TensorValue, Value};
 use crate::weights::{Tensor, Weights};
 use std::path::Path;
@@ -16,7 +17,7 @@ const STATE_DICTS: [&str; 2] = ["state_dict", "model_state_dict"];
 /// # Errors
 /// [`CheckpointError`] where the file cannot be read, is damaged, or holds more than tensors of numbers.
 pub fn read(file: &Path) -> Result<Weights, CheckpointError> {
-    from_bytes(&content(file)?, file)
+    from_bytes(&content(file, MAX_CHECKPOINT_BYTES)?, file)
 }
 
 /// As [`read`], of the content of a file that errors call `file`.
@@ -35,12 +36,13 @@ fn parse(bytes: &[u8]) -> Result<Weights, Problem> {
     if archive.get(&format!("{folder}/byteorder")).is_some_and(|order| order != b"little") {
         return Err(Problem::unsupported("its numbers are big-endian"));
     }
-    let Value::Dict(mut entries) = pickle::load(program)? else {
+    let Value::Dict(dict) = pickle::load(program)? else {
         return Err(Problem::damaged("it holds no dictionary"));
     };
+    let mut entries = dict.pairs;
     let inner = entries.iter_mut().find_map(|(key, value)| match (key, value) {
-        (Value::Text(key), Value::Dict(inner)) if STATE_DICTS.contains(&key.as_str()) => {
-            Some(std::mem::take(inner))
+        (Value::Text(key), Value::Dict(inner)) if STATE_DICTS.contains(&&**key) => {
+            Some(std::mem::take(&mut inner.pairs))
         }
         _ => None,
     });
@@ -49,31 +51,32 @@ fn parse(bytes: &[u8]) -> Result<Weights, Problem> {
     let mut left = bytes.len();
     for (key, value) in inner.unwrap_or(entries) {
         let (Value::Text(name), Value::Tensor(tensor)) = (key, value) else { continue };
+        let of_tensor = |what: &str| format!("tensor '{}': {what}", shown(&name));
         let data = archive
             .get(&format!("{folder}/data/{}", tensor.key))
-            .ok_or_else(|| Problem::damaged(format!("the numbers of tensor '{name}' are missing")))?;
+            .ok_or_else(|| Problem::damaged(of_tensor("its numbers are missing")))?;
         let tensor = numbers(&tensor, data, &mut left).map_err(|problem| match problem {
-            Problem::Damaged(what) => Problem::damaged(format!("tensor '{name}': {what}")),
-            Problem::Unsupported(what) => Problem::unsupported(format!("tensor '{name}': {what}")),
+            Problem::Damaged(what) => Problem::damaged(of_tensor(&what)),
+            Problem::Unsupported(what) => Problem::unsupported(of_tensor(&what)),
         })?;
         weights
-            .insert(name.clone(), tensor)
-            .map_err(|_| Problem::damaged(format!("tensor '{name}' is there twice")))?;
+            .insert(name.to_string(), tensor)
+            .map_err(|_| Problem::damaged(of_tensor("it is there twice")))?;
     }
     Ok(weights)
 }
 
 /// The numbers of a tensor as `f32`, row-major; no more than are `left`.
 fn numbers(tensor: &TensorValue, data: &[u8], left: &mut usize) -> Result<Tensor, Problem> {
-    let convert: fn(&[u8]) -> f32 = match tensor.element.as_str() {
+    let convert: fn(&[u8]) -> f32 = match &*tensor.element {
         "FloatStorage" => |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
         "DoubleStorage" => |b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
         "LongStorage" => |b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
         "HalfStorage" => |b| half(u16::from_le_bytes([b[0], b[1]])),
         "BFloat16Storage" => |b| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16),
-        other => return Err(Problem::unsupported(format!("elements of type {other}"))),
+        other => return Err(Problem::unsupported(format!("elements of type {}", shown(other)))),
     };
-    let bytes = match tensor.element.as_str() {
+    let bytes = match &*tensor.element {
         "FloatStorage" => 4,
         "DoubleStorage" | "LongStorage" => 8,
         _ => 2,

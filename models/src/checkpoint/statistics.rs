@@ -1,6 +1,7 @@
 //! Mean and inverse standard deviation of features, as torchaudio keeps them in JSON.
 
-use super::error::{CheckpointError, Problem, content};
+use super::content::{MAX_COMPANION_BYTES, content};
+use super::error::{CheckpointError, Problem};
 use std::path::Path;
 
 /// What features are shifted and scaled by: `(x - mean) * invstddev`, one number for each feature.
@@ -18,7 +19,7 @@ impl Statistics {
     /// # Errors
     /// [`CheckpointError`] where the file cannot be read, is no such JSON, or the two have not the same length.
     pub fn read(file: &Path) -> Result<Self, CheckpointError> {
-        Self::from_bytes(&content(file)?, file)
+        Self::from_bytes(&content(file, MAX_COMPANION_BYTES)?, file)
     }
 
     /// As [`read`](Self::read), of the content of a file that errors call `file`.

@@ -9,7 +9,7 @@
 
 use super::config::Config;
 use crate::buffer::Buffer;
-use voxlane_kernels::attention::{self, KeyValue, KeyValueMut, Visible, attention};
+use voxlane_kernels::attention::{self, CacheShape, KeyValue, KeyValueMut, Visible, attention};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// See the module.
@@ -19,9 +19,7 @@ pub(super) struct Cache {
     values: Buffer,
     /// Keys and values of the memory bank, one row of both for each segment; a ring of its own.
     memory: Buffer,
-    heads: usize,
-    head_dim: usize,
-    capacity: usize,
+    shape: CacheShape,
     /// Frames of the left context and of a segment.
     left: usize,
     ring: usize,
@@ -32,19 +30,20 @@ pub(super) struct Cache {
 }
 
 impl Cache {
+    /// # Panics
+    /// If it would be larger than memory can be.
     pub(super) fn new(config: &Config) -> Self {
         let (width, heads) = (config.width(), config.transformer_num_heads);
         let (left, memory_rows) =
             (config.transformer_left_context_length, config.transformer_max_memory_size);
         let ring = left + config.segment_frames();
         let capacity = attention::capacity_for(ring + config.right_frames() + memory_rows);
+        let shape = CacheShape::new(heads, width / heads, capacity).expect("a cache within memory");
         Cache {
-            keys: Buffer::zeros(width * capacity),
-            values: Buffer::zeros(width * capacity),
+            keys: Buffer::zeros(shape.len()),
+            values: Buffer::zeros(shape.len()),
             memory: Buffer::zeros(memory_rows * 2 * width),
-            heads,
-            head_dim: width / heads,
-            capacity,
+            shape,
             left,
             ring,
             memory_rows,
@@ -68,8 +67,8 @@ impl Cache {
         out: RowsMut<'_>,
         summary: Option<(&[f32], &mut [f32])>,
     ) {
-        let width = self.heads * self.head_dim;
-        let scale = 1.0 / (self.head_dim as f32).sqrt();
+        let width = self.shape.width();
+        let scale = 1.0 / (self.shape.head_dim() as f32).sqrt();
         let own = rows.range(0, frames);
         let first = (self.ring - self.past % self.ring).min(frames);
         self.store(own.range(0, first), self.past % self.ring);
@@ -87,13 +86,7 @@ impl Cache {
                 RowsMut::one(out),
             );
             if memories > 0 {
-                let caches = KeyValueMut {
-                    keys: &mut self.keys,
-                    values: &mut self.values,
-                    heads: self.heads,
-                    head_dim: self.head_dim,
-                    capacity: self.capacity,
-                };
+                let caches = KeyValueMut::new(&mut self.keys, &mut self.values, self.shape);
                 let part = |start: usize| Rows::new(&self.memory[start..], 2 * width, memories);
                 attention::store(part(0), part(width), visible, caches);
             }
@@ -104,7 +97,7 @@ impl Cache {
 
     /// Puts the keys and values of a segment's memory, a row of queries, keys and values, into the bank.
     pub(super) fn remember(&mut self, row: &[f32]) {
-        let width = self.heads * self.head_dim;
+        let width = self.shape.width();
         let place = self.segments % self.memory_rows;
         self.memory[place * 2 * width..][..2 * width].copy_from_slice(&row[width..3 * width]);
         self.segments += 1;
@@ -125,11 +118,11 @@ impl Cache {
                 continue;
             }
             last -= 1;
-            for row in self.keys.chunks_exact_mut(self.capacity) {
+            for row in self.keys.chunks_exact_mut(self.shape.capacity()) {
                 row[column] = row[last];
             }
-            let head_dim = self.head_dim;
-            for head in self.values.chunks_exact_mut(self.capacity * head_dim) {
+            let head_dim = self.shape.head_dim();
+            for head in self.values.chunks_exact_mut(self.shape.capacity() * head_dim) {
                 head.copy_within(last * head_dim..(last + 1) * head_dim, column * head_dim);
             }
         }
@@ -141,25 +134,13 @@ impl Cache {
         if rows.count == 0 {
             return;
         }
-        let width = self.heads * self.head_dim;
+        let width = self.shape.width();
         let part = |start: usize| Rows::new(&rows.data[start..], rows.stride, rows.count);
-        let caches = KeyValueMut {
-            keys: &mut self.keys,
-            values: &mut self.values,
-            heads: self.heads,
-            head_dim: self.head_dim,
-            capacity: self.capacity,
-        };
+        let caches = KeyValueMut::new(&mut self.keys, &mut self.values, self.shape);
         attention::store(part(width), part(2 * width), column, caches);
     }
 
     fn view(&self) -> KeyValue<'_> {
-        KeyValue {
-            keys: &self.keys,
-            values: &self.values,
-            heads: self.heads,
-            head_dim: self.head_dim,
-            capacity: self.capacity,
-        }
+        KeyValue::new(&self.keys, &self.values, self.shape)
     }
 }

@@ -163,56 +163,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What is wrong with the sizes, if anything: they must be positive, lengths whole encoder frames, the width
-    /// a whole number of heads.
-    ///
-    /// # Errors
-    /// The sentence that says it.
-    pub fn check(&self) -> Result<(), &'static str> {
-        let positive = [
-            self.input_dim,
-            self.encoding_dim,
-            self.segment_length,
-            self.time_reduction_input_dim,
-            self.time_reduction_stride,
-            self.transformer_num_heads,
-            self.transformer_ffn_dim,
-            self.transformer_num_layers,
-            self.symbol_embedding_dim,
-            self.lstm_hidden(),
-            self.stateless_context,
-        ];
-        let all = [
-            self.num_symbols,
-            self.right_context_length,
-            self.transformer_left_context_length,
-            self.transformer_max_memory_size,
-            self.num_lstm_layers,
-        ];
-        let stride = self.time_reduction_stride;
-        let whole = |frames: usize| frames.is_multiple_of(stride);
-        // Far from overflowing any length that is computed of them.
-        if positive.iter().chain(&all).any(|&size| size > 1 << 16) {
-            Err("a size is larger than 65536")
-        } else if positive.contains(&0) {
-            Err("a size is zero")
-        } else if self.num_symbols < 2 || self.blank() as usize >= self.num_symbols {
-            Err("the blank is not among the symbols")
-        } else if !whole(self.segment_length) || !whole(self.right_context_length) {
-            Err("segment_length and right_context_length must be multiples of time_reduction_stride")
-        } else if !self.width().is_multiple_of(self.transformer_num_heads) {
-            Err("the width of the encoder is no multiple of transformer_num_heads")
-        } else if self.transformer_activation == Function::Tanh {
-            Err("transformer_activation is relu, gelu or silu")
-        } else if !matches!(self.joiner_activation, Function::Relu | Function::Tanh) {
-            Err("joiner_activation is relu or tanh")
-        } else if self.max_frames() == 0 {
-            Err("a segment is longer than the longest recording")
-        } else {
-            Ok(())
-        }
-    }
-
     /// The symbol that says nothing.
     pub fn blank(&self) -> u32 {
         self.blank.unwrap_or(self.num_symbols.saturating_sub(1)) as u32

@@ -7,7 +7,7 @@ use crate::budget::{Budget, Progress};
 use crate::decode::{Hotwords, StreamLimits, StreamStrategy};
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
-use crate::model::{Goal, Slot};
+use crate::model::{Goal, Request, Slot};
 use std::sync::Arc;
 
 /// The decoder of an Emformer on the CPU, by the strategy `S`.
@@ -44,8 +44,8 @@ impl<S: StreamStrategy<Heads>> EmformerDecoder<S> {
 impl<S: StreamStrategy<Heads>> crate::model::Decoder for EmformerDecoder<S> {
     type Span = Span;
 
-    fn begin(&mut self, slot: Slot, _span: &mut Span, goal: Goal) {
-        (self.slot, self.goal, self.done) = (slot, goal, 0);
+    fn begin(&mut self, slot: Slot, _span: &mut Span, request: Request) {
+        (self.slot, self.goal, self.done) = (slot, request.goal, 0);
     }
 
     fn step(&mut self, span: &mut Span, budget: &Budget, faults: &mut Faults) -> Progress {

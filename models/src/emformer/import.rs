@@ -28,7 +28,7 @@ pub fn from_state_dict(
 ) -> Result<EmformerWeights, CheckpointError> {
     let damaged =
         |problem: &str| CheckpointError::Damaged { file: file.to_path_buf(), problem: problem.to_owned() };
-    config.check().map_err(damaged)?;
+    config.check().map_err(|fault| damaged(&fault.to_string()))?;
     let (mean, inverse_deviation) =
         statistics.unwrap_or_else(|| (vec![0.0; config.input_dim], vec![1.0; config.input_dim]));
     if mean.len() != config.input_dim || inverse_deviation.len() != config.input_dim {

@@ -6,6 +6,7 @@
 //! whole, prepared for the CPU.
 
 mod cache;
+mod check;
 pub mod config;
 pub mod decoder;
 pub mod encoder;
@@ -21,5 +22,6 @@ pub mod prepare;
 pub mod span;
 pub mod weights;
 
+pub use check::ConfigFault;
 pub use import::from_state_dict;
 pub use network::Emformer;

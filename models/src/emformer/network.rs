@@ -93,7 +93,7 @@ impl<S> Packed for Emformer<S> {
 
     fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
         let config = Config::load(reader)?;
-        config.check().map_err(PackedError::Fields)?;
+        config.check()?;
         let precision = Packed::load(reader)?;
         let (mel, encoder, heads): (Arc<Mel>, Arc<Encoder>, Arc<HeadWeights>) =
             (Packed::load(reader)?, Packed::load(reader)?, Packed::load(reader)?);

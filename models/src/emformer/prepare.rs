@@ -4,6 +4,7 @@ use super::config::{Config, HOP_SAMPLES, SAMPLE_RATE_HZ, WINDOW_SAMPLES};
 use super::from_state_dict;
 use super::weights::EmformerWeights;
 use crate::checkpoint::{self, CheckpointError, SentencePiece, Statistics};
+use crate::checkpoint::{MAX_CHECKPOINT_BYTES, MAX_COMPANION_BYTES};
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
@@ -47,8 +48,9 @@ pub struct Contents<'a> {
 /// # Errors
 /// [`CheckpointError`].
 pub fn read(source: &Source) -> Result<(EmformerWeights, SentencePiece), CheckpointError> {
-    let bytes = |file: &PathBuf| checkpoint::content(file);
-    let (weights, tokens) = (bytes(&source.checkpoint)?, bytes(&source.tokens)?);
+    let bytes = |file: &PathBuf| checkpoint::content(file, MAX_COMPANION_BYTES);
+    let weights = checkpoint::content(&source.checkpoint, MAX_CHECKPOINT_BYTES)?;
+    let tokens = bytes(&source.tokens)?;
     let statistics = source.statistics.as_ref().map(bytes).transpose()?;
     let config = source.config.as_ref().map(bytes).transpose()?;
     fn named<'a>(file: &'a Option<PathBuf>, bytes: &'a Option<Vec<u8>>) -> Option<Content<'a>> {
@@ -88,7 +90,7 @@ pub fn parse(contents: &Contents<'_>) -> Result<(EmformerWeights, SentencePiece)
 /// # Errors
 /// [`CheckpointError`].
 pub fn config(file: &Path) -> Result<Config, CheckpointError> {
-    parse_config(Content { name: file, bytes: &checkpoint::content(file)? })
+    parse_config(Content { name: file, bytes: &checkpoint::content(file, MAX_COMPANION_BYTES)? })
 }
 
 fn parse_config(file: Content<'_>) -> Result<Config, CheckpointError> {
@@ -101,7 +103,7 @@ fn parse_config(file: Content<'_>) -> Result<Config, CheckpointError> {
     }
     let config: Config = serde_json::from_value(Value::Object(fields))
         .map_err(|error| unsound(format!("no configuration of an Emformer: {error}")))?;
-    config.check().map_err(|problem| unsound(problem.to_owned()))?;
+    config.check().map_err(|fault| unsound(fault.to_string()))?;
     for (key, value) in stated {
         let expected: Value = match key {
             "arch" => "emformer-rnnt".into(),

@@ -1,22 +1,18 @@
 //! The folder of one model in the cache: `ROOT/models/NAME/`.
 //!
-//! A file gets its name only by a rename after its hash was checked, so whatever has its name was whole once.
-//! Hashing 109 MB takes too long for every start: `verified.json` keeps the length and modification time that
-//! a file had when it was last hashed, and a file that still has both is taken for the same. Where they
-//! differ it is hashed again.
+//! A file gets its name only by a rename after its hash was checked, so whatever has its name was whole once. Whether it
+//! still is [`stamps`](super::stamps) tell.
 
 use super::digest;
-use super::error::{Content, ManagerError};
+use super::error::ManagerError;
 use super::manifest::{FileEntry, ModelEntry};
 use super::progress::Progress;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use super::stamps::{Stamp, Stamps};
+use crate::regular;
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
-const STAMPS_FILE: &str = "verified.json";
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// How closely to look at a file.
@@ -28,28 +24,22 @@ pub enum Check {
     Full,
 }
 
-/// What a file looked like when its hash was found right.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
-    bytes: u64,
-    modified_ns: u64,
-    sha256: String,
-}
-
-type Stamps = BTreeMap<String, Stamp>;
-
 /// One model's folder. It need not exist yet.
 #[derive(Debug)]
 pub struct ModelDir<'a> {
     entry: &'a ModelEntry,
-    root: &'a Path,
     path: PathBuf,
 }
 
 impl<'a> ModelDir<'a> {
     /// The folder of `entry` in the cache at `root`.
-    pub fn new(root: &'a Path, entry: &'a ModelEntry) -> Self {
-        ModelDir { entry, root, path: root.join("models").join(&entry.name) }
+    pub fn new(root: &Path, entry: &'a ModelEntry) -> Self {
+        ModelDir { entry, path: root.join("models").join(&entry.name) }
+    }
+
+    /// The folder at `path`, which is to become that of `entry`.
+    pub fn at(path: PathBuf, entry: &'a ModelEntry) -> Self {
+        ModelDir { entry, path }
     }
 
     /// Where it is.
@@ -57,28 +47,14 @@ impl<'a> ModelDir<'a> {
         &self.path
     }
 
-    /// Makes the folder and keeps other processes from fetching the same model until the guard is dropped.
-    pub fn lock(&self, progress: &mut dyn Progress) -> Result<File, ManagerError> {
-        fs::create_dir_all(&self.path).map_err(ManagerError::io("create the cache directory", &self.path))?;
-        let path = self.root.join("models").join(format!("{}.lock", self.entry.name));
-        let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-        let file = open.map_err(ManagerError::io("open the lock file", &path))?;
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                progress.note(&format!("waiting for another process that fetches {}", self.entry.name));
-            }
-            Err(TryLockError::Error(source)) => {
-                return Err(ManagerError::io("lock", &path)(source));
-            }
-        }
-        file.lock().map_err(ManagerError::io("lock", &path))?;
-        Ok(file)
+    /// Makes the folder.
+    pub fn create(&self) -> Result<(), ManagerError> {
+        fs::create_dir_all(&self.path).map_err(ManagerError::io("create the cache directory", &self.path))
     }
 
     /// Looks at each file: the ones that are not right, and why.
     pub fn faults(&self, check: Check) -> Vec<(&'a FileEntry, ManagerError)> {
-        let before = self.read_stamps();
+        let before = Stamps::read(&self.path);
         let mut stamps = before.clone();
         let mut faults = Vec::new();
         for file in &self.entry.files {
@@ -89,7 +65,7 @@ impl<'a> ModelDir<'a> {
         }
         // An incomplete folder belongs to a fetch, which writes its stamps as it goes on under the lock.
         if stamps != before && faults.is_empty() {
-            self.write_stamps(&stamps);
+            stamps.write(&self.path);
         }
         faults
     }
@@ -103,7 +79,7 @@ impl<'a> ModelDir<'a> {
         progress: &mut dyn Progress,
     ) -> Result<(), ManagerError> {
         let part = self.part(file);
-        let mut output = File::create(&part).map_err(ManagerError::io("create", &part))?;
+        let mut output = regular::create(&part).map_err(ManagerError::io("create", &part))?;
         copy(file, 0, reader, &mut output, progress).map_err(|failure| match failure {
             CopyFailure::Read(source) => ManagerError::io("receive", &part)(source),
             CopyFailure::Write(source) => ManagerError::io("write", &part)(source),
@@ -126,12 +102,12 @@ impl<'a> ModelDir<'a> {
             return Err(error);
         }
         // The rename must not reach the disk before the content does.
-        File::open(&part).and_then(|part| part.sync_all()).map_err(ManagerError::io("flush", &part))?;
+        regular::open(&part).and_then(|part| part.sync_all()).map_err(ManagerError::io("flush", &part))?;
         fs::rename(&part, &path).map_err(ManagerError::io("move into place", &path))?;
-        let mut stamps = self.read_stamps();
+        let mut stamps = Stamps::read(&self.path);
         if let Ok(stamp) = stamp_of(&path, file) {
-            stamps.insert(file.name.clone(), stamp);
-            self.write_stamps(&stamps);
+            stamps.insert(&file.name, stamp);
+            stamps.write(&self.path);
         }
         Ok(())
     }
@@ -149,36 +125,11 @@ impl<'a> ModelDir<'a> {
             }
             Err(error) => return Err(ManagerError::io("look at", &path)(error)),
         };
-        if stamp.bytes != file.bytes {
-            return Err(digest::corrupt(&path, file, Content { bytes: stamp.bytes, sha256: None }));
-        }
-        if check == Check::Full || stamps.get(&file.name) != Some(&stamp) {
+        if check == Check::Full || !stamps.holds(&file.name, &stamp) {
             digest::check(&path, file)?;
-            stamps.insert(file.name.clone(), stamp);
+            stamps.insert(&file.name, stamp);
         }
         Ok(())
-    }
-
-    fn read_stamps(&self) -> Stamps {
-        // Stamps only save time: with none, or unreadable ones, every file is hashed.
-        fs::read(self.path.join(STAMPS_FILE))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-            .unwrap_or_default()
-    }
-
-    fn write_stamps(&self, stamps: &Stamps) {
-        // Two processes may do this at once, so each writes a file of its own and renames it.
-        let unique = format!("{STAMPS_FILE}.{}-{:?}", std::process::id(), std::thread::current().id());
-        let temporary = self.path.join(unique);
-        let written = serde_json::to_vec_pretty(stamps)
-            .map_err(io::Error::from)
-            .and_then(|bytes| fs::write(&temporary, bytes))
-            .and_then(|()| fs::rename(&temporary, self.path.join(STAMPS_FILE)));
-        if let Err(error) = written {
-            // A cache that others filled may be read-only; then each start hashes.
-            tracing::debug!(path = %self.path.display(), %error, "cannot keep that these files were verified");
-        }
     }
 }
 
@@ -217,7 +168,6 @@ pub fn copy(
 
 fn stamp_of(path: &Path, file: &FileEntry) -> io::Result<Stamp> {
     let metadata = fs::metadata(path)?;
-    let since_epoch = metadata.modified()?.duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
-    let modified_ns = u64::try_from(since_epoch.as_nanos()).map_err(io::Error::other)?;
-    Ok(Stamp { bytes: metadata.len(), modified_ns, sha256: file.sha256.clone() })
+    regular::check(metadata.file_type())?;
+    Stamp::new(&metadata, &file.sha256)
 }

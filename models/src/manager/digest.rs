@@ -2,8 +2,8 @@
 
 use super::error::{Content, ManagerError};
 use super::manifest::FileEntry;
+use crate::regular;
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -15,11 +15,11 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// # Errors
 /// [`ManagerError::Corrupt`] with what was expected and found, [`ManagerError::Io`] if it cannot be read.
 pub fn check(path: &Path, expected: &FileEntry) -> Result<(), ManagerError> {
-    let bytes = fs::metadata(path).map_err(ManagerError::io("read", path))?.len();
+    let file = regular::open(path).map_err(ManagerError::io("open", path))?;
+    let bytes = file.metadata().map_err(ManagerError::io("read", path))?.len();
     if bytes != expected.bytes {
         return Err(corrupt(path, expected, Content { bytes, sha256: None }));
     }
-    let file = File::open(path).map_err(ManagerError::io("open", path))?;
     let found = content_of(file).map_err(ManagerError::io("read", path))?;
     if found.bytes == expected.bytes && found.sha256.as_deref() == Some(expected.sha256.as_str()) {
         Ok(())
@@ -43,7 +43,8 @@ pub fn of(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(hash: &[u8]) -> String {
+/// `hash` in hexadecimal digits.
+pub(crate) fn hex(hash: &[u8]) -> String {
     hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -88,6 +88,14 @@ pub enum ManagerError {
         /// What happened.
         reason: String,
     },
+    /// Certificates that the user named are not there, so that no host can be trusted.
+    #[error("{origin}: no certificates: {reason}")]
+    Certificates {
+        /// What names them.
+        origin: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A package client is not installed or failed. A retry may help if the network was the reason.
     #[error("{command}: {reason}")]
     Client {

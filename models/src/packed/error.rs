@@ -40,6 +40,9 @@ pub enum PackedError {
         /// What was asked for.
         wanted: String,
     },
+    /// Its fields are those of a network that cannot run.
+    #[error("the packed model makes no network: {0}")]
+    Config(#[from] crate::emformer::ConfigFault),
     /// Its fields do not make a network.
     #[error("the packed model makes no network: {0}")]
     Fields(&'static str),

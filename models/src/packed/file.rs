@@ -2,10 +2,12 @@
 
 use super::write::ALIGNMENT;
 use super::{Packed, PackedError, Reader, Writer};
+use crate::regular;
+use crate::temporary::Temporary;
 use memmap2::Mmap;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +19,9 @@ const BYTE_ORDER: u32 = 0x0102_0304;
 const HEADER_BYTES: usize = 64;
 /// Where sections begin: on a page, so that huge pages can hold them.
 const SECTIONS_ALIGNMENT: usize = 4096;
+
+/// Bytes hashed at a time; large enough that the hash, not the calls, takes the time.
+const CHUNK_BYTES: usize = 256 * 1024;
 
 type Hash = [u8; 32];
 
@@ -68,25 +73,17 @@ pub(crate) fn write(file: &Path, origin: &Origin, save: impl FnOnce(&mut Writer)
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder).map_err(failed("make a folder for"))?;
     }
-    let mut temporary = file.as_os_str().to_owned();
     // Any number of processes and threads may pack at once: the last one's file stays, and all are alike.
-    let thread = std::thread::current().id();
-    temporary.push(format!(".{}-{thread:?}.part", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let written = (|| -> io::Result<()> {
-        let mut output = File::create(&temporary)?;
+    let written = Temporary::new(file).and_then(|mut temporary| {
+        let output = temporary.file();
         output.write_all(&header)?;
         output.write_all(&fields)?;
         let gap = sections_start(fields.len()).unwrap_or_default() - HEADER_BYTES - fields.len();
         output.write_all(&vec![0; gap])?;
         output.write_all(&writer.sections)?;
         output.sync_all()?;
-        fs::rename(&temporary, file)
-    })();
-    if written.is_err() {
-        // What is left of it must not fill the disk; that it cannot be removed changes nothing.
-        let _ = fs::remove_file(&temporary);
-    }
+        temporary.rename()
+    });
     written.map_err(failed("write"))
 }
 
@@ -98,6 +95,7 @@ fn sections_start(fields: usize) -> Option<usize> {
 #[derive(Debug)]
 pub struct PackedFile {
     path: PathBuf,
+    file: File,
     map: Arc<Mmap>,
     origin: Origin,
     hash: Hash,
@@ -113,7 +111,7 @@ impl PackedFile {
     /// [`PackedError`], for a file that cannot be read, is damaged or has another layout.
     pub fn open(file: &Path) -> Result<Self, PackedError> {
         let failed = |source| PackedError::Io { doing: "open", file: file.to_path_buf(), source };
-        let opened = File::open(file).map_err(failed)?;
+        let opened = regular::open(file).map_err(failed)?;
         // SAFETY: `write` renames whole files into place and nothing in this program changes one afterwards.
         // Whoever else may write to the user's cache could do worse than to change the weights under us.
         let map = unsafe { Mmap::map(&opened) }.map_err(failed)?;
@@ -149,7 +147,8 @@ impl PackedFile {
         let content_end = HEADER_BYTES + fields.len();
         let content = content_end - reader.fields.len()..content_end;
         debug_assert!(start.is_multiple_of(ALIGNMENT));
-        Ok(PackedFile { path: file.to_path_buf(), origin, hash, content, sections: start, map })
+        let path = file.to_path_buf();
+        Ok(PackedFile { path, file: opened, origin, hash, content, sections: start, map })
     }
 
     /// What it was made from.
@@ -162,15 +161,51 @@ impl PackedFile {
         self.map.len()
     }
 
-    /// Hashes the weights, which opening does not.
+    /// The SHA-256 that the weights had when they were written.
+    #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+    pub(crate) fn hash(&self) -> &[u8] {
+        &self.hash
+    }
+
+    /// What the system says of the file.
     ///
     /// # Errors
-    /// [`PackedError::Damaged`] if they are not those that were written.
+    /// [`PackedError::Io`].
+    #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+    pub(crate) fn metadata(&self) -> Result<fs::Metadata, PackedError> {
+        self.file.metadata().map_err(|source| self.failed(source))
+    }
+
+    /// Hashes the weights, which opening does not. Reads them instead of touching the map, so that they do not become
+    /// resident.
+    ///
+    /// # Errors
+    /// [`PackedError::Damaged`] if they are not those that were written; [`PackedError::Io`].
     pub fn verify(&self) -> Result<(), PackedError> {
-        if Sha256::digest(&self.map[self.sections..])[..] == self.hash {
+        let found = self.hash_weights().map_err(|source| self.failed(source))?;
+        if found == self.hash {
             return Ok(());
         }
         Err(PackedError::Damaged { file: self.path.clone(), what: "the hash of its weights is another" })
+    }
+
+    fn hash_weights(&self) -> io::Result<Hash> {
+        let mut file = &self.file;
+        file.seek(SeekFrom::Start(self.sections as u64))?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; CHUNK_BYTES];
+        loop {
+            match file.read(&mut buffer) {
+                Ok(0) => return Ok(hasher.finalize().into()),
+                Ok(count) => hasher.update(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> PackedError {
+        PackedError::Io { doing: "read", file: self.path.clone(), source }
     }
 
     /// What `load` takes from the fields, which must be all of them. `wanted` must be the file's origin.

@@ -3,9 +3,10 @@
 use crate::server::{Answer, Server};
 use crate::toy::{Ear, WEIGHTS_MEMBER, World, flip_a_byte_unseen, npm_package, weights, words};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::thread;
 use std::time::Duration;
-use voxlane_models::manager::{Manager, ManagerError, Options};
+use voxlane_models::manager::{Manager, ManagerError, Options, State};
 
 /// A world whose cache is full and whose network works.
 fn full() -> (World, Server) {
@@ -41,7 +42,7 @@ fn path_finds_what_is_there_and_fetches_nothing() {
     let (world, server) = full();
     let manager = offline(&world);
     assert_eq!(manager.path("toy").unwrap().path("weights.bin"), world.cached("weights.bin"));
-    assert!(manager.list()[0].is_cached);
+    assert!(matches!(manager.list()[0].state, State::Whole(_)));
     fs::remove_file(world.cached("words.txt")).unwrap();
     let error = world.manager().path("toy").unwrap_err();
     assert!(
@@ -49,7 +50,7 @@ fn path_finds_what_is_there_and_fetches_nothing() {
         "{error}"
     );
     assert!(error.to_string().contains("voxlane models fetch toy"));
-    assert!(!manager.list()[0].is_cached);
+    assert!(matches!(manager.list()[0].state, State::Absent));
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -86,9 +87,24 @@ fn a_truncated_file_is_seen_and_repaired() {
 }
 
 #[test]
-fn a_change_that_keeps_length_and_time_is_seen_by_verify() {
+fn a_change_that_keeps_length_and_modification_time_is_seen() {
     let (world, _server) = full();
     flip_a_byte_unseen(&world.cached("weights.bin"));
+    assert!(matches!(world.manager().path("toy"), Err(ManagerError::Corrupt { .. })));
+    assert!(matches!(&world.manager().list()[0].state, State::Damaged(errors) if errors.len() == 1));
+}
+
+#[test]
+fn damage_that_no_time_tells_of_is_seen_by_verify() {
+    let (world, _server) = full();
+    flip_a_byte_unseen(&world.cached("weights.bin"));
+    // As if the medium had lost the byte: the stamp gets the time of the last change that the file has now.
+    let changed = fs::metadata(world.cached("weights.bin")).unwrap();
+    let changed = changed.ctime() * 1_000_000_000 + changed.ctime_nsec();
+    let stamps = fs::read(world.cached("verified.json")).unwrap();
+    let mut stamps: serde_json::Value = serde_json::from_slice(&stamps).unwrap();
+    stamps["weights.bin"]["changed_ns"] = changed.into();
+    fs::write(world.cached("verified.json"), stamps.to_string()).unwrap();
     // The promise of `path` ends here, and its documentation says so.
     world.manager().path("toy").unwrap();
     assert!(matches!(world.manager().verify("toy"), Err(ManagerError::Corrupt { .. })));
@@ -97,9 +113,11 @@ fn a_change_that_keeps_length_and_time_is_seen_by_verify() {
 #[test]
 fn without_stamps_everything_is_hashed() {
     let (world, _server) = full();
-    flip_a_byte_unseen(&world.cached("weights.bin"));
-    fs::write(world.cached("verified.json"), "not JSON").unwrap();
-    assert!(matches!(world.manager().path("toy"), Err(ManagerError::Corrupt { .. })));
+    for stamps in ["not JSON", "{}"] {
+        fs::write(world.cached("verified.json"), stamps).unwrap();
+        world.manager().path("toy").unwrap();
+        assert_ne!(fs::read_to_string(world.cached("verified.json")).unwrap(), stamps);
+    }
 }
 
 #[test]

@@ -2,7 +2,9 @@
 #![cfg(all(feature = "fetch", unix))]
 
 mod cache;
+mod certificates;
 mod hub;
+mod leftovers;
 mod packages;
 mod real;
 mod server;

@@ -1,7 +1,7 @@
 //! The real models, by whatever source this machine can reach; other tests rely on the same files.
 
 use std::fs;
-use voxlane_models::manager::{self, Manager, Options};
+use voxlane_models::manager::{self, Manager, Options, State};
 
 #[test]
 fn moonshine_tiny_is_to_be_had() {
@@ -17,7 +17,7 @@ fn moonshine_tiny_is_to_be_had() {
     let offline = Manager::new(Options { offline: true, ..Options::default() }).unwrap();
     assert_eq!(offline.verify("moonshine-tiny").unwrap().dir(), files.dir());
     assert_eq!(offline.fetch("moonshine-tiny", &mut ()).unwrap().dir(), files.dir());
-    assert!(offline.list().iter().any(|listing| listing.entry.name == "moonshine-tiny" && listing.is_cached));
+    assert!(offline.list().iter().any(|listing| listing.entry.name == "moonshine-tiny" && matches!(listing.state, State::Whole(_))));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A hub on the loopback interface: just enough HTTP/1.1, and all the ways to misbehave.
 
-use std::io::{BufRead, BufReader, Write};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -38,21 +39,37 @@ pub enum Answer {
 /// The server; its thread ends with the process.
 pub struct Server {
     address: SocketAddr,
+    is_tls: bool,
     requests: Arc<Mutex<Vec<Request>>>,
 }
+
+/// A connection, with or without TLS.
+trait Connection: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Connection for T {}
 
 impl Server {
     /// One that gives `answers` in turn, and the last one from then on.
     pub fn start(answers: Vec<Answer>) -> Self {
+        Server::start_with(answers, None)
+    }
+
+    /// The same with TLS.
+    pub fn start_with(answers: Vec<Answer>, tls: Option<Arc<ServerConfig>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let is_tls = tls.is_some();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&requests);
         thread::spawn(move || {
             let mut silent = Vec::new();
             for stream in listener.incoming() {
-                let stream = stream.unwrap();
-                let request = read(&stream);
+                let mut stream = connection(stream.unwrap(), tls.as_ref());
+                let request = read(&mut stream);
+                if request.path.is_empty() {
+                    // The client did not like the certificate.
+                    continue;
+                }
                 let mut seen = seen.lock().unwrap();
                 let answer = answers[seen.len().min(answers.len() - 1)].clone();
                 seen.push(request.clone());
@@ -62,14 +79,18 @@ impl Server {
                     continue;
                 }
                 // A client that has enough closes the connection: no fault of the server.
-                let _ = write(stream, &request, answer);
+                let _ = write(&mut stream, &request, answer);
             }
         });
-        Server { address, requests }
+        Server { address, is_tls, requests }
     }
 
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        if self.is_tls {
+            format!("https://localhost:{}", self.address.port())
+        } else {
+            format!("http://{}", self.address)
+        }
     }
 
     pub fn requests(&self) -> Vec<Request> {
@@ -77,7 +98,14 @@ impl Server {
     }
 }
 
-fn read(stream: &TcpStream) -> Request {
+fn connection(stream: TcpStream, tls: Option<&Arc<ServerConfig>>) -> Box<dyn Connection> {
+    match tls {
+        None => Box::new(stream),
+        Some(tls) => Box::new(StreamOwned::new(ServerConnection::new(Arc::clone(tls)).unwrap(), stream)),
+    }
+}
+
+fn read(stream: &mut dyn Connection) -> Request {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let first = lines.next().unwrap_or_default();
     let path = first.split(' ').nth(1).unwrap_or_default().to_string();
@@ -93,7 +121,7 @@ fn read(stream: &TcpStream) -> Request {
     request
 }
 
-fn write(mut stream: TcpStream, request: &Request, answer: Answer) -> std::io::Result<()> {
+fn write(stream: &mut dyn Connection, request: &Request, answer: Answer) -> std::io::Result<()> {
     let start = |request: &Request| {
         let range = request.range.as_deref()?.strip_prefix("bytes=")?;
         range.strip_suffix('-')?.parse::<usize>().ok()
@@ -127,5 +155,6 @@ fn write(mut stream: TcpStream, request: &Request, answer: Answer) -> std::io::R
         None => write!(stream, "HTTP/1.1 200 OK\r\n")?,
     }
     write!(stream, "etag: \"e\"\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
-    stream.write_all(&body[..body.len().min(until)])
+    stream.write_all(&body[..body.len().min(until)])?;
+    stream.flush()
 }

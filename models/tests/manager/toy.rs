@@ -38,7 +38,8 @@ pub fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn manifest() -> Manifest {
+/// The manifest that has the toy.
+pub fn manifest() -> Manifest {
     let (weights, words) = (weights(), words());
     let text = format!(
         r#"
@@ -75,6 +76,8 @@ fn manifest() -> Manifest {
 pub struct World {
     folder: TempDir,
     pub endpoint: String,
+    /// Certificates that the hub is trusted by.
+    pub certificates: Option<PathBuf>,
 }
 
 impl World {
@@ -85,7 +88,7 @@ impl World {
         // A port that was free a moment ago and that nobody listens on.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        World { folder, endpoint }
+        World { folder, endpoint, certificates: None }
     }
 
     /// The same with `server` as its hub.
@@ -118,6 +121,7 @@ impl World {
         Manager::new(options).unwrap().with_manifest(manifest()).with_network(Network {
             hub_endpoint: Some(self.endpoint.clone()),
             hub_token: Some("secret".to_string()),
+            certificates: self.certificates.clone(),
             search_path: Some(self.path("bin").into_os_string()),
         })
     }
