@@ -1,5 +1,6 @@
 //! What a network runs on, and how: words of a configuration, whether or not Burn is built in.
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -54,7 +55,7 @@ impl fmt::Display for Float {
 }
 
 /// How a network runs on a device. Read by the model loader, for every backend but `cpu`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct DeviceOptions {
     /// The numbers that it computes with: `f32`, `f16` or `bf16`. Default `f32`.

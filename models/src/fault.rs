@@ -16,6 +16,12 @@ impl Faults {
     pub const TOO_LONG: Faults = Faults(1 << 1);
     /// Decoding stopped at the token limit instead of at an end token.
     pub const TOKEN_LIMIT: Faults = Faults(1 << 2);
+    /// The segment holds speech and has no text.
+    pub const NO_TEXT: Faults = Faults(1 << 3);
+    /// The segment has far less text than so much speech holds.
+    pub const LITTLE_TEXT: Faults = Faults(1 << 4);
+    /// The network repeated itself; the repetition was removed, and speech may be missing with it.
+    pub const REPETITION: Faults = Faults(1 << 5);
 
     /// Whether no bit is set.
     pub fn is_none(self) -> bool {

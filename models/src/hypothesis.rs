@@ -22,6 +22,7 @@ pub struct Hypothesis {
     tokens: Vec<Token>,
     stable: usize,
     revised: bool,
+    resumed: bool,
 }
 
 impl Clone for Hypothesis {
@@ -29,7 +30,7 @@ impl Clone for Hypothesis {
     fn clone(&self) -> Self {
         let mut copy = Hypothesis::with_capacity(self.tokens.capacity());
         copy.tokens.extend_from_slice(&self.tokens);
-        (copy.stable, copy.revised) = (self.stable, self.revised);
+        (copy.stable, copy.revised, copy.resumed) = (self.stable, self.revised, self.resumed);
         copy
     }
 }
@@ -37,7 +38,7 @@ impl Clone for Hypothesis {
 impl Hypothesis {
     /// An empty one with room for `capacity` tokens.
     pub fn with_capacity(capacity: usize) -> Self {
-        Hypothesis { tokens: Vec::with_capacity(capacity), stable: 0, revised: false }
+        Hypothesis { tokens: Vec::with_capacity(capacity), stable: 0, revised: false, resumed: false }
     }
 
     /// The tokens so far.
@@ -58,6 +59,16 @@ impl Hypothesis {
     /// Says whether it contradicts tokens that were declared stable.
     pub fn set_revised(&mut self, revised: bool) {
         self.revised = revised;
+    }
+
+    /// Whether part of it was found only because decoding was made to go on after the network had ended it.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Says whether decoding was made to go on.
+    pub fn set_resumed(&mut self, resumed: bool) {
+        self.resumed = resumed;
     }
 
     /// Declares the first `count` tokens stable; never fewer than before.
@@ -91,6 +102,6 @@ impl Hypothesis {
     /// Empties it for the next segment.
     pub fn clear(&mut self) {
         self.truncate(0);
-        self.revised = false;
+        (self.revised, self.resumed) = (false, false);
     }
 }

@@ -28,7 +28,9 @@ pub mod onnx;
 pub mod packed;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 pub mod prepare;
+mod regular;
 pub mod team;
+mod temporary;
 pub mod tokenizer;
 pub mod vocabulary;
 pub mod voice;

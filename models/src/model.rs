@@ -27,6 +27,22 @@ pub enum Goal {
     Final,
 }
 
+/// What a decoder is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// What the result is for.
+    pub goal: Goal,
+    /// How many samples of the segment a voice detector heard as speech; 0 where that is not known.
+    pub voiced_samples: usize,
+}
+
+impl From<Goal> for Request {
+    /// Where nothing is known of the speech in the segment.
+    fn from(goal: Goal) -> Self {
+        Request { goal, voiced_samples: 0 }
+    }
+}
+
 /// What a model can take, in its own units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -163,8 +179,8 @@ pub trait Decoder {
     /// See [`Model::Span`].
     type Span;
 
-    /// Begins a pass over `span`.
-    fn begin(&mut self, slot: Slot, span: &mut Self::Span, goal: Goal);
+    /// Begins a pass over `span`. Where speech is known to be in it, a decoder may try again what gives no text.
+    fn begin(&mut self, slot: Slot, span: &mut Self::Span, request: Request);
 
     /// Goes on with the pass; `span` is the same as in `begin`.
     fn step(&mut self, span: &mut Self::Span, budget: &Budget, faults: &mut Faults) -> Progress;

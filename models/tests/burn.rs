@@ -94,7 +94,7 @@ fn tokens_do_not_depend_on_who_shares_the_batch<B: Backend>(device: &B::Device, 
                 && let Some(slot) = waiting.next()
             {
                 let mut span = spans[slot % spans.len()].clone();
-                decoder.begin(slot, &mut span, Goal::Final);
+                decoder.begin(slot, &mut span, Goal::Final.into());
                 running.push((slot, span));
             }
             if running.is_empty() {

@@ -58,7 +58,7 @@ fn nothing_is_allocated_or_freed_after_construction() {
         while stem.step(&mut span, &budget, &mut faults) == Progress::More {}
         encoder.begin(1, &mut span);
         while encoder.step(&mut span, &budget, &mut faults) == Progress::More {}
-        decoder.begin(1, &mut span, Goal::Final);
+        decoder.begin(1, &mut span, Goal::Final.into());
         while decoder.step(&mut span, &budget, &mut faults) == Progress::More {}
         stem.reset(1);
         encoder.reset(1);

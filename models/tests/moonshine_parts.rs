@@ -11,7 +11,7 @@ use voxlane_models::decode::{
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::{Hypothesis, Token};
 use voxlane_models::linear::Precision;
-use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model, Slot};
+use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model, Request, Slot};
 use voxlane_models::moonshine::config::Window;
 use voxlane_models::moonshine::span::Span;
 use voxlane_models::moonshine::weights::{ConvWeights, StemWeights};
@@ -158,7 +158,7 @@ fn run(
     while encoder.step(&mut span, budget, &mut faults) == Progress::More {
         steps += 1;
     }
-    decoder.begin(slot, &mut span, Goal::Final);
+    decoder.begin(slot, &mut span, Goal::Final.into());
     while decoder.step(&mut span, budget, &mut faults) == Progress::More {
         steps += 1;
     }
@@ -243,7 +243,7 @@ fn a_pass_that_gave_way_leaves_no_trace() {
         assert_eq!(parts.stem.step(&mut span.clone(), &budget, &mut faults), Progress::More);
         parts.encoder.begin(1, &mut span);
         assert!((0..units).all(|_| parts.encoder.step(&mut span, &budget, &mut faults) == Progress::More));
-        parts.decoder.begin(1, &mut span, Goal::Partial);
+        parts.decoder.begin(1, &mut span, Goal::Partial.into());
         assert!((0..units).all(|_| parts.decoder.step(&mut span, &budget, &mut faults) == Progress::More));
         assert_eq!(run(&model, &mut parts, 0, &samples, &Budget::unlimited()), expected);
     }
@@ -320,7 +320,7 @@ impl<const BLOCK: usize> DecodeStrategy for Replay<BLOCK> {
         }
     }
 
-    fn begin(&mut self, _slot: Slot, _goal: Goal, _max_tokens: usize) {
+    fn begin(&mut self, _slot: Slot, _request: Request, _max_tokens: usize) {
         (self.kept, self.is_draft) = (0, false);
         self.tokens.clear();
     }
@@ -328,6 +328,10 @@ impl<const BLOCK: usize> DecodeStrategy for Replay<BLOCK> {
     fn block(&self) -> &[u32] {
         const WRONG: [u32; 4] = [5, 6, 7, 8];
         if self.is_draft { &WRONG[..BLOCK.min(4)] } else { &self.sequence[self.kept..][..BLOCK] }
+    }
+
+    fn excluded(&self) -> Option<u32> {
+        None
     }
 
     fn accept(&mut self, predictions: &[Prediction], _faults: &mut Faults) -> Next {
@@ -370,6 +374,65 @@ fn a_block_of_tokens_gives_the_same_bits_as_one_token_at_a_time() {
     assert_ne!(predictions::<AttentionGreedy>(), expected);
 }
 
+/// Runs a block of tokens twice, the second time without what the network chose after its first token.
+struct Without {
+    excluded: Option<u32>,
+    tokens: Hypothesis,
+}
+
+impl DecodeStrategy for Without {
+    const MAX_BLOCK: usize = 3;
+
+    fn new(vocabulary: Vocabulary, _slots: usize) -> Self {
+        Without { excluded: None, tokens: Hypothesis::with_capacity(vocabulary.max_tokens) }
+    }
+
+    fn begin(&mut self, _slot: Slot, _request: Request, _max_tokens: usize) {}
+
+    fn block(&self) -> &[u32] {
+        &[1, 70, 7]
+    }
+
+    fn excluded(&self) -> Option<u32> {
+        self.excluded
+    }
+
+    fn accept(&mut self, predictions: &[Prediction], _faults: &mut Faults) -> Next {
+        for &Prediction { token, log_prob } in predictions {
+            self.tokens.push(Token { id: token, log_prob, start: 0, end: 0 });
+        }
+        match self.excluded.replace(predictions[0].token) {
+            None => Next::Block { keep: 0 },
+            Some(_) => Next::Done,
+        }
+    }
+
+    fn hypothesis(&self, _slot: Slot) -> &Hypothesis {
+        &self.tokens
+    }
+
+    fn hypothesis_mut(&mut self, _slot: Slot) -> &mut Hypothesis {
+        &mut self.tokens
+    }
+
+    fn reset(&mut self, _slot: Slot) {}
+}
+
+#[test]
+fn an_excluded_token_is_not_chosen_and_has_no_probability() {
+    for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+        let model = Moonshine::<Without>::new(&Noise::new(1).weights(), precision);
+        let tokens = transcribe_tokens(&model, &Noise::new(13).samples(30_000)).0;
+        let said: Vec<(u32, f32)> = tokens.iter().map(|token| (token.id, token.log_prob)).collect();
+        let (with, without) = said.split_at(3);
+        assert_eq!(with[1..], without[1..], "{precision:?}: only the first token's prediction changes");
+        assert_ne!(with[0].0, without[0].0, "{precision:?}");
+        // It has at most what the excluded one had, and its share of that one's probability.
+        let most = with[0].1 - (-with[0].1.exp()).ln_1p();
+        assert!(without[0].1 <= most + 1e-4 && without[0].1 < 0.0, "{precision:?}: {with:?} {without:?}");
+    }
+}
+
 #[test]
 fn a_final_is_the_greedy_one_whatever_was_drafted_and_stable_tokens_only_grow() {
     let weights = Noise::new(1).weights();
@@ -389,7 +452,7 @@ fn a_final_is_the_greedy_one_whatever_was_drafted_and_stable_tokens_only_grow() 
             while stem.step(&mut span, &budget, &mut faults) == Progress::More {}
             encoder.begin(0, &mut span);
             while encoder.step(&mut span, &budget, &mut faults) == Progress::More {}
-            decoder.begin(0, &mut span, goal);
+            decoder.begin(0, &mut span, goal.into());
             while decoder.step(&mut span, &budget, &mut faults) == Progress::More {}
             decoder.hypothesis(0).clone()
         };

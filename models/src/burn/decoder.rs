@@ -7,7 +7,7 @@ use crate::decode::{AttentionGreedy, DecodeStrategy, Next, Prediction, Vocabular
 use crate::device::DeviceOptions;
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
-use crate::model::{Goal, Slot};
+use crate::model::{Request, Slot};
 use crate::moonshine::config::{Config, END_TOKEN, START_TOKEN};
 use burn_tensor::backend::Backend;
 use std::collections::VecDeque;
@@ -112,10 +112,11 @@ impl<B: Backend> BurnDecoder<B> {
 impl<B: Backend> crate::model::Decoder for BurnDecoder<B> {
     type Span = BurnSpan<B>;
 
-    fn begin(&mut self, slot: Slot, span: &mut BurnSpan<B>, goal: Goal) {
+    fn begin(&mut self, slot: Slot, span: &mut BurnSpan<B>, request: Request) {
         self.cancel(slot);
         span.place = None;
-        self.hypotheses[slot].begin(0, goal, self.config.max_tokens(span.samples));
+        // The device has chosen the next tokens when the host sees that a text ends too early: one attempt.
+        self.hypotheses[slot].begin(0, request.goal.into(), self.config.max_tokens(span.samples));
         if span.frames() > 0 {
             // Where there is no free place, the first gives way.
             let place = self.places.iter().position(Option::is_none).unwrap_or(0);

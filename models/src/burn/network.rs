@@ -79,7 +79,7 @@ impl<B: Backend> BurnMoonshine<B> {
             while front_end.step(&mut span, &budget, &mut faults) == Progress::More {}
             encoder.begin(SLOT, &mut span);
             while encoder.step(&mut span, &budget, &mut faults) == Progress::More {}
-            decoder.begin(SLOT, &mut span, Goal::Final);
+            decoder.begin(SLOT, &mut span, Goal::Final.into());
             // The layers' frames, the start, and two steps or as many as silence takes.
             for _ in 0..self.config.decoder_layers + 3 {
                 if decoder.step(&mut span, &budget, &mut faults) == Progress::Done {

@@ -1,9 +1,10 @@
 //! Greedy decoding: always the most likely token, one at a time.
 
+use super::resume::{Resumption, Stop};
 use super::{DecodeStrategy, Next, Prediction, Vocabulary, guard};
 use crate::fault::Faults;
 use crate::hypothesis::{Hypothesis, Token};
-use crate::model::{Goal, Slot};
+use crate::model::{Request, Slot};
 
 /// Takes the most likely token after each token, until the end token or the limit.
 #[derive(Clone, Debug)]
@@ -13,6 +14,21 @@ pub struct AttentionGreedy {
     slot: Slot,
     max_tokens: usize,
     last: u32,
+    resumption: Resumption,
+}
+
+impl AttentionGreedy {
+    /// The attempt has come to its end: another one, or the result.
+    fn stop(&mut self, stop: Stop, faults: &mut Faults) -> Next {
+        let hypothesis = &mut self.hypotheses[self.slot];
+        if self.resumption.resumes(hypothesis, stop, faults) {
+            let tokens = hypothesis.tokens();
+            self.last = tokens.last().map_or(self.vocabulary.start_token, |token| token.id);
+            return Next::Block { keep: tokens.len() };
+        }
+        guard::doubt(hypothesis, 0);
+        Next::Done
+    }
 }
 
 impl DecodeStrategy for AttentionGreedy {
@@ -28,18 +44,24 @@ impl DecodeStrategy for AttentionGreedy {
             slot: 0,
             max_tokens: 0,
             last: vocabulary.start_token,
+            resumption: Resumption::default(),
         }
     }
 
-    fn begin(&mut self, slot: Slot, _goal: Goal, max_tokens: usize) {
+    fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize) {
         self.slot = slot;
         self.max_tokens = max_tokens.min(self.vocabulary.max_tokens);
         self.last = self.vocabulary.start_token;
         self.hypotheses[slot].clear();
+        self.resumption = Resumption::new(request, self.vocabulary.end_token, 0);
     }
 
     fn block(&self) -> &[u32] {
         std::slice::from_ref(&self.last)
+    }
+
+    fn excluded(&self) -> Option<u32> {
+        self.resumption.excluded()
     }
 
     fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next {
@@ -50,20 +72,18 @@ impl DecodeStrategy for AttentionGreedy {
                 return Next::Done;
             }
             if prediction.token == self.vocabulary.end_token {
-                guard::doubt(hypothesis, 0);
-                return Next::Done;
+                return self.stop(Stop::End, faults);
+            }
+            if !self.resumption.accepts(prediction.log_prob) {
+                return self.stop(Stop::Doubt, faults);
             }
             self.last = prediction.token;
             hypothesis.push(Token { id: prediction.token, log_prob: prediction.log_prob, start: 0, end: 0 });
-            if let Some(kept) = guard::without_loop(hypothesis.tokens()) {
-                hypothesis.truncate(kept);
-                guard::doubt(hypothesis, 0);
-                return Next::Done;
+            if let Some(repetition) = guard::repetition(hypothesis.tokens()) {
+                return self.stop(Stop::Repetition(repetition), faults);
             }
             if hypothesis.tokens().len() == self.max_tokens {
-                *faults |= Faults::TOKEN_LIMIT;
-                guard::doubt(hypothesis, 0);
-                return Next::Done;
+                return self.stop(Stop::Limit, faults);
             }
         }
         // The start token and all tokens but the newest have been run.
@@ -86,6 +106,7 @@ impl DecodeStrategy for AttentionGreedy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Goal;
 
     const VOCABULARY: Vocabulary = Vocabulary { start_token: 1, end_token: 2, max_tokens: 3 };
 
@@ -98,7 +119,7 @@ mod tests {
     #[test]
     fn it_feeds_back_each_token_until_the_end_token() {
         let mut greedy = AttentionGreedy::new(VOCABULARY, 2);
-        greedy.begin(1, Goal::Final, 3);
+        greedy.begin(1, Goal::Final.into(), 3);
         assert_eq!(greedy.block(), [1]);
         assert_eq!(predict(&mut greedy, 7, -0.5), (Next::Block { keep: 1 }, Faults::NONE));
         assert_eq!(greedy.block(), [7]);
@@ -111,7 +132,7 @@ mod tests {
     #[test]
     fn the_limit_counts_the_end_token_and_is_flagged_only_when_it_cuts() {
         let mut greedy = AttentionGreedy::new(VOCABULARY, 1);
-        greedy.begin(0, Goal::Final, 2);
+        greedy.begin(0, Goal::Final.into(), 2);
         assert_eq!(predict(&mut greedy, 7, 0.0).0, Next::Block { keep: 1 });
         assert_eq!(predict(&mut greedy, 8, 0.0), (Next::Done, Faults::TOKEN_LIMIT));
         assert_eq!(greedy.hypothesis(0).tokens().len(), 2);
@@ -120,7 +141,7 @@ mod tests {
     #[test]
     fn output_that_is_not_finite_ends_the_pass_and_is_flagged() {
         let mut greedy = AttentionGreedy::new(VOCABULARY, 1);
-        greedy.begin(0, Goal::Final, 3);
+        greedy.begin(0, Goal::Final.into(), 3);
         assert_eq!(predict(&mut greedy, 7, f32::NAN), (Next::Done, Faults::NOT_FINITE));
     }
 }

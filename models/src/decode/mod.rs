@@ -1,10 +1,12 @@
 //! Decode strategies: how the predictions of a network become tokens. Each is a type, chosen once.
 
+pub mod coverage;
 mod ctc;
 mod greedy;
 mod guard;
 mod hotwords;
 mod prefix;
+mod resume;
 mod stream;
 mod transducer_beam;
 mod transducer_greedy;
@@ -20,7 +22,7 @@ pub use verified::AttentionVerified;
 
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
-use crate::model::{Goal, Slot};
+use crate::model::{Request, Slot};
 
 /// What an attention decoder says comes after a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -68,10 +70,14 @@ pub trait DecodeStrategy: Send + 'static {
     fn new(vocabulary: Vocabulary, slots: usize) -> Self;
 
     /// Begins a pass that may give `max_tokens` tokens, the end token included.
-    fn begin(&mut self, slot: Slot, goal: Goal, max_tokens: usize);
+    fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize);
 
     /// The tokens to run next, at least one.
     fn block(&self) -> &[u32];
+
+    /// A token that the network is not to choose after the first token of the block: its logit counts as negative
+    /// infinity, in the probability too.
+    fn excluded(&self) -> Option<u32>;
 
     /// Takes the network's predictions after each token of the block.
     fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next;

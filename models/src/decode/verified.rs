@@ -9,10 +9,11 @@
 //!
 //! A partial keeps to what earlier partials have declared stable: these tokens are run but not asked about.
 
+use super::resume::{Resumption, Stop};
 use super::{DecodeStrategy, Next, Prediction, Vocabulary, guard};
 use crate::fault::Faults;
 use crate::hypothesis::{Hypothesis, Token};
-use crate::model::{Goal, Slot};
+use crate::model::{Goal, Request, Slot};
 
 /// Drafted tokens in the first block of a pass, the newest token included, and in any block.
 const MAX_BLOCK: usize = 16;
@@ -42,6 +43,7 @@ pub struct AttentionVerified {
     block: Vec<u32>,
     block_limit: usize,
     is_unfinished: bool,
+    resumption: Resumption,
 }
 
 #[derive(Debug)]
@@ -110,6 +112,20 @@ impl AttentionVerified {
         }
     }
 
+    /// The attempt has come to its end: another one, or the result.
+    fn stop(&mut self, stop: Stop, faults: &mut Faults) -> Next {
+        let hypothesis = &mut self.slots[self.slot].hypothesis;
+        if !self.resumption.resumes(hypothesis, stop, faults) {
+            return self.finish();
+        }
+        let tokens = hypothesis.tokens();
+        let (last, keep) =
+            (tokens.last().map_or(self.vocabulary.start_token, |token| token.id), tokens.len());
+        self.block_limit = BLOCK_AFTER_FAILURE;
+        self.next_block(last);
+        Next::Block { keep }
+    }
+
     fn finish(&mut self) -> Next {
         self.is_unfinished = false;
         guard::doubt(&mut self.slots[self.slot].hypothesis, self.forced);
@@ -134,17 +150,19 @@ impl DecodeStrategy for AttentionVerified {
             block: Vec::with_capacity(MAX_BLOCK),
             block_limit: MAX_BLOCK,
             is_unfinished: false,
+            resumption: Resumption::default(),
         }
     }
 
-    fn begin(&mut self, slot: Slot, goal: Goal, max_tokens: usize) {
+    fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize) {
         self.keep_draft();
         self.slot = slot;
-        self.goal = goal;
+        self.goal = request.goal;
         self.max_tokens = max_tokens.min(self.vocabulary.max_tokens);
         let state = &mut self.slots[slot];
         // A partial begins with what is stable, which a final pass in between may have contradicted.
-        self.forced = if goal == Goal::Partial { state.stable.len() } else { 0 };
+        self.forced = if self.goal == Goal::Partial { state.stable.len() } else { 0 };
+        self.resumption = Resumption::new(request, self.vocabulary.end_token, self.forced);
         self.draft.clear();
         self.draft.extend(state.stable[..self.forced].iter().map(|token| token.id));
         self.draft.extend(state.hypothesis.tokens().iter().skip(self.forced).map(|token| token.id));
@@ -157,6 +175,10 @@ impl DecodeStrategy for AttentionVerified {
 
     fn block(&self) -> &[u32] {
         &self.block
+    }
+
+    fn excluded(&self) -> Option<u32> {
+        self.resumption.excluded()
     }
 
     fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next {
@@ -172,19 +194,20 @@ impl DecodeStrategy for AttentionVerified {
             let token = if is_forced {
                 state.stable[count]
             } else if prediction.token == self.vocabulary.end_token {
-                return self.finish();
+                return self.stop(Stop::End, faults);
             } else {
                 Token { id: prediction.token, log_prob: prediction.log_prob, ..Token::default() }
             };
+            if !self.resumption.accepts(token.log_prob) {
+                return self.stop(Stop::Doubt, faults);
+            }
             state.hypothesis.push(token);
-            if let Some(kept) = guard::without_loop(state.hypothesis.tokens()) {
-                state.hypothesis.truncate(kept.max(self.forced));
-                return self.finish();
+            if let Some(repetition) = guard::repetition(state.hypothesis.tokens()) {
+                return self.stop(Stop::Repetition(repetition), faults);
             }
             newest = token.id;
             if count + 1 == self.max_tokens {
-                *faults |= Faults::TOKEN_LIMIT;
-                return self.finish();
+                return self.stop(Stop::Limit, faults);
             }
             if self.draft.get(self.expected) == Some(&token.id) {
                 self.expected += 1;
@@ -228,7 +251,7 @@ mod tests {
         let mut faults = Faults::NONE;
         let mut run: Vec<u32> = Vec::new();
         let mut sizes = Vec::new();
-        strategy.begin(0, goal, 40);
+        strategy.begin(0, goal.into(), 40);
         loop {
             let block = strategy.block().to_vec();
             sizes.push(block.len());

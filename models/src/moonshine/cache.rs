@@ -4,7 +4,8 @@ use super::weights::MoonshineSizes;
 use crate::buffer::{Buffer, Plain};
 use crate::linear::Precision;
 use voxlane_kernels::attention::{
-    KeyValue, KeyValueMut, Visible, attention, attention_f16, store, store_f16, weights, weights_f16,
+    CacheShape, KeyValue, KeyValueMut, Visible, attention, attention_f16, store, store_f16, weights,
+    weights_f16,
 };
 use voxlane_kernels::rows::{Rows, RowsMut};
 
@@ -12,9 +13,7 @@ use voxlane_kernels::rows::{Rows, RowsMut};
 #[derive(Debug)]
 pub(super) struct Cache {
     numbers: Numbers,
-    heads: usize,
-    head_dim: usize,
-    capacity: usize,
+    shape: CacheShape,
 }
 
 #[derive(Debug)]
@@ -41,6 +40,10 @@ fn spacing<T: Plain>(positions: usize) -> usize {
     if (capacity * size_of::<T>()).is_multiple_of(PAGE_BYTES) { capacity + SPACING_UNIT } else { capacity }
 }
 
+fn shape(heads: usize, head_dim: usize, capacity: usize) -> CacheShape {
+    CacheShape::new(heads, head_dim, capacity).expect("a cache within memory")
+}
+
 impl<T: Plain> Pair<T> {
     fn new(len: usize) -> Self {
         Pair { keys: Buffer::zeros(len), values: Buffer::zeros(len) }
@@ -50,22 +53,24 @@ impl<T: Plain> Pair<T> {
 impl Cache {
     /// A cache with room for `positions` positions, in f32 where `precision` is, else in f16: for the decoder,
     /// which reads it for every token.
+    ///
+    /// # Panics
+    /// If it would be larger than memory can be.
     pub(super) fn new(sizes: &MoonshineSizes, positions: usize, precision: Precision) -> Self {
         let (heads, head_dim) = (sizes.heads, sizes.head_dim);
         // Room for one unit more: a smaller number of positions may need the spacing's extra one.
         let room = |spacing: usize| spacing + SPACING_UNIT;
-        let len = |capacity: usize| heads * head_dim * capacity;
-        let (numbers, capacity) = match precision {
+        let (numbers, shape) = match precision {
             Precision::F32 => {
-                let capacity = room(spacing::<f32>(positions));
-                (Numbers::F32(Pair::new(len(capacity))), capacity)
+                let shape = shape(heads, head_dim, room(spacing::<f32>(positions)));
+                (Numbers::F32(Pair::new(shape.len())), shape)
             }
             Precision::Bf16 | Precision::Int8 => {
-                let capacity = room(spacing::<u16>(positions));
-                (Numbers::F16(Pair::new(len(capacity))), capacity)
+                let shape = shape(heads, head_dim, room(spacing::<u16>(positions)));
+                (Numbers::F16(Pair::new(shape.len())), shape)
             }
         };
-        Cache { numbers, heads, head_dim, capacity }
+        Cache { numbers, shape }
     }
 
     /// Lays the cache out anew for `positions` positions, so that few positions lie close together. What it
@@ -74,55 +79,50 @@ impl Cache {
     /// # Panics
     /// If there are more positions than it was made for.
     pub(super) fn restart(&mut self, positions: usize) {
-        let room;
-        (self.capacity, room) = match &self.numbers {
+        let (capacity, room) = match &self.numbers {
             Numbers::F32(pair) => (spacing::<f32>(positions), pair.keys.len()),
             Numbers::F16(pair) => (spacing::<u16>(positions), pair.keys.len()),
         };
-        assert!(self.heads * self.head_dim * self.capacity <= room, "a cache holds the longest segment");
+        self.shape = shape(self.shape.heads(), self.shape.head_dim(), capacity);
+        assert!(self.shape.len() <= room, "a cache holds the longest segment");
     }
 
     /// Stores keys and values of consecutive positions from `position` on, one row for each.
     pub(super) fn store(&mut self, keys: Rows<'_>, values: Rows<'_>, position: usize) {
-        let Cache { ref mut numbers, heads, head_dim, capacity } = *self;
+        let Cache { ref mut numbers, shape } = *self;
         match numbers {
-            Numbers::F32(pair) => store(keys, values, position, pair.view_mut(heads, head_dim, capacity)),
-            Numbers::F16(pair) => store_f16(keys, values, position, pair.view_mut(heads, head_dim, capacity)),
+            Numbers::F32(pair) => store(keys, values, position, pair.view_mut(shape)),
+            Numbers::F16(pair) => store_f16(keys, values, position, pair.view_mut(shape)),
         }
     }
 
     /// What the queries, one row for each, find among the visible positions.
     pub(super) fn attend(&self, queries: Rows<'_>, visible: Visible, scale: f32, out: RowsMut<'_>) {
-        let Cache { ref numbers, heads, head_dim, capacity } = *self;
+        let Cache { ref numbers, shape } = *self;
         match numbers {
-            Numbers::F32(pair) => {
-                attention(queries, &pair.view(heads, head_dim, capacity), visible, scale, out)
-            }
+            Numbers::F32(pair) => attention(queries, &pair.view(shape), visible, scale, out),
             Numbers::F16(pair) => {
-                attention_f16(queries, &pair.view(heads, head_dim, capacity), visible, scale, out);
+                attention_f16(queries, &pair.view(shape), visible, scale, out);
             }
         }
     }
 
     /// The weights with which a query of one head takes the values of the first `out.len()` positions.
     pub(super) fn weights(&self, query: &[f32], head: usize, scale: f32, out: &mut [f32]) {
-        let Cache { ref numbers, heads, head_dim, capacity } = *self;
+        let Cache { ref numbers, shape } = *self;
         match numbers {
-            Numbers::F32(pair) => weights(query, &pair.view(heads, head_dim, capacity), head, scale, out),
-            Numbers::F16(pair) => weights_f16(query, &pair.view(heads, head_dim, capacity), head, scale, out),
+            Numbers::F32(pair) => weights(query, &pair.view(shape), head, scale, out),
+            Numbers::F16(pair) => weights_f16(query, &pair.view(shape), head, scale, out),
         }
     }
 }
 
 impl<T: Plain> Pair<T> {
-    fn view(&self, heads: usize, head_dim: usize, capacity: usize) -> KeyValue<'_, T> {
-        let len = heads * head_dim * capacity;
-        KeyValue { keys: &self.keys[..len], values: &self.values[..len], heads, head_dim, capacity }
+    fn view(&self, shape: CacheShape) -> KeyValue<'_, T> {
+        KeyValue::new(&self.keys[..shape.len()], &self.values[..shape.len()], shape)
     }
 
-    fn view_mut(&mut self, heads: usize, head_dim: usize, capacity: usize) -> KeyValueMut<'_, T> {
-        let len = heads * head_dim * capacity;
-        let (keys, values) = (&mut self.keys[..len], &mut self.values[..len]);
-        KeyValueMut { keys, values, heads, head_dim, capacity }
+    fn view_mut(&mut self, shape: CacheShape) -> KeyValueMut<'_, T> {
+        KeyValueMut::new(&mut self.keys[..shape.len()], &mut self.values[..shape.len()], shape)
     }
 }

@@ -8,7 +8,7 @@ use super::alignment::Alignment;
 use super::cache::Cache;
 use super::config::{Config, END_TOKEN, START_TOKEN};
 use super::decoder_layer::{Context, Layer, Operation};
-use super::output::{Choice, Output};
+use super::output::{Block, Choice, Output};
 use super::rotary::Rotary;
 use super::span::Span;
 use super::weights::MoonshineWeights;
@@ -19,7 +19,7 @@ use crate::decode::{DecodeStrategy, Next, Prediction, Vocabulary};
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
 use crate::linear::{Linear, Precision};
-use crate::model::{Goal, Slot};
+use crate::model::{Request, Slot};
 use crate::packed::packed_fields;
 use std::sync::Arc;
 
@@ -194,7 +194,9 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
         if part == 0 {
             output.norm(hidden, &self.arena);
         }
-        output.part(part, hidden, &mut self.choices, &mut self.logits, &self.arena);
+        let excluded = self.strategy.excluded().map(|token| token as usize);
+        let block = Block { choices: &mut self.choices, logits: &mut self.logits, excluded };
+        output.part(part, hidden, block, &self.arena);
         if part + 1 < output.parts() { Stage::Output { part: part + 1 } } else { Stage::Choose }
     }
 
@@ -234,9 +236,9 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
 impl<S: DecodeStrategy> crate::model::Decoder for MoonshineDecoder<S> {
     type Span = Span;
 
-    fn begin(&mut self, slot: Slot, span: &mut Span, goal: Goal) {
+    fn begin(&mut self, slot: Slot, span: &mut Span, request: Request) {
         (self.slot, self.max_tokens) = (slot, self.config.max_tokens(span.samples()));
-        self.strategy.begin(slot, goal, self.max_tokens);
+        self.strategy.begin(slot, request, self.max_tokens);
         self.alignment.restart(span.frames());
         self.position = 0;
         self.cross_caches.iter_mut().for_each(|cache| cache.restart(span.frames()));

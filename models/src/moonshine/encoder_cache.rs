@@ -43,7 +43,8 @@ impl EncoderCache {
         let numbers = match precision {
             Precision::F32 | Precision::Bf16 => Numbers::F32(Cache::new(sizes, frames, Precision::F32)),
             Precision::Int8 => {
-                let shape = Shape { heads: sizes.heads, head_dim: sizes.head_dim };
+                let shape =
+                    Shape::new(sizes.heads, sizes.head_dim).expect("heads that 8-bit attention takes");
                 let bytes = Buffer::zeros(shape.bytes_len(frames));
                 Numbers::Int8 { bytes, scales: Buffer::zeros(shape.scales_len(frames)), shape }
             }

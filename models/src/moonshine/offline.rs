@@ -56,7 +56,7 @@ impl<M: Model> Transcriber<M> {
         while front_end.step(span, &budget, &mut faults) == Progress::More {}
         encoder.begin(SLOT, span);
         while encoder.step(span, &budget, &mut faults) == Progress::More {}
-        decoder.begin(SLOT, span, Goal::Final);
+        decoder.begin(SLOT, span, Goal::Final.into());
         while decoder.step(span, &budget, &mut faults) == Progress::More {}
         (decoder.hypothesis(SLOT).tokens().to_vec(), faults)
     }

@@ -36,6 +36,16 @@ struct Coarse {
 
 packed_fields!(Output { norm, embedding, coarse });
 
+/// What comes out of the rows of a block.
+pub(super) struct Block<'a> {
+    /// One for each row.
+    pub(super) choices: &'a mut [Choice],
+    /// Room for the logits of all rows.
+    pub(super) logits: &'a mut [f32],
+    /// A token that the first row may not choose and that has no share in its probability.
+    pub(super) excluded: Option<usize>,
+}
+
 /// The most likely token among the parts seen so far.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Choice {
@@ -133,14 +143,8 @@ impl Output {
 
     /// Takes the logits of part `index` into account: one row of the normed `hidden` for each choice. The last
     /// part makes the choices final. `logits` is kept from part to part.
-    pub(super) fn part(
-        &self,
-        index: usize,
-        hidden: &[f32],
-        choices: &mut [Choice],
-        logits: &mut [f32],
-        arena: &Arena,
-    ) {
+    pub(super) fn part(&self, index: usize, hidden: &[f32], block: Block<'_>, arena: &Arena) {
+        let Block { choices, logits, excluded } = block;
         let (width, vocabulary) = (self.embedding.inputs(), self.embedding.outputs());
         let first = index * self.part_tokens();
         let count = self.part_tokens().min(vocabulary - first);
@@ -148,6 +152,9 @@ impl Output {
         let rows = self.scanned().prepare(Rows::dense(hidden, width), arena);
         self.scanned().apply_part(first, count, &rows, &Epilogue::default(), out);
         let Some(coarse) = &self.coarse else {
+            if let Some(excluded) = excluded.filter(|token| (first..first + count).contains(token)) {
+                logits[excluded] = f32::NEG_INFINITY;
+            }
             for (choice, logits) in choices.iter_mut().zip(logits.chunks_exact(vocabulary)) {
                 let logits = &logits[first..first + count];
                 choice.look(first, logits);
@@ -158,8 +165,10 @@ impl Output {
         if first + count == vocabulary {
             let peaks = arena.scratch(projection::bounds_len(vocabulary));
             let rows = hidden.chunks_exact(width).zip(logits.chunks_exact_mut(vocabulary));
+            let all = ShortList::new(self.embedding.f32(), coarse.matrix.i6(), &coarse.bounds);
+            let mut excluded = excluded;
             for (choice, (hidden, logits)) in choices.iter_mut().zip(rows) {
-                let list = ShortList::new(self.embedding.f32(), coarse.matrix.i6(), &coarse.bounds);
+                let list = excluded.take().map_or(all, |token| all.excluding(token));
                 let row = quantize(Rows::one(hidden), width, arena);
                 if let Some(best) = projection::rescore(hidden, &row, &list, logits, peaks).best {
                     (choice.token, choice.logit) = (best.token as u32, best.logit);

@@ -4,6 +4,7 @@ use super::error::OnnxError;
 use super::graph::{Attribute, Graph, Input, Node};
 use super::proto::{self, attribute_kind};
 use super::tensor::{self, Values};
+use crate::regular;
 use crate::weights::{Tensor, Weights};
 use bytes::Bytes;
 use prost::Message;
@@ -24,7 +25,7 @@ pub fn read(file: &Path) -> Result<Graph, OnnxError> {
     if bytes > MAX_FILE_BYTES {
         return Err(OnnxError::TooLarge { file: file.to_path_buf(), bytes });
     }
-    read_bytes(file, std::fs::read(file).map_err(failed)?.into())
+    read_bytes(file, regular::read(file, MAX_FILE_BYTES).map_err(failed)?.into())
 }
 
 /// Reads what is already in memory; `file` is for messages.

@@ -1,6 +1,7 @@
 //! `tokenizer.json`, as the `tokenizers` library writes it → the table.
 
 use super::{PieceKind, Tokenizer};
+use crate::regular;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -71,6 +72,8 @@ struct Model {
     vocab: HashMap<String, u32>,
 }
 
+/// More than any vocabulary takes.
+const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Stands for a space within pieces, since spaces separate words in the files that vocabularies are learnt from.
 const SPACE_MARK: &str = "\u{2581}";
 
@@ -82,7 +85,7 @@ impl Tokenizer {
     /// [the module's](super).
     pub fn from_json_file(file: &Path) -> Result<Self, TokenizerError> {
         let failed = |source| TokenizerError::Read { file: file.to_path_buf(), source };
-        Tokenizer::from_json(file, &std::fs::read(file).map_err(failed)?)
+        Tokenizer::from_json(file, &regular::read(file, MAX_FILE_BYTES).map_err(failed)?)
     }
 
     /// Reads what is already in memory; `file` is for messages.

@@ -6,11 +6,13 @@
 
 mod energy;
 mod import;
+mod level;
 mod silero;
 pub mod weights;
 
 pub use energy::EnergyDetector;
 pub use import::{SileroError, import};
+pub use level::Level;
 pub use silero::{Silero, SileroDetector};
 
 use crate::model::Slot;

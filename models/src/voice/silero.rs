@@ -172,11 +172,17 @@ struct SlotState {
     cell: Buffer,
 }
 
-impl VoiceDetector for SileroDetector {
-    fn step(&mut self, slot: Slot, samples: &[i16; VOICE_FRAME_SAMPLES]) -> f32 {
+impl SileroDetector {
+    /// Like [`VoiceDetector::step`], for the samples times `gain`. The gain may change from window to window: each is
+    /// scaled as a whole, with the end of the one before.
+    ///
+    /// # Panics
+    /// If the detector was made with fewer slots.
+    pub fn step_with_gain(&mut self, slot: Slot, samples: &[i16; VOICE_FRAME_SAMPLES], gain: f32) -> f32 {
         let network = &*self.network;
         let SlotState { context, joined, cell } = &mut self.slots[slot];
         frame(context, samples, &mut self.window);
+        self.window.iter_mut().for_each(|sample| *sample *= gain);
         context.copy_from_slice(&samples[VOICE_FRAME_SAMPLES - CONTEXT_SAMPLES..]);
 
         network.spectrum.apply(&self.window, Then::Store, &mut self.spectrum, &self.arena);
@@ -202,6 +208,12 @@ impl VoiceDetector for SileroDetector {
         network.output.apply(Rows::one(&self.active), Then::Store, out, &self.arena);
         activation::sigmoid(&mut probability);
         probability[0]
+    }
+}
+
+impl VoiceDetector for SileroDetector {
+    fn step(&mut self, slot: Slot, samples: &[i16; VOICE_FRAME_SAMPLES]) -> f32 {
+        self.step_with_gain(slot, samples, 1.0)
     }
 
     fn reset(&mut self, slot: Slot) {
