@@ -5,7 +5,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use voxlane::audio::file::{Reader, read};
+use voxlane::audio::file::{Reader, ReaderOptions, read};
 use voxlane::audio::resample::Resampler;
 
 /// Counts what its own thread allocates.
@@ -115,5 +115,26 @@ fn a_wav_header_that_claims_gigabytes_costs_nothing() {
             assert_eq!(result.is_ok(), claimed >= 0x7FFF_0000, "{claimed:#x}");
         });
         assert!(peak < 1 << 18, "{claimed:#x}: {peak} bytes");
+    }
+}
+
+#[test]
+fn a_pipe_that_never_ends_costs_nothing() {
+    // A WAV without a length, a CAF without one, and a WAV of 64 channels at the highest rate.
+    let heads: [&[u8]; 3] = [
+        b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x02\0\x80\x3E\0\0\0\xFA\0\0\x04\0\x10\0data\0\0\0\0",
+        b"caff\0\x01\0\0desc\0\0\0\0\0\0\0\x20\x40\xCF\x40\0\0\0\0\0lpcm\0\0\0\0\0\0\0\x02\0\0\0\x01\0\0\0\x01\0\0\0\x10data\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\0\0\0\0",
+        b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x40\0\0\xEE\x02\0\0\0\x77\x01\x80\0\x10\0data\0\0\0\0",
+    ];
+    for head in heads {
+        let (_, peak) = measure(|| {
+            let bytes = std::io::Read::chain(head, std::io::repeat(1));
+            let mut reader = Reader::from_stream("pipe", Box::new(bytes), ReaderOptions::default()).unwrap();
+            let mut samples = 0;
+            while samples < 2_000_000 {
+                samples += reader.next_block().unwrap().expect("it never ends").len();
+            }
+        });
+        assert!(peak < READER_BYTES, "{peak} bytes");
     }
 }

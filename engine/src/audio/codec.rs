@@ -1,211 +1,241 @@
-//! FLAC, MP3 and Ogg Vorbis, decoded by `symphonia`.
+//! Compressed audio: packets from a [`Demuxer`], decoded and put together.
 //!
-//! A packet that cannot be decoded, a checksum that does not hold, a stream that ends before its header says,
-//! one with a hole, or one that changes its shape on the way ends the reading with an error. What these formats do
-//! not protect cannot be seen: MP3 frames mostly have no checksum, and an MP3 file without a Xing or VBRI header,
-//! or an Ogg file that was cut exactly between two pages, does not say that it was longer.
+//! Where audio is damaged or missing, reading goes on behind it: a warning says where, and so does the error at
+//! the end of the file. MPEG audio alone is forgiving: its frames have no numbers and mostly no checksums, and a
+//! file cut from the middle of another begins with frames that nobody can decode.
 
-use std::fs::File;
-use std::io::{Cursor, Read, Seek};
+use std::collections::VecDeque;
 
-use symphonia::core::audio::GenericAudioBufferRef;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_FLAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
-use symphonia::core::common::Limit;
-use symphonia::core::errors::Error;
-use symphonia::core::formats::probe::Hint;
-use symphonia::core::formats::{FormatOptions, FormatReader, TrackType};
-use symphonia::core::io::{MediaSource, MediaSourceStream, ReadOnlySource};
-use symphonia::core::meta::MetadataOptions;
-use symphonia::default::{get_codecs, get_probe};
-
+use super::demux::{Demuxer, Packet, Stream, Unit};
 use super::error::{Fault, Place, Problem};
-use super::file::{Block, Shape};
-use super::ogg;
-use super::wav::mix_down;
+use super::file::{Block, Samples};
+use super::pcm;
+use super::rate::RateChange;
+use super::resample::ResampleError;
+use super::source::{Part, Shape, Source};
+use super::track::Track;
+use super::warning::{Oddity, Warnings};
 
-/// The most bytes of text tags or pictures that are kept while reading past them.
-const METADATA_BYTES: usize = 1 << 16;
-
-/// A compressed file, its header read.
+/// A compressed file, decoded up to its first samples.
 pub(super) struct Codec {
-    format: Box<dyn FormatReader>,
-    decoder: Box<dyn AudioDecoder>,
-    track: u32,
-    shape: Shape,
-    /// Whether samples of at most 16 bits come through one channel without loss.
-    is_exact: bool,
-    /// Sample frames that the header promises.
-    promised: Option<u64>,
-    /// Sample frames decoded so far.
-    decoded: u64,
-    /// When the next packet must begin, in the container's own units, once there was one.
-    next_start: Option<i64>,
-    /// Where the last packet must end, in the same units, if the container says so.
-    end: Option<i64>,
-    exact: Vec<i16>,
-    float: Vec<f32>,
+    demuxer: Box<dyn Demuxer>,
+    /// `None` before the first stream, and while one goes by that cannot be decoded.
+    track: Option<Track>,
+    /// Whether audio of the track is missing.
+    is_damaged: bool,
+    /// That of the first samples.
+    shape: Option<Shape>,
+    /// For audio of another rate than that.
+    rate: Option<RateChange>,
+    /// Sample frames so far.
+    given: u64,
+    /// The first place where audio is missing.
+    missing: Option<Fault>,
+    /// Channels and samples to give out.
+    ready: VecDeque<(usize, Samples)>,
+    /// The samples that were given out last.
+    current: Samples,
 }
 
 impl Codec {
-    /// Recognizes the format and reads the header, `head` being the bytes that were already read from the file.
-    /// `length` is the file's, if it is one that can be rewound.
-    pub(super) fn open(head: Vec<u8>, mut file: File, length: Option<u64>) -> Result<Self, Fault> {
-        // An Ogg file's length is written at its end. An MP3 file without a length must not be given the
-        // chance to estimate one, which could not be told from a promise.
-        let mut last_page = None;
-        let source: Box<dyn MediaSource> = match length {
-            Some(length) if head == ogg::MAGIC => {
-                let io = |error: std::io::Error| (error.into(), Place::File);
-                last_page = ogg::last_page(&mut file, length).map_err(io)?;
-                file.rewind().map_err(io)?;
-                Box::new(file)
-            }
-            _ => Box::new(ReadOnlySource::new(Cursor::new(head).chain(file))),
+    /// Decodes up to the first samples.
+    ///
+    /// # Errors
+    /// If there are none, why.
+    pub fn open(demuxer: impl Demuxer + 'static, warnings: &mut Warnings) -> Result<Self, Fault> {
+        let mut codec = Codec {
+            demuxer: Box::new(demuxer),
+            track: None,
+            is_damaged: false,
+            shape: None,
+            rate: None,
+            given: 0,
+            missing: None,
+            ready: VecDeque::new(),
+            current: Samples::F32(Vec::new()),
         };
-        let stream = MediaSourceStream::new(source, Default::default());
-        let limit = Limit::Maximum(METADATA_BYTES);
-        let metadata = MetadataOptions::default().limit_tag_bytes(limit).limit_visual_bytes(limit);
-        let format = get_probe()
-            .probe(&Hint::new(), stream, FormatOptions::default(), metadata)
-            .map_err(|error| header(error, "this kind of file"))?;
-
-        let none = || (Problem::Unsupported("a file without an audio track".into()), Place::File);
-        let track = format.default_track(TrackType::Audio).ok_or_else(none)?;
-        let (id, promised) = (track.id, track.num_frames);
-        let parameters = track.codec_params.as_ref().and_then(|p| p.audio()).ok_or_else(none)?;
-        let name = codec_name(parameters);
-        let decoder = get_codecs()
-            .make_audio_decoder(parameters, &AudioDecoderOptions::default().verify(true))
-            .map_err(|error| header(error, &name))?;
-
-        let unknown = |what: &str| (Problem::Malformed(format!("{name} without {what}")), Place::File);
-        let shape = Shape {
-            sample_rate: parameters.sample_rate.ok_or_else(|| unknown("a sample rate"))?,
-            channels: parameters.channels.as_ref().ok_or_else(|| unknown("a channel count"))?.count(),
+        if codec.advance(warnings)? {
+            return Ok(codec);
         }
-        .check(Place::File)?;
-        let is_exact = shape.channels == 1
-            && parameters.codec == CODEC_ID_FLAC
-            && parameters.bits_per_sample.is_some_and(|bits| bits <= 16);
-        let (exact, float) = (Vec::new(), Vec::new());
-        let end = last_page.filter(|page| page.serial == id).map(|page| page.end);
-        let (decoded, next_start) = (0, None);
-        Ok(Codec {
-            format,
-            decoder,
-            track: id,
-            shape,
-            is_exact,
-            promised,
-            decoded,
-            next_start,
-            end,
-            exact,
-            float,
-        })
+        Err(codec.missing.take().unwrap_or((Problem::Empty, Place::File)))
     }
 
-    pub(super) fn shape(&self) -> Shape {
-        self.shape
+    /// Decodes until samples are ready; `false` at the end of the file.
+    fn advance(&mut self, warnings: &mut Warnings) -> Result<bool, Fault> {
+        while self.ready.is_empty() {
+            match self.demuxer.next().map_err(|(problem, place)| self.fault(problem, place))? {
+                Some(Unit::Packet(packet)) => self.packet(&packet, warnings)?,
+                Some(Unit::Stream(stream)) => self.begin(stream, warnings)?,
+                Some(Unit::Odd(oddity, place)) => warnings.push(oddity, place),
+                Some(Unit::Missing(problem)) => self.miss(problem, warnings),
+                None => {
+                    self.end_track(warnings)?;
+                    break;
+                }
+            }
+        }
+        Ok(!self.ready.is_empty())
     }
 
-    /// The next samples; `None` at the end of the audio.
-    pub(super) fn next_block(&mut self) -> Result<Option<Block<'_>>, Fault> {
-        loop {
-            let here = Place::Time(self.decoded as f64 / f64::from(self.shape.sample_rate));
-            let Some(packet) = self.format.next_packet().map_err(|error| damage(error, here))? else {
-                return self.end(here).map(|()| None);
-            };
-            if packet.track_id != self.track {
-                continue;
+    /// Where the audio has come to.
+    fn here(&self) -> Place {
+        self.shape.map_or(Place::File, |shape| Place::Time(self.given as f64 / f64::from(shape.sample_rate)))
+    }
+
+    /// The error that ends reading: the first of those that were found.
+    fn fault(&mut self, problem: Problem, place: Place) -> Fault {
+        let place = if place == Place::File { self.here() } else { place };
+        self.missing.take().unwrap_or((problem, place))
+    }
+
+    /// Notes that audio is missing here.
+    fn miss(&mut self, problem: Problem, warnings: &mut Warnings) {
+        let here = self.here();
+        warnings.push(Oddity::Missing(problem.to_string()), here);
+        self.missing.get_or_insert((problem, here));
+        self.is_damaged = true;
+    }
+
+    fn begin(&mut self, stream: Stream, warnings: &mut Warnings) -> Result<(), Fault> {
+        self.end_track(warnings)?;
+        match Track::new(stream) {
+            Ok(track) => self.track = Some(track),
+            // A later stream is passed over: what came before it was given out.
+            Err(problem) if self.given > 0 => self.miss(problem, warnings),
+            Err(problem) => return Err((problem, Place::File)),
+        }
+        self.is_damaged = false;
+        Ok(())
+    }
+
+    fn packet(&mut self, packet: &Packet, warnings: &mut Warnings) -> Result<(), Fault> {
+        let Some(track) = &mut self.track else { return Ok(()) };
+        match (track.decode(packet), packet.stand_in) {
+            (Ok(()), _) => self.take(warnings),
+            (Err(problem), 0) => {
+                self.miss(Problem::Malformed(problem), warnings);
+                Ok(())
             }
-            // Damaged pages are left out by the container's reader: audio would silently close up over them.
-            let start = packet.pts.get();
-            if self.next_start.is_some_and(|expected| start > expected) {
-                return Err((Problem::Malformed("audio is missing".into()), here));
+            (Err(problem), frames) => {
+                warnings.push(Oddity::Silence(problem), self.here());
+                if let Some(track) = &mut self.track {
+                    track.stand_in(packet, frames);
+                }
+                self.take(warnings)
             }
-            let length = [packet.trim_start, packet.dur, packet.trim_end].iter().map(|part| part.get()).sum();
-            self.next_start = Some(start.saturating_add_unsigned(length));
-            let buffer = self.decoder.decode(&packet).map_err(|error| damage(error, here))?;
-            let frames = buffer.frames();
-            if frames == 0 {
-                continue;
-            }
-            self.decoded += frames as u64;
-            check_shape(&buffer, self.shape, here)?;
-            if self.is_exact {
-                buffer.copy_to_vec_interleaved(&mut self.exact);
-                return Ok(Some(Block::I16(&self.exact)));
-            }
-            buffer.copy_to_vec_interleaved(&mut self.float);
-            mix_down(&mut self.float, self.shape.channels)?;
-            return Ok(Some(Block::F32(&self.float)));
         }
     }
 
-    /// What can only be known when all is decoded.
-    fn end(&mut self, here: Place) -> Result<(), Fault> {
-        if let Some(promised) = self.promised.filter(|&promised| promised > self.decoded) {
-            let rate = f64::from(self.shape.sample_rate);
-            let (promised, decoded) = (promised as f64 / rate, self.decoded as f64 / rate);
-            let what = format!("the header promises {promised:.3} s, the file holds {decoded:.3} s");
-            return Err((Problem::Truncated(what), here));
+    /// Makes what the last packet brought ready.
+    fn take(&mut self, warnings: &mut Warnings) -> Result<(), Fault> {
+        let Some(shape) = self.track.as_ref().and_then(Track::shape) else { return Ok(()) };
+        let here = self.here();
+        if self.shape.is_none() {
+            self.shape = Some(shape.check(here)?);
         }
-        if self.end.is_some_and(|end| self.next_start.is_some_and(|reached| reached < end)) {
-            return Err((Problem::Malformed("the last page is damaged".into()), here));
+        self.change_rate(shape, warnings)?;
+        let Some(part) = self.track.as_ref().and_then(Track::part) else { return Ok(()) };
+        let samples = match (&mut self.rate, part.samples) {
+            (None, Block::I16(samples)) => Samples::I16(samples.to_vec()),
+            (None, Block::F32(samples)) => Samples::F32(samples.to_vec()),
+            (Some(rate), Block::I16(samples)) => {
+                let mut float = vec![0.0; samples.len()];
+                pcm::to_f32(samples, &mut float);
+                Samples::F32(rate.process(&float).map_err(|error| unresampled(error, here))?.to_vec())
+            }
+            (Some(rate), Block::F32(samples)) => {
+                Samples::F32(rate.process(samples).map_err(|error| unresampled(error, here))?.to_vec())
+            }
+        };
+        let channels = part.channels;
+        self.give(channels, samples);
+        Ok(())
+    }
+
+    fn give(&mut self, channels: usize, samples: Samples) {
+        if !samples.is_empty() {
+            self.given += (samples.len() / channels) as u64;
+            self.ready.push_back((channels, samples));
         }
-        if self.decoder.finalize().verify_ok == Some(false) {
-            let what = "the checksum of the decoded audio is wrong";
-            return Err((Problem::Malformed(what.into()), Place::File));
+    }
+
+    /// Sees to it that audio of this shape comes out at the rate of the first.
+    fn change_rate(&mut self, shape: Shape, warnings: &mut Warnings) -> Result<(), Fault> {
+        let Some(first) = self.shape else { return Ok(()) };
+        let wanted = (shape.sample_rate != first.sample_rate).then_some(shape);
+        if self.rate.as_ref().map(RateChange::from) == wanted {
+            return Ok(());
+        }
+        self.end_rate()?;
+        if let Some(shape) = wanted {
+            let here = self.here();
+            let change =
+                RateChange::new(shape, first.sample_rate).map_err(|error| unresampled(error, here))?;
+            self.rate = Some(change);
+            let what =
+                format!("the sample rate changes from {} to {} Hz", first.sample_rate, shape.sample_rate);
+            warnings.push(Oddity::Irregular(what), here);
+        }
+        Ok(())
+    }
+
+    /// Gives out what is left in the resampler.
+    fn end_rate(&mut self) -> Result<(), Fault> {
+        let here = self.here();
+        let Some(mut rate) = self.rate.take() else { return Ok(()) };
+        let rest = rate.finish().map_err(|error| unresampled(error, here))?.to_vec();
+        self.give(rate.from().channels, Samples::F32(rest));
+        Ok(())
+    }
+
+    /// Ends the track: what can only be known when all of it is decoded.
+    fn end_track(&mut self, warnings: &mut Warnings) -> Result<(), Fault> {
+        self.end_rate()?;
+        let Some(mut track) = self.track.take() else { return Ok(()) };
+        if self.is_damaged {
+            return Ok(());
+        }
+        let (verified, here) = (track.verify(), self.here());
+        match track.imbalance() {
+            Some((claimed, found)) if claimed > found && verified != Some(true) => {
+                let rate = track.shape().map_or(1.0, |shape| f64::from(shape.sample_rate));
+                let (claimed, found) = (claimed as f64 / rate, found as f64 / rate);
+                let what = format!("the header promises {claimed:.3} s, the file holds {found:.3} s");
+                self.miss(Problem::Truncated(what), warnings);
+            }
+            Some((claimed, found)) => {
+                warnings.push(Oddity::WrongCount { claimed, found, unit: "sample frames" }, here);
+            }
+            None if verified == Some(false) => warnings.push(Oddity::Checksum, here),
+            None => {}
         }
         Ok(())
     }
 }
 
-fn check_shape(buffer: &GenericAudioBufferRef<'_>, shape: Shape, here: Place) -> Result<(), Fault> {
-    let now = Shape { sample_rate: buffer.spec().rate(), channels: buffer.num_planes() };
-    if now == shape {
-        return Ok(());
+impl Source for Codec {
+    fn shape(&self) -> Shape {
+        self.shape.unwrap_or(Shape { sample_rate: super::MIN_RATE_HZ, channels: 1 })
     }
-    let what = format!(
-        "the audio changes from {} Hz and {} channels to {} Hz and {} channels",
-        shape.sample_rate, shape.channels, now.sample_rate, now.channels
-    );
-    Err((Problem::Malformed(what), here))
-}
 
-/// What to call a codec in a message.
-fn codec_name(parameters: &AudioCodecParameters) -> String {
-    match parameters.codec {
-        CODEC_ID_OPUS => "Opus".into(),
-        CODEC_ID_VORBIS => "Vorbis".into(),
-        codec => match get_codecs().get_audio_decoder(codec) {
-            Some(decoder) => decoder.codec.info.long_name.into(),
-            None => format!("codec {codec}"),
-        },
-    }
-}
-
-/// An error while reading the header of `what`.
-fn header(error: Error, what: &str) -> Fault {
-    match error {
-        Error::Unsupported(_) => (Problem::Unsupported(what.into()), Place::File),
-        other => damage(other, Place::File),
-    }
-}
-
-/// An error while reading audio.
-fn damage(error: Error, place: Place) -> Fault {
-    let problem = match error {
-        Error::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-            Problem::Truncated("the file ends in the middle of a packet".into())
+    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, Fault> {
+        if self.advance(warnings)?
+            && let Some((channels, samples)) = self.ready.pop_front()
+        {
+            self.current = samples;
+            let samples = match &self.current {
+                Samples::I16(samples) => Block::I16(samples),
+                Samples::F32(samples) => Block::F32(samples),
+            };
+            return Ok(Some(Part { channels, samples }));
         }
-        Error::IoError(error) => Problem::Io(error),
-        Error::Unsupported(what) => Problem::Unsupported(what.into()),
-        Error::ResetRequired => Problem::Unsupported("a chain of several recordings in one file".into()),
-        Error::DecodeError(what) => Problem::Malformed(what.into()),
-        other => Problem::Malformed(other.to_string()),
-    };
-    (problem, place)
+        self.missing.take().map_or(Ok(None), Err)
+    }
+}
+
+fn unresampled(error: ResampleError, place: Place) -> Fault {
+    match error {
+        ResampleError::Rate(rate) => (Problem::SampleRate(rate), place),
+        ResampleError::Filter(what) => (Problem::Malformed(what), place),
+    }
 }

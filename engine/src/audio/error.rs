@@ -51,8 +51,19 @@ pub enum Problem {
     #[error("malformed: {0}")]
     Malformed(String),
     /// Another container or codec than those that are read.
-    #[error("{0} is not supported (WAV, FLAC, MP3 and Ogg Vorbis are)")]
+    #[error("{0} is not supported; `ffmpeg -i IN OUT.wav` may convert it")]
     Unsupported(String),
+    /// No kind of audio file at all.
+    #[error("{0}, not an audio file of a known kind")]
+    NotAudio(String),
+    /// The channel that was asked for, counted from 0, is not there.
+    #[error("no channel {}: the file has {channels}", index + 1)]
+    NoChannel {
+        /// The channel that was asked for, counted from 0.
+        index: usize,
+        /// How many channels there are.
+        channels: usize,
+    },
     /// It ends before the audio does.
     #[error("truncated: {0}")]
     Truncated(String),

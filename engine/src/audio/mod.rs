@@ -1,18 +1,62 @@
 //! Audio before it enters a stream: sample formats, resampling to the engine's rate, and reading files.
 //!
-//! Everything here runs on the caller's thread. Nothing trusts a header: a file is decoded correctly or
-//! refused with an error that says what is wrong and where.
+//! Everything here runs on the caller's thread. Nothing trusts a header: what can be decoded is, and warnings and
+//! errors say what is wrong and where.
 
 #[cfg(feature = "files")]
+mod aiff;
+#[cfg(feature = "files")]
+mod caf;
+#[cfg(feature = "files")]
+mod chunk;
+#[cfg(feature = "files")]
 mod codec;
+#[cfg(feature = "files")]
+mod decoder;
+#[cfg(feature = "files")]
+mod demux;
+#[cfg(feature = "files")]
+mod downmix;
 #[cfg(feature = "files")]
 mod error;
 #[cfg(feature = "files")]
 pub mod file;
 #[cfg(feature = "files")]
-mod ogg;
+mod framing;
+#[cfg(feature = "files")]
+mod g711;
+#[cfg(feature = "files")]
+mod header;
+#[cfg(feature = "files")]
+mod input;
+#[cfg(feature = "files")]
+mod kind;
+#[cfg(feature = "files")]
+mod mix;
+#[cfg(feature = "files")]
+mod open;
+#[cfg(feature = "files")]
+mod opus;
 pub mod pcm;
+#[cfg(feature = "files")]
+mod rate;
+#[cfg(feature = "files")]
+mod raw;
+#[cfg(feature = "files")]
+mod reader;
 pub mod resample;
+#[cfg(feature = "files")]
+mod resemblance;
+#[cfg(feature = "files")]
+mod sample;
+#[cfg(feature = "files")]
+mod source;
+#[cfg(feature = "files")]
+mod track;
+#[cfg(feature = "files")]
+mod uncompressed;
+#[cfg(feature = "files")]
+mod warning;
 #[cfg(feature = "files")]
 mod wav;
 

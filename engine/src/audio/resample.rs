@@ -49,6 +49,7 @@ pub struct Progress {
 /// A stream of mono audio on its way to [`ENGINE_RATE_HZ`]. At 16 kHz it copies samples unchanged.
 pub struct Resampler {
     rate: u32,
+    target: u32,
     /// `None` when the rate is already right.
     filter: Option<Filter>,
     /// Input samples of this stream so far.
@@ -63,11 +64,18 @@ impl Resampler {
     /// # Errors
     /// [`ResampleError::Rate`] outside 4 … 192 kHz.
     pub fn new(rate: u32) -> Result<Self, ResampleError> {
-        if !(MIN_RATE_HZ..=MAX_RATE_HZ).contains(&rate) {
-            return Err(ResampleError::Rate(rate));
+        Resampler::between(rate, ENGINE_RATE_HZ)
+    }
+
+    /// As [`Resampler::new`], to any other rate.
+    pub(super) fn between(rate: u32, target: u32) -> Result<Self, ResampleError> {
+        for rate in [rate, target] {
+            if !(MIN_RATE_HZ..=MAX_RATE_HZ).contains(&rate) {
+                return Err(ResampleError::Rate(rate));
+            }
         }
-        let filter = if rate == ENGINE_RATE_HZ { None } else { Some(Filter::new(rate)?) };
-        Ok(Resampler { rate, filter, taken: 0, given: 0 })
+        let filter = if rate == target { None } else { Some(Filter::new(rate, target)?) };
+        Ok(Resampler { rate, target, filter, taken: 0, given: 0 })
     }
 
     /// The input rate in Hz.
@@ -111,7 +119,7 @@ impl Resampler {
     /// As for [`Resampler::process`].
     pub fn flush(&mut self, output: &mut [f32]) -> Result<usize, ResampleError> {
         let Some(filter) = &mut self.filter else { return Ok(0) };
-        let missing = output_len(self.taken, self.rate).saturating_sub(self.given);
+        let missing = length_at(self.taken, self.rate, self.target).saturating_sub(self.given);
         let wanted = usize::try_from(missing).unwrap_or(usize::MAX).min(output.len());
         let mut produced = 0;
         while produced < wanted {
@@ -146,7 +154,12 @@ impl Resampler {
 
 /// What a stream of `input` samples at `rate` Hz becomes: `round(input · 16000 / rate)` samples.
 pub fn output_len(input: u64, rate: u32) -> u64 {
-    let (rate, target) = (u128::from(rate), u128::from(ENGINE_RATE_HZ));
+    length_at(input, rate, ENGINE_RATE_HZ)
+}
+
+/// As [`output_len`], at another rate.
+fn length_at(input: u64, rate: u32, target: u32) -> u64 {
+    let (rate, target) = (u128::from(rate), u128::from(target));
     ((u128::from(input) * target * 2 + rate) / (rate * 2)) as u64
 }
 
@@ -172,8 +185,8 @@ struct Filter {
 }
 
 impl Filter {
-    fn new(rate: u32) -> Result<Self, ResampleError> {
-        let ratio = f64::from(ENGINE_RATE_HZ) / f64::from(rate);
+    fn new(rate: u32, target: u32) -> Result<Self, ResampleError> {
+        let ratio = f64::from(target) / f64::from(rate);
         // The filter works at the input rate, so a period of the output rate is 1 / ratio samples of it.
         let length = ((SPAN_PERIODS as f64 / ratio.min(1.0)) / 8.0).ceil() as usize * 8;
         let parameters = SincInterpolationParameters {
@@ -190,8 +203,8 @@ impl Filter {
         // Output k of the filter is centred on input `(k + 1) · period − length / 2`, in input samples.
         // With `lead_in` zeros in front, output `lead_out` is centred on the audio's first sample if
         // `lead_in = (lead_out + 1) · period − length / 2`, which is whole for multiples of `up`.
-        let common = gcd(rate, ENGINE_RATE_HZ);
-        let (down, up) = ((rate / common) as usize, (ENGINE_RATE_HZ / common) as usize);
+        let common = gcd(rate, target);
+        let (down, up) = ((rate / common) as usize, (target / common) as usize);
         let centre = length / 2;
         let turns = centre.div_ceil(down);
         let mut filter = Filter {

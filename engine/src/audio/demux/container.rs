@@ -1,0 +1,209 @@
+//! MP4 (with M4A and QuickTime) and Matroska (with WebM), read by `symphonia`.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use symphonia::core::codecs::CodecParameters;
+use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+use symphonia::core::errors::Error;
+use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
+use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
+use symphonia::default::formats::{IsoMp4Reader, MkvReader};
+
+use super::container_input::{Claimed, Metered};
+use super::mp4_boxes::{self, Boxes, Edit};
+use super::{Demuxer, End, Packet, Stream, Unit, aac};
+use crate::audio::decoder::Decoder;
+use crate::audio::error::{Fault, Place, Problem};
+use crate::audio::input::Input;
+
+/// The track of audio in a container.
+pub(crate) struct Container {
+    format: Box<dyn FormatReader>,
+    track: u32,
+    /// The stream, until it was announced.
+    stream: Option<Stream>,
+    /// Where the recording ends in it.
+    end: Option<End>,
+    tail: Tail,
+    is_end: bool,
+}
+
+/// What the end of the file tells about the audio.
+#[derive(Clone, Debug)]
+enum Tail {
+    /// A file that ends inside a packet was cut off.
+    Sized,
+    /// The file is known to be cut off.
+    Cut,
+    /// It was cut off if fewer bytes were read than it should have; `None`: the writer did not know how many.
+    Metered(Arc<AtomicU64>, Option<u64>),
+}
+
+impl Tail {
+    /// Whether the file was cut off, once it has ended: inside a packet, or where the reader expected it.
+    fn is_cut(&self, is_inside: bool) -> bool {
+        match self {
+            Tail::Sized => is_inside,
+            Tail::Cut => true,
+            Tail::Metered(read, end) => end.is_some_and(|end| read.load(Ordering::Relaxed) < end),
+        }
+    }
+}
+
+impl Container {
+    /// Reads the headers of an MP4 file.
+    ///
+    /// # Errors
+    /// If it is damaged or holds no audio that can be read; from a pipe, if the audio comes before its index.
+    pub fn mp4(mut input: Input) -> Result<Self, Fault> {
+        let is_pipe = input.length().is_none();
+        let Boxes { has_index, is_cut, is_fragmented, claimed, edits } = mp4_boxes::walk(&mut input)?;
+        if !has_index {
+            let problem = match (is_pipe, is_cut) {
+                (true, _) => Problem::Unsupported("MP4 with its index behind the audio, from a pipe,".into()),
+                (_, true) => Problem::Truncated("the file ends before its index (moov)".into()),
+                _ => Problem::Malformed("MP4: no index (moov)".into()),
+            };
+            return Err((problem, Place::File));
+        }
+        let source: Box<dyn MediaSource> = match is_pipe {
+            true => Box::new(ReadOnlySource::new(input)),
+            false => Box::new(Claimed { input, length: claimed }),
+        };
+        let mut stream = MediaSourceStream::new(source, Default::default());
+        // The reader expects to stand behind the size of the first box.
+        stream.ignore_bytes(4).map_err(|error| damage(error.into()))?;
+        let format = IsoMp4Reader::try_new(stream, FormatOptions::default()).map_err(damage)?;
+        // Without fragments the index lists all of the audio, and the reader misses what is not there.
+        let tail = if is_cut && is_fragmented { Tail::Cut } else { Tail::Sized };
+        Container::new(Box::new(format), "MP4", tail, &edits)
+    }
+
+    /// Reads the headers of a Matroska file. It is read from front to back, because what it says about its own
+    /// layout does not hold where it was cut off.
+    ///
+    /// # Errors
+    /// If it is damaged or holds no audio that can be read.
+    pub fn matroska(mut input: Input) -> Result<Self, Fault> {
+        let read = Arc::new(AtomicU64::new(0));
+        let tail = Tail::Metered(read.clone(), segment_end(input.peek(EBML_HEAD_BYTES)?));
+        let stream = MediaSourceStream::new(
+            Box::new(ReadOnlySource::new(Metered { input, read })),
+            Default::default(),
+        );
+        let format = MkvReader::try_new(stream, FormatOptions::default()).map_err(damage)?;
+        Container::new(Box::new(format), "Matroska", tail, &[])
+    }
+
+    fn new(
+        format: Box<dyn FormatReader>,
+        name: &str,
+        tail: Tail,
+        edits: &[(u32, Edit)],
+    ) -> Result<Self, Fault> {
+        let of_audio = |track: &&Track| !is_other(track);
+        let first = format.default_track(TrackType::Audio).into_iter();
+        let tracks: Vec<&Track> = first.chain(format.tracks()).filter(of_audio).collect();
+        let mut problem = Problem::Unsupported(format!("{name} without a track of audio"));
+        // The first track that can be decoded; if none can, what is wrong with the first.
+        let mut found = None;
+        for track in tracks.into_iter().rev() {
+            match parameters(track) {
+                Ok(parameters) => found = Some((track, parameters)),
+                Err(why) => problem = why,
+            }
+        }
+        let Some((track, parameters)) = found else { return Err((problem, Place::File)) };
+        let id = track.id;
+        let edit = edits.iter().find(|(track, _)| *track == id).zip(parameters.sample_rate);
+        let total = track.duration.map(|duration| duration.get()).filter(|&total| total > 0);
+        let (delay, end) = edit.map_or((0, None), |((_, edit), rate)| edit.trims(rate, total));
+        let end = end.map(|position| End { position, is_last: true });
+        let stream = Some(Stream { delay, ..Stream::new(parameters) });
+        Ok(Container { format, track: id, stream, end, tail, is_end: false })
+    }
+}
+
+impl Demuxer for Container {
+    fn next(&mut self) -> Result<Option<Unit>, Fault> {
+        if let Some(stream) = self.stream.take() {
+            return Ok(Some(Unit::Stream(stream)));
+        }
+        while !self.is_end {
+            match self.format.next_packet() {
+                Ok(Some(packet)) if packet.track_id == self.track => {
+                    let padding = packet.trim_end.get();
+                    let packet = Packet { data: packet.data, padding, end: self.end, ..Packet::default() };
+                    return Ok(Some(Unit::Packet(packet)));
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => return Ok(self.end(false)),
+                Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    return Ok(self.end(true));
+                }
+                Err(error) => return Err(damage(error)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Container {
+    /// Ends reading; says so if the file was cut off.
+    fn end(&mut self, is_inside: bool) -> Option<Unit> {
+        self.is_end = true;
+        let what = "the file ends before its container says";
+        self.tail.is_cut(is_inside).then(|| Unit::Missing(Problem::Truncated(what.into())))
+    }
+}
+
+/// Bytes that reach the size of a Matroska file's segment.
+const EBML_HEAD_BYTES: usize = 256;
+
+/// Where the segment ends, which is all of a Matroska file behind its header; `None` if its size is not known.
+fn segment_end(head: &[u8]) -> Option<u64> {
+    const SEGMENT: [u8; 4] = [0x18, 0x53, 0x80, 0x67];
+    let at = head.windows(4).position(|id| id == SEGMENT)? + 4;
+    // A size has one more byte than its first has zeros in front; all other bits set mean that it is unknown.
+    let more = head.get(at)?.leading_zeros() as usize;
+    let bytes = head.get(at..=at + more).filter(|_| more < 8)?;
+    let size =
+        bytes.iter().fold(0u64, |size, &byte| size << 8 | u64::from(byte)) & ((1 << (7 * (more + 1))) - 1);
+    let end = size.checked_add((at + more + 1) as u64)?;
+    (size != (1 << (7 * (more + 1))) - 1).then_some(end)
+}
+
+/// Whether a track holds something else than audio.
+fn is_other(track: &Track) -> bool {
+    matches!(track.codec_params, Some(CodecParameters::Video(_) | CodecParameters::Subtitle(_)))
+}
+
+/// What the decoder of a track must know.
+fn parameters(track: &Track) -> Result<AudioCodecParameters, Problem> {
+    let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
+        return Err(Problem::Unsupported("a track of an unknown or encrypted codec".into()));
+    };
+    let mut parameters = parameters.clone();
+    if let (CODEC_ID_AAC, Some(bytes)) = (parameters.codec, &parameters.extra_data) {
+        let config = aac::Config::parse(bytes)?;
+        parameters.with_extra_data(config.low_complexity()?).with_sample_rate(config.sample_rate);
+    }
+    Decoder::new(&parameters)?;
+    Ok(parameters)
+}
+
+fn damage(error: Error) -> Fault {
+    let problem = match error {
+        Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Problem::Truncated("the file ends in its headers, before any audio".into())
+        }
+        Error::IoError(error) => Problem::Io(error),
+        Error::Unsupported(what) => Problem::Unsupported(what.into()),
+        Error::DecodeError(what) => Problem::Malformed(what.into()),
+        other => Problem::Malformed(other.to_string()),
+    };
+    (problem, Place::File)
+}
