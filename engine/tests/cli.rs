@@ -1,9 +1,21 @@
 //! The `voxlane` command from outside: what it prints, where, and its exit codes.
 
+#[path = "cli/damage.rs"]
+mod damage;
 #[path = "cli/live.rs"]
 mod live;
+#[path = "cli/live_ends.rs"]
+mod live_ends;
+#[path = "cli/live_input.rs"]
+mod live_input;
+#[cfg(unix)]
+#[path = "cli/results.rs"]
+mod results;
 #[path = "cli/streaming.rs"]
 mod streaming;
+#[cfg(unix)]
+#[path = "cli/terminal.rs"]
+mod terminal;
 #[path = "cli/tools.rs"]
 mod tools;
 
@@ -65,12 +77,16 @@ fn json_has_the_documented_fields() {
     assert!((number(&line["rtf"]) - rtf).abs() < 1e-5 && rtf > 0.0, "{line}");
     assert_eq!(line["segments"].as_array().unwrap().len(), 1);
     let segment = &line["segments"][0];
-    assert_eq!((number(&segment["start"]), number(&segment["end"])), (0.0, 9.963375));
+    // The times are those of speech.
+    let (start, end) = (number(&segment["start"]), number(&segment["end"]));
+    assert!((0.0..0.5).contains(&start) && (8.5..9.963375).contains(&end), "{start} {end}");
     assert_eq!(segment["text"], SAMPLE_TEXT);
     let latency = &line["latency_ms"];
     let (total, queue, compute) = (&latency["total"], &latency["queue"], &latency["compute"]);
     assert!(number(compute) > 0.0 && number(queue) >= 0.0, "{line}");
-    assert!((number(total) - number(queue) - number(compute)).abs() < 0.01, "{line}");
+    // What is left is the audio behind the last speech.
+    let rest = number(total) - number(queue) - number(compute);
+    assert!((-0.01..1500.0).contains(&rest), "{line}");
 }
 
 #[test]
@@ -84,7 +100,7 @@ fn bad_files_are_told_in_order_and_the_others_finish() {
     let files = [
         sample(),
         folder.path().join("missing.wav"),
-        fixture("tone-48000-mono.opus"),
+        fixture("tone-44100-stereo-24bit.flac"),
         truncated,
         nan,
         fixture("tone-44100-stereo-24bit.flac"),
@@ -98,42 +114,52 @@ fn bad_files_are_told_in_order_and_the_others_finish() {
     let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let named: Vec<_> = lines.iter().map(|line| line["file"].as_str().unwrap()).collect();
     assert_eq!(named, files);
-    for (index, words) in [(1, "No such file"), (2, "Opus is not supported"), (3, "truncated"), (4, "NaN")] {
+    for (index, words) in [(1, "No such file"), (3, "truncated"), (4, "NaN")] {
         let object = lines[index].as_object().unwrap();
-        assert_eq!(object.len(), 2, "{object:?}");
+        assert_eq!(object.len() == 2, index == 1, "{object:?}");
         assert!(object["error"].as_str().unwrap().contains(words), "{object:?}");
         assert!(said.err.contains(&files[index]), "{}", said.err);
     }
     for index in [0, 6] {
         assert_eq!(lines[index]["text"], SAMPLE_TEXT);
     }
+    assert!(lines[3]["text"].as_str().unwrap().starts_with("Ever"), "{}", lines[3]);
     assert_eq!(lines[5]["audio_s"], 0.15);
-    assert!(said.err.ends_with(
-        "error: 4 of 7 files could not be transcribed\nhint: WAV, FLAC, MP3 and Ogg Vorbis files are read\n"
-    ));
+    assert!(
+        said.err.contains("\nerror: 3 of 7 files could not be transcribed to the end\nhint: "),
+        "{}",
+        said.err
+    );
 }
 
 #[test]
-fn a_stage_that_fails_costs_its_file_and_no_other() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("fault.toml");
-    fs::write(&file, "[[lane]]\nslots = 1\n[fault]\nstage = \"decoder\"\nkind = \"panic\"\n").unwrap();
-    let sample = path(&sample());
-    let said = run(&["transcribe", "--format", "json", "--config", &path(&file), &sample, &sample]);
-    let lines: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!((said.code, lines.len()), (4, 2), "{}", said.err);
-    assert!(lines[0]["error"].as_str().unwrap().contains("restarted"), "{}", lines[0]);
-    assert_eq!(lines[1]["text"], SAMPLE_TEXT);
-    assert!(said.err.contains("error: 1 of 2 files could not be transcribed\n"), "{}", said.err);
-}
-
-#[test]
-fn subtitles_carry_the_times() {
-    let said = run(&["transcribe", "--format", "srt"]);
-    assert_eq!(said.out, format!("1\n00:00:00,000 --> 00:00:09,963\n{SAMPLE_TEXT}\n\n"));
-    let said = run(&["transcribe", "--format", "vtt", "--report"]);
-    assert_eq!(said.out, format!("WEBVTT\n\n00:00:00.000 --> 00:00:09.963\n{SAMPLE_TEXT}\n\n"));
-    assert!(said.err.contains("encoder") && said.err.contains("p99.9"), "{}", said.err);
+fn subtitles_have_readable_cues_with_the_times_of_words() {
+    for (format, point, header) in [("srt", ',', ""), ("vtt", '.', "WEBVTT\n\n")] {
+        let said = run(&["transcribe", "--format", format, "--report"]);
+        let cues = said.out.strip_prefix(header).unwrap();
+        let mut words = Vec::new();
+        let mut last = 0.0;
+        for cue in cues.split_terminator("\n\n") {
+            let mut lines = cue.lines().skip(usize::from(format == "srt"));
+            let (start, end) = lines.next().unwrap().split_once(" --> ").unwrap();
+            let seconds = |time: &str| {
+                let parts = time.split([':', point]).map(|part| part.parse::<f64>().unwrap());
+                parts.zip([3600.0, 60.0, 1.0, 0.001]).map(|(part, unit)| part * unit).sum::<f64>()
+            };
+            let (start, end) = (seconds(start), seconds(end));
+            assert!(start >= last && end > start && end - start <= 7.0, "{cue}");
+            last = end;
+            let lines: Vec<_> = lines.collect();
+            assert!(lines.len() <= 2 && lines.iter().all(|line| line.len() <= 42), "{cue}");
+            words.extend(lines.iter().flat_map(|line| line.split(' ')));
+        }
+        assert_eq!(without_near_tie(&words.join(" ")), SAMPLE_TEXT);
+        assert!((8.0..10.0).contains(&last), "{last}");
+        assert!(said.err.contains("encoder") && said.err.contains("p99.9"), "{}", said.err);
+    }
+    let said = run(&["transcribe", "--format", "srt", "--cue-lines", "1", "--cue-columns", "12"]);
+    let texts = said.out.lines().filter(|line| line.contains(char::is_alphabetic));
+    assert!(texts.clone().count() >= 6 && texts.clone().all(|line| line.len() <= 12), "{}", said.out);
 }
 
 #[test]
@@ -171,8 +197,9 @@ fn long_recordings_come_out_as_ordered_segments() {
     let times: Vec<_> =
         segments.iter().map(|s| (s["start"].as_f64().unwrap(), s["end"].as_f64().unwrap())).collect();
     assert!(times.len() >= 2 && times.iter().all(|(start, end)| end - start <= 30.0), "{times:?}");
-    assert_eq!((times[0].0, times.last().unwrap().1), (0.0, line["audio_s"].as_f64().unwrap()));
-    assert!(times.windows(2).all(|pair| pair[0].1 == pair[1].0), "{times:?}");
+    let audio_s = line["audio_s"].as_f64().unwrap();
+    assert!(times[0].0 < 0.5 && (audio_s - 1.5..audio_s).contains(&times.last().unwrap().1), "{times:?}");
+    assert!(times.windows(2).all(|pair| pair[0].1 <= pair[1].0), "{times:?}");
     let texts: Vec<_> = segments.iter().map(|segment| segment["text"].as_str().unwrap()).collect();
     let said: Vec<_> = texts.into_iter().filter(|text| !text.is_empty()).collect();
     assert_eq!(line["text"], said.join(" "));
@@ -252,11 +279,18 @@ fn the_deployments_that_are_shipped_are_right() {
         assert!(said.out.starts_with(&format!("lane 0: threads {threads},")), "{}", said.out);
         assert_eq!(said.out.lines().filter(|line| line.starts_with("  core ")).count(), threads);
         assert!(said.out.contains("model moonshine-tiny: loaded"), "{}", said.out);
-        // Each file spells out every field, so that it can be edited without a manual.
-        let shown = run(&["config", "show"]).out;
+        // What a file states differs from what holds without it: everything else `config show` prints.
         let text = fs::read_to_string(configs().join(file)).unwrap();
-        for field in shown.lines().filter_map(|line| line.split_once(" = ")).map(|(field, _)| field) {
-            assert!(text.contains(&format!("{field} = ")), "{file} does not mention {field}");
+        let (stated, shown) = (text.parse::<toml::Table>().unwrap(), run(&["config", "show"]).out);
+        let default = shown.parse::<toml::Table>().unwrap();
+        for (table, stated) in &stated {
+            let (stated, default) = match (stated, &default[table]) {
+                (toml::Value::Array(lanes), toml::Value::Array(default)) => (&lanes[0], &default[0]),
+                pair => pair,
+            };
+            for (field, value) in stated.as_table().into_iter().flatten() {
+                assert_ne!(default.get(field), Some(value), "{file}: {table}.{field}");
+            }
         }
     }
 }
@@ -321,7 +355,14 @@ fn wrong_usage_is_one_line_and_a_hint() {
         (&["transcribe", "--frmat", "json"], "--frmat"),
         (&["transcribe", "--precision", "f17"], "f17"),
         (&["transcribe", "--model", "nobody"], "nobody"),
-        (&["transcribe", "--format", "srt", "a.wav", "b.wav"], "one file"),
+        (&["transcribe", "--format", "srt", "a.wav", "b.wav"], "several files"),
+        (&["transcribe", "--format", "text", "--words"], "--words"),
+        (&["transcribe", "--format", "text", "--cue-lines", "2"], "--cue-lines"),
+        (&["transcribe", "--format", "srt", "--cue-seconds", "0"], "0.5 to 60"),
+        (&["transcribe", "--channel", "0"], "'0'"),
+        (&["transcribe", "--channels", "separate", "-"], "read only once"),
+        (&["transcribe", "-", "-"], "more than once"),
+        (&["transcribe", "--overwrite"], "--output"),
         (&["transcribe", "--jobs", "0"], "'0'"),
         (&["transcribe", "--jobs", "1000"], "--jobs 1000"),
         (&["transcribe", "--config", "/no/such/file.toml"], "/no/such/file.toml"),

@@ -2,13 +2,14 @@
 
 use super::failure::Failure;
 use super::models::Display;
+use super::text::printable;
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error as ValueError, StrDeserializer};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
-use voxlane::config::{DecodeKind, DetectorKind, Precision};
+use voxlane::config::{DecodeKind, DetectorKind, Precision, Profile};
 use voxlane::{Config, EngineError};
 use voxlane_models::commands;
 use voxlane_models::manager::{Manager, ModelFiles};
@@ -18,6 +19,14 @@ use voxlane_models::manager::{Manager, ModelFiles};
 /// # Errors
 /// If there is none of that name.
 pub fn precision(name: &str) -> Result<Precision, ValueError> {
+    by_name(name)
+}
+
+/// A profile; the names are those of the configuration file.
+///
+/// # Errors
+/// If there is none of that name.
+pub fn profile(name: &str) -> Result<Profile, ValueError> {
     by_name(name)
 }
 
@@ -40,7 +49,7 @@ fn by_name<'de, T: Deserialize<'de>>(name: &'de str) -> Result<T, ValueError> {
 /// [`Failure`] naming the file.
 pub fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
     let file = File::create(path).map_err(|error| {
-        Failure::usage(format!("--hlog {}: {error}", path.display()), "name a file in a folder that exists")
+        Failure::usage(format!("--hlog {}: {error}", printable(path)), "name a file in a folder that exists")
     })?;
     Ok(BufWriter::new(file))
 }
@@ -59,8 +68,9 @@ pub fn fetch(
     if !is_built_in && !manager.entry(&config.model)?.architecture.is_recognizer() {
         return Err(EngineError::NoRecognizer { name: config.model.clone() }.into());
     }
+    let recognizer = if is_built_in { None } else { Some(manager.fetch(&config.model, display)?) };
     if config.endpoint.detector == DetectorKind::Silero {
         manager.fetch(DetectorKind::SILERO_MODEL, display)?;
     }
-    if is_built_in { Ok(None) } else { Ok(Some(manager.fetch(&config.model, display)?)) }
+    Ok(recognizer)
 }

@@ -1,13 +1,13 @@
 //! `voxlane config check FILE` and `voxlane config show`.
 
+use super::arguments;
 use super::failure::{Failure, manager_error};
 use clap::Subcommand;
 use std::error::Error;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use toml::Spanned;
-use voxlane::config::{Placement, Source, StageCores, Topology};
+use voxlane::config::{Placement, Profile, Source, Topology};
 use voxlane::frame::StageKind;
 use voxlane::{Config, Engine, EngineError};
 use voxlane_models::manager::ManagerError;
@@ -28,14 +28,20 @@ enum Command {
     Check {
         /// The configuration
         file: PathBuf,
+        /// What holds where the file states nothing, unless it names a profile: manual, recordings or live
+        #[arg(long, default_value_t, value_parser = arguments::profile)]
+        profile: Profile,
         /// Check the placement for a machine with so many cores instead of this one
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
         cores: Option<u64>,
     },
-    /// Print the configuration with every field, as it would take effect here
+    /// Print a configuration with every field and its comment
     Show {
-        /// The configuration; by default what runs without one
+        /// The configuration; without, the values of the profile
         file: Option<PathBuf>,
+        /// What holds where the file states nothing, unless it names a profile: manual, recordings or live
+        #[arg(long, default_value_t, value_parser = arguments::profile)]
+        profile: Profile,
     },
 }
 
@@ -45,10 +51,15 @@ enum Command {
 /// [`Failure`], which knows its exit code.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     match &args.command {
-        Command::Check { file, cores } => check(&Config::load(file)?, cores.map(|cores| cores as usize), out),
-        Command::Show { file } => {
-            let source = file.as_ref().map_or_else(|| Ok(Source::default()), |file| Config::load(file))?;
-            show(source, out)
+        Command::Check { file, profile, cores } => {
+            check(&Config::load_as(file, *profile)?, cores.map(|cores| cores as usize), out)
+        }
+        Command::Show { file, profile } => {
+            let source = match file {
+                Some(file) => Config::load_as(file, *profile)?,
+                None => Source::from(*profile),
+            };
+            show(&source, out)
         }
     }
 }
@@ -96,51 +107,85 @@ fn missing<'a>(error: &'a (dyn Error + Send + Sync + 'static)) -> Option<&'a Str
     }
 }
 
-fn write_threads(placement: &Placement, out: &mut impl Write) -> std::io::Result<()> {
+fn write_threads(placement: &Placement, out: &mut impl Write) -> io::Result<()> {
     placement.threads.iter().try_for_each(|thread| {
         let stages: Vec<_> = thread.stages.iter().map(|stage| stage.name()).collect();
         writeln!(out, "  core {}: {}", thread.core, stages.join(", "))
     })
 }
 
-/// Cores that the configuration leaves to the affinity mask are shown as chosen.
-fn show(mut source: Source, out: &mut impl Write) -> Result<(), Failure> {
+/// Cores that the configuration leaves to the affinity mask are shown as they are chosen here, in a comment.
+fn show(source: &Source, out: &mut impl Write) -> Result<(), Failure> {
     let placements = source.placement(&Topology::of_host())?;
-    for (lane, placement) in source.config.lanes.iter_mut().zip(&placements) {
-        lane.cores = lane.cores.take().or_else(|| stage_cores(placement));
-    }
-    let text = toml::to_string(&source.config)
-        .map_err(|error| Failure::Output(std::io::Error::other(error.to_string())))?;
-    write!(out, "{text}")?;
+    let chosen = |placement: &Placement| {
+        let core = |stage: &StageKind| Some(format!("{} = {}", stage.name(), placement.core(*stage)?));
+        StageKind::ALL.iter().filter_map(core).collect::<Vec<_>>().join(", ")
+    };
+    let chosen = placements.first().map(chosen).unwrap_or_default();
+    let unset = |field: &str| match field {
+        "cores" => format!(" = {{ {chosen} }}"),
+        _ => " is not set".to_owned(),
+    };
+    let text = source.config.describe(unset).map_err(|error| Failure::Output(io::Error::other(error)))?;
+    writeln!(out, "# What holds where a file states nothing: {PROFILES}.")?;
+    writeln!(out, "profile = \"{}\"\n{text}", source.profile())?;
     Ok(())
 }
 
-fn stage_cores(placement: &Placement) -> Option<StageCores> {
-    let core = |stage| Some(Spanned::new(0..0, placement.core(stage)?));
-    Some(StageCores {
-        ingest: core(StageKind::Ingest)?,
-        features: core(StageKind::Features)?,
-        encoder: core(StageKind::Encoder)?,
-        decoder: core(StageKind::Decoder)?,
-        emit: core(StageKind::Emit)?,
-    })
-}
+/// The profiles, for people.
+const PROFILES: &str = "`manual` (clients say where segments end), `recordings` or `live`";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn shown(source: &Source) -> String {
+        let mut out = Vec::new();
+        show(source, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    const EVERYTHING: &str = r##"
+        hotword_cap = 3.5
+        [[hotword]]
+        phrase = "say \"hi\"\n"
+        [[hotword]]
+        phrase = "# no comment"
+        boost = 0.1
+        [[lane]]
+        cores = { ingest = 0, features = 0, encoder = 0, decoder = 0, emit = 0 }
+        slots = 3
+        [[lane]]
+        wait = "yield"
+        [endpoint]
+        threshold = 0.3
+        release = 0.1
+    "##;
+
     #[test]
-    fn what_is_shown_is_a_whole_configuration_that_shows_the_same() {
-        let shown = |source| {
-            let mut out = Vec::new();
-            show(source, &mut out).unwrap();
-            String::from_utf8(out).unwrap()
-        };
-        let first = shown(Source::default());
-        assert!(first.contains("model = \"moonshine-tiny\"") && first.contains("spin_us"), "{first}");
-        assert!(first.contains("decoder = "), "{first}");
-        let again = Source::parse(first.clone(), None).unwrap();
-        assert_eq!(shown(again), first);
+    fn what_is_shown_is_the_same_configuration_with_a_comment_for_every_field() {
+        let sources = [Profile::Manual, Profile::Recordings, Profile::Live].map(Source::from);
+        let everything = Source::parse_as(EVERYTHING.into(), None, Profile::Live).unwrap();
+        for source in sources.iter().chain([&everything]) {
+            let text = shown(source);
+            let again = Source::parse(text.clone(), None).unwrap();
+            let plain = |config| toml::to_string(config).unwrap();
+            assert_eq!(plain(&again.config), plain(&source.config), "{text}");
+            assert_eq!(again.profile(), source.profile());
+            assert_eq!(shown(&again), text);
+            // No field stands below another without a comment, and none has a table that is not documented.
+            let lines: Vec<_> = text.lines().collect();
+            for (above, line) in lines.iter().zip(&lines[1..]) {
+                let is_field = line.contains(" = ") || line.starts_with('[');
+                assert!(!is_field || above.starts_with("# "), "{above}\n{line}");
+            }
+            for line in plain(&source.config).lines().filter(|line| !line.is_empty()) {
+                let name = line.trim_matches(['[', ']']).split([' ', '.']).next_back().unwrap();
+                let name = if line.starts_with('[') { name } else { line.split(' ').next().unwrap() };
+                assert!(text.contains(name), "{name} is not in {text}");
+            }
+        }
+        assert!(shown(&sources[0]).contains("# helper_core is not set"));
+        assert!(shown(&sources[0]).contains("# cores = { ingest = 0, "));
     }
 }

@@ -1,8 +1,11 @@
 //! Why the command did not do what it was asked: one plain line, a hint, an exit code.
 
+use super::signals::Signal;
+use super::text::printable;
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use voxlane::audio::file::Problem;
 use voxlane::config::ConfigError;
 use voxlane::{EngineError, StreamError, StreamFault};
 use voxlane_models::manager::ManagerError;
@@ -45,8 +48,8 @@ pub enum Failure {
     /// Something of a stream was lost; it has been told.
     #[error(transparent)]
     Lost(#[from] StreamFault),
-    /// Some files could not be transcribed; each has been told.
-    #[error("{failed} of {files} files could not be transcribed")]
+    /// Some files could not be transcribed, or not to their end; the error of each has been shown.
+    #[error("{failed} of {files} files could not be transcribed to the end")]
     Files {
         /// How many.
         failed: usize,
@@ -54,10 +57,15 @@ pub enum Failure {
         files: usize,
         /// Whether the engine is at fault for any of them.
         is_engine_fault: bool,
+        /// What may help.
+        hint: Option<String>,
     },
     /// The output could not be written.
     #[error("cannot write the output: {0}")]
     Output(#[from] io::Error),
+    /// A signal ended the command; what had been decoded by then has been given out.
+    #[error("stopped by {0}")]
+    Stopped(Signal),
 }
 
 impl Failure {
@@ -94,16 +102,17 @@ impl Failure {
             | Failure::Lost(_)
             | Failure::Files { .. }
             | Failure::Output(_) => 4,
+            Failure::Stopped(signal) => signal.exit_code(),
         }
     }
 
     /// What may help, where something may.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Failure::Usage { hint, .. } => Some(hint.clone()),
+            Failure::Usage { hint, .. } => some(hint),
             Failure::Config(error) | Failure::Engine(EngineError::Config(error)) => Some(config_hint(error)),
             Failure::Model(error) => model_hint(error),
-            Failure::Input { hint, .. } => Some((*hint).into()),
+            Failure::Input { hint, .. } => some(hint),
             Failure::Prepare(PrepareError::NotPackable { .. }) => None,
             Failure::Prepare(PrepareError::Checkpoint(_)) => Some(
                 "`voxlane models import --help` says which files there are; docs/streaming.md how they are made"
@@ -138,23 +147,28 @@ impl Failure {
                 Some("`voxlane doctor` lists the devices that each backend finds".into())
             }
             Failure::Engine(_) => Some("`voxlane doctor` says what this host allows".into()),
-            Failure::Stream(_) | Failure::Lost(_) | Failure::Files { is_engine_fault: true, .. } => {
-                Some("VOXLANE_LOG=info shows what the engine did".into())
-            }
-            Failure::Files { .. } => Some("WAV, FLAC, MP3 and Ogg Vorbis files are read".into()),
-            Failure::Output(_) => None,
+            Failure::Stream(_) | Failure::Lost(_) => Some(ENGINE_HINT.into()),
+            Failure::Files { hint, .. } => hint.clone(),
+            Failure::Output(_) | Failure::Stopped(_) => None,
         }
     }
 
-    /// Writes the failure and gives the exit code. A reader of the output that has gone away is no failure.
+    /// Writes the failure and gives the exit code. A reader of the output that has gone away is no failure, and who
+    /// sent a signal knows of it.
     pub fn tell(&self, out: &mut impl Write) -> ExitCode {
         if matches!(self, Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe) {
             return ExitCode::SUCCESS;
         }
-        // Nobody is left to tell if this cannot be written; the exit code remains.
-        let _ = writeln!(out, "error: {self}");
+        if let Failure::Stopped(signal) = self {
+            return ExitCode::from(signal.exit_code());
+        }
+        // Nobody is left to tell if this cannot be written; the exit code remains. The error of an only file has been
+        // shown.
+        if !matches!(self, Failure::Files { files: 1, .. }) {
+            let _ = writeln!(out, "error: {}", printable(self.to_string()));
+        }
         if let Some(hint) = self.hint() {
-            let _ = writeln!(out, "hint: {hint}");
+            let _ = writeln!(out, "hint: {}", printable(hint));
         }
         ExitCode::from(self.exit_code())
     }
@@ -170,6 +184,31 @@ impl From<clap::Error> for Failure {
         let is_bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         let message = if is_bare { "a subcommand is missing" } else { message };
         Failure::usage(message, "`voxlane --help` and `voxlane SUBCOMMAND --help` show what there is")
+    }
+}
+
+/// A hint that says something.
+fn some(hint: &str) -> Option<String> {
+    (!hint.is_empty()).then(|| hint.to_owned())
+}
+
+/// What may help when the engine failed.
+pub const ENGINE_HINT: &str = "VOXLANE_LOG=info shows what the engine did";
+
+/// What may help with a file that cannot be read.
+pub fn audio_hint(problem: &Problem) -> Option<&'static str> {
+    match problem {
+        Problem::Io(error) => match error.kind() {
+            io::ErrorKind::NotFound => Some("check the name and the folder"),
+            io::ErrorKind::IsADirectory => Some("name the files in it, as with DIR/*"),
+            io::ErrorKind::PermissionDenied => Some("the user may not read it; `ls -l` shows who may"),
+            _ => None,
+        },
+        Problem::Malformed(_) | Problem::NotAudio(_) => {
+            Some("`ffmpeg -i IN OUT.wav` may be able to convert it")
+        }
+        Problem::Truncated(_) => Some("copy it again if the original is whole"),
+        _ => None,
     }
 }
 

@@ -1,8 +1,21 @@
 //! `--hotwords FILE`: phrases to listen for, one a line.
 
 use super::failure::Failure;
-use std::path::Path;
+use super::text::printable;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 use voxlane::{Config, Hotword};
+
+/// The longest file of phrases.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// How long a file may take to be read before the wait for it is mentioned.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+const HINT: &str = "a line is a phrase, and behind a tab its boost if it has one of its own";
 
 /// Puts the phrases of `file`, if one is given, in the place of those of the configuration.
 ///
@@ -10,13 +23,33 @@ use voxlane::{Config, Hotword};
 /// [`Failure`] naming the file, and the line that cannot be understood.
 pub fn replace(config: &mut Config, file: Option<&Path>) -> Result<(), Failure> {
     let Some(file) = file else { return Ok(()) };
-    let hint = "a line is a phrase, and behind a tab its boost if it has one of its own";
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Failure::usage(format!("--hotwords {}: {error}", file.display()), hint))?;
-    config.hotwords = parse(&text).map_err(|(line, problem)| {
-        Failure::usage(format!("--hotwords {}:{line}: {problem}", file.display()), hint)
-    })?;
+    let name = printable(file);
+    let text = read(file).map_err(|error| Failure::usage(format!("--hotwords {name}: {error}"), HINT))?;
+    config.hotwords = parse(&text)
+        .map_err(|(line, problem)| Failure::usage(format!("--hotwords {name}:{line}: {problem}"), HINT))?;
     Ok(())
+}
+
+/// Reads a file or a pipe of at most [`MAX_BYTES`]. A pipe may keep one waiting: that is said, and goes on.
+fn read(file: &Path) -> io::Result<String> {
+    let (sender, text) = channel();
+    let path = PathBuf::from(file);
+    // Nobody may be left to take the text.
+    std::thread::spawn(move || sender.send(read_bounded(&path)).ok());
+    let failed = |_| Err(io::Error::other("the thread that reads it failed"));
+    text.recv_timeout(PATIENCE).unwrap_or_else(|_| {
+        let _ = writeln!(io::stderr(), "waiting for --hotwords {}", printable(file));
+        text.recv().unwrap_or_else(failed)
+    })
+}
+
+fn read_bounded(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("longer than {MAX_BYTES} bytes")));
+    }
+    Ok(text)
 }
 
 /// The phrases of a text, or the line at fault and what is wrong with it. Empty lines say nothing.
@@ -41,6 +74,18 @@ fn parse(text: &str) -> Result<Vec<Hotword>, (usize, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_without_an_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("long.txt");
+        std::fs::write(&file, "tea\n".repeat(1 << 18)).unwrap();
+        assert_eq!(read(&file).unwrap().len(), 1 << 20);
+        std::fs::write(&file, "tea\n".repeat((1 << 18) + 1)).unwrap();
+        assert!(read(&file).unwrap_err().to_string().contains("1048576 bytes"));
+        #[cfg(unix)]
+        assert!(read(Path::new("/dev/zero")).unwrap_err().to_string().contains("1048576 bytes"));
+    }
 
     #[test]
     fn a_line_is_a_phrase_and_maybe_a_boost() {

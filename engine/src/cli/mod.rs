@@ -7,6 +7,8 @@ mod failure;
 mod hotwords;
 mod live;
 mod models;
+mod signals;
+mod text;
 mod transcribe;
 
 use clap::{Parser, Subcommand};
@@ -27,7 +29,7 @@ const LOG_VARIABLE: &str = "VOXLANE_LOG";
     name = "voxlane",
     version,
     after_help = "Exit codes: 0 ok, 1 some input was bad, 2 usage or configuration, 3 the model is missing or \
-                  corrupt, 4 an engine fault.\nVOXLANE_LOG sets what is logged, VOXLANE_ISA forces an \
+                  corrupt, 4 an engine fault; 130, 143 or 129 if SIGINT, SIGTERM or SIGHUP ended it.\nVOXLANE_LOG sets what is logged, VOXLANE_ISA forces an \
                   instruction set, VOXLANE_CACHE moves the model cache."
 )]
 struct Cli {

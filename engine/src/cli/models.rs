@@ -1,6 +1,7 @@
 //! `voxlane models list | fetch NAME | path NAME | verify NAME | pack NAME | import CHECKPOINT`.
 
 use super::failure::Failure;
+use super::text::{printable, write_path};
 use clap::{Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
@@ -9,7 +10,7 @@ use voxlane::Config;
 use voxlane_models::commands;
 use voxlane_models::emformer;
 use voxlane_models::linear::Precision;
-use voxlane_models::manager::{Architecture, Manager, ModelFiles, Options, Progress};
+use voxlane_models::manager::{Architecture, Listing, Manager, ModelFiles, Options, Progress, State};
 use voxlane_models::prepare;
 
 /// What to do with models.
@@ -117,9 +118,13 @@ fn run_with(
         return Err(Failure::usage(format!("{name} is in the binary and has no files"), "use it as it is"));
     }
     match &args.command {
-        Command::List => list(manager, output)?,
-        Command::Fetch { name } => writeln!(output, "{}", manager.fetch(name, progress)?.dir().display())?,
-        Command::Path { name } => writeln!(output, "{}", manager.path(name)?.dir().display())?,
+        Command::List => list(manager, output, progress)?,
+        Command::Fetch { name } => {
+            let files = manager.fetch(name, progress)?;
+            prepare::mend(&files, &mut |note| progress.note(note))?;
+            write_path(output, files.dir())?;
+        }
+        Command::Path { name } => write_path(output, manager.path(name)?.dir())?,
         Command::Verify { name } => {
             let files = manager.verify(name)?;
             let packed = prepare::verify(&files)?;
@@ -127,11 +132,11 @@ fn run_with(
         }
         Command::Pack { name, precision } => {
             let file = prepare::pack(&manager.fetch(name, progress)?, *precision)?;
-            writeln!(output, "{}", file.display())?;
+            write_path(output, &file)?;
         }
         Command::Import(wanted) => {
             let file = import(wanted, manager)?;
-            writeln!(output, "{}", file.display())?;
+            write_path(output, &file)?;
         }
     }
     Ok(())
@@ -160,7 +165,8 @@ fn import(wanted: &Import, manager: &Manager) -> Result<PathBuf, Failure> {
     Ok(prepare::pack(&files, wanted.precision)?)
 }
 
-fn list(manager: &Manager, output: &mut dyn Write) -> io::Result<()> {
+/// What is damaged goes to `progress`.
+fn list(manager: &Manager, output: &mut dyn Write, progress: &mut dyn Progress) -> io::Result<()> {
     writeln!(output, "{:<26}{:>9}  {:<9}{:<11}description", "name", "size", "cached", "licence")?;
     let line =
         |output: &mut dyn Write, name: &str, bytes: f64, cached: &str, licence: &str, description: &str| {
@@ -175,18 +181,27 @@ fn list(manager: &Manager, output: &mut dyn Write) -> io::Result<()> {
         commands::LICENCE,
         commands::DESCRIPTION,
     )?;
-    for listing in manager.list() {
-        let entry = listing.entry;
-        let cached = if listing.is_cached { "yes" } else { "no" };
-        line(output, &entry.name, entry.bytes() as f64, cached, &entry.licence, &entry.description)?;
+    for Listing { entry, state } in manager.list() {
+        let (cached, faults) = match state {
+            State::Absent => ("no", Vec::new()),
+            State::Whole(files) => {
+                let faults = prepare::damaged(&files);
+                let faults = faults.iter().map(|(_, error)| format!("{error}; the next start packs it anew"));
+                ("yes", faults.collect())
+            }
+            State::Damaged(errors) => ("damaged", errors.iter().map(ToString::to_string).collect()),
+        };
+        faults.iter().for_each(|fault| progress.note(&printable(format!("{}: {fault}", entry.name))));
+        let [name, licence, description] = [&entry.name, &entry.licence, &entry.description].map(printable);
+        line(output, &name, entry.bytes() as f64, cached, &licence, &description)?;
     }
-    writeln!(output, "cache: {}", manager.cache_dir().display())
+    writeln!(output, "cache: {}", printable(manager.cache_dir()))
 }
 
 fn verified(files: &ModelFiles, packed: &[PathBuf], output: &mut dyn Write) -> io::Result<()> {
     let packed = packed.iter().map(PathBuf::as_path);
     for path in files.iter().map(|(_, path)| path).chain(packed) {
-        writeln!(output, "ok  {}", path.display())?;
+        writeln!(output, "ok  {}", printable(path))?;
     }
     Ok(())
 }

@@ -1,40 +1,29 @@
 //! `voxlane live` from outside.
 
-use super::tools::{command, model, path, run, sample, sample_values};
+use super::tools::{command, fed, model, path, run, sample, sample_values};
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
 
 /// The sample as raw audio: a second of faint noise before and after, and three in the middle.
-fn raw() -> Vec<u8> {
+pub fn raw() -> Vec<u8> {
     let samples = sample_values();
     let quiet = |seconds: usize| (0..seconds * 16_000).map(|i| (i * 7919 % 5) as i16 - 2);
     let all = quiet(1).chain(samples.clone()).chain(quiet(3)).chain(samples).chain(quiet(1));
     all.flat_map(i16::to_le_bytes).collect()
 }
 
-fn events(text: &str) -> Vec<Value> {
+pub fn events(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn piped(input: &[u8], args: &[&str]) -> (Vec<Value>, String) {
+pub fn piped(input: &[u8], args: &[&str]) -> (Vec<Value>, String) {
     model();
-    let mut child =
-        command(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let (first, second) = input.split_at(input.len() / 2 + 1); // in the middle of a sample
-    stdin.write_all(first).unwrap();
-    stdin.flush().unwrap();
-    stdin.write_all(second).unwrap();
-    drop(stdin);
-    let output = child.wait_with_output().unwrap();
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{err}");
-    (events(&String::from_utf8(output.stdout).unwrap()), err)
+    let said = fed(input, &mut command(args));
+    assert_eq!(said.code, 0, "{}", said.err);
+    (events(&said.out), said.err)
 }
 
-fn texts(events: &[Value], kind: &str) -> Vec<String> {
+pub fn texts(events: &[Value], kind: &str) -> Vec<String> {
     let of_kind = events.iter().filter(|event| event["type"] == kind);
     of_kind.map(|event| event["text"].as_str().unwrap().to_owned()).collect()
 }
@@ -88,40 +77,14 @@ fn text_has_a_line_for_each_final() {
     assert!(!said.out.contains('\x1b'), "no terminal, nothing drawn");
 }
 
-#[cfg(unix)]
-#[test]
-fn an_interrupt_finishes_the_segment_and_prints_the_report() {
-    model();
-    let mut child = command(&["live", "--format", "json"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(&raw()[..2 * 16_000 * 4]).unwrap();
-    stdin.flush().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    // Standard input stays open: only the interrupt can end it.
-    assert!(lines.any(|line| line.contains("\"partial\"")), "speech is heard");
-    // SAFETY: the process is ours and has not been waited for.
-    assert_eq!(unsafe { libc::kill(child.id() as i32, libc::SIGINT) }, 0);
-    let rest: Vec<String> = lines.collect();
-    let kinds: Vec<Value> = events(&rest.join("\n"));
-    let mut kinds = kinds.iter().rev().map(|event| event["type"].as_str().unwrap().to_owned());
-    assert_eq!(kinds.next().as_deref(), Some("closed"));
-    assert_eq!(kinds.next().as_deref(), Some("final"));
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("final_after_endpoint"));
-}
-
 #[test]
 fn wrong_input_is_named() {
     for (args, words) in [
         (&["live", "--input", "no/such.wav"][..], "no/such.wav"),
         (&["live", "--input", "mic"], "microphone"),
         (&["live", "--silence-ms", "5"], "silence_ms"),
+        (&["live", "--rate", "100"], "4000..=192000"),
+        (&["live", "--input", "mic", "--rate", "8000"], "--rate"),
     ] {
         let said = run(args);
         // A recording that cannot be read is bad input, the others are wrong usage.

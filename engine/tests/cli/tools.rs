@@ -1,7 +1,8 @@
 //! Running the command, and recordings for it.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use voxlane::Config;
 use voxlane::audio::file::{Samples, read};
@@ -59,6 +60,37 @@ pub fn output(command: &mut Command) -> Said {
     }
 }
 
+/// Runs the command with `input` on a pipe as its standard input.
+pub fn fed(input: &[u8], command: &mut Command) -> Said {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let (first, second) = input.split_at(input.len().min(input.len() / 2 + 1));
+            // The command may have seen enough of it before its end.
+            let _ =
+                stdin.write_all(first).and_then(|()| stdin.flush()).and_then(|()| stdin.write_all(second));
+        });
+        child.wait_with_output().unwrap()
+    });
+    Said {
+        code: output.status.code().unwrap(),
+        out: without_near_tie(&String::from_utf8(output.stdout).unwrap()),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A recording beside the repository; nothing, and a line that says so, where it is absent.
+pub fn shared(name: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join(name);
+    if !path.exists() {
+        println!("{} is absent: not tested", path.display());
+        return None;
+    }
+    Some(path)
+}
+
 pub fn path(path: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
@@ -84,17 +116,22 @@ pub fn sample_values() -> Vec<i16> {
     }
 }
 
-pub fn write_i16_wav(path: &Path, samples: &[i16]) {
+/// A WAV file of 16 kHz, mono, 16 bit.
+pub fn wav(samples: &[i16]) -> Vec<u8> {
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    write_wav(path, (1, 16), (16_000, 1), &data);
+    wav_bytes((1, 16), (16_000, 1), &data)
+}
+
+pub fn write_i16_wav(path: &Path, samples: &[i16]) {
+    std::fs::write(path, wav(samples)).unwrap();
 }
 
 pub fn write_f32_wav(path: &Path, rate: u32, channels: u16, samples: &[f32]) {
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    write_wav(path, (3, 32), (rate, channels), &data);
+    std::fs::write(path, wav_bytes((3, 32), (rate, channels), &data)).unwrap();
 }
 
-fn write_wav(path: &Path, (format, bits): (u16, u16), (rate, channels): (u32, u16), data: &[u8]) {
+fn wav_bytes((format, bits): (u16, u16), (rate, channels): (u32, u16), data: &[u8]) -> Vec<u8> {
     let block = channels * bits / 8;
     let mut file = Vec::new();
     file.extend_from_slice(b"RIFF");
@@ -113,5 +150,5 @@ fn write_wav(path: &Path, (format, bits): (u16, u16), (rate, channels): (u32, u1
     file.extend_from_slice(b"data");
     file.extend_from_slice(&(data.len() as u32).to_le_bytes());
     file.extend_from_slice(data);
-    std::fs::write(path, file).unwrap();
+    file
 }

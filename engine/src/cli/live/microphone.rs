@@ -1,7 +1,7 @@
 //! The microphone, behind the feature `microphone`: the operating system's sound libraries are not wanted on
 //! a server.
 
-use super::source::Feed;
+use super::source::Source;
 use crate::cli::failure::Failure;
 
 #[cfg(feature = "microphone")]
@@ -16,7 +16,7 @@ pub enum Device {}
 /// # Errors
 /// [`Failure`] if there is none, or if this build cannot use one.
 #[cfg(not(feature = "microphone"))]
-pub fn open() -> Result<Feed, Failure> {
+pub fn open() -> Result<Source, Failure> {
     Err(Failure::usage(
         "this build has no microphone input",
         "build with --features microphone, or pipe raw audio: arecord -q -f S16_LE -r 16000 -c 1 | voxlane live",
@@ -28,19 +28,21 @@ pub fn open() -> Result<Feed, Failure> {
 /// # Errors
 /// [`Failure`] if there is none, or if it gives no format that is understood.
 #[cfg(feature = "microphone")]
-pub fn open() -> Result<Feed, Failure> {
-    let (device, blocks, sample_rate) = device::open().map_err(|message| {
+pub fn open() -> Result<Source, Failure> {
+    let (device, messages, sample_rate) = device::open().map_err(|message| {
         Failure::usage(format!("microphone: {message}"), "`arecord -l` lists what the system knows")
     })?;
-    Ok(Feed::Blocks { blocks, sample_rate, _device: Some(device) })
+    Ok(Source::of_device(messages, sample_rate, device))
 }
 
 #[cfg(feature = "microphone")]
 mod device {
-    use crate::cli::live::source::Block;
+    use crate::cli::failure::Failure;
+    use crate::cli::live::source::Message;
     use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
     use cpal::{FromSample, Sample, SizedSample};
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+    use voxlane::audio::file::Samples;
 
     /// Blocks that may wait for the engine; the sound card's thread must never wait itself.
     const BLOCKS_AHEAD: usize = 256;
@@ -53,7 +55,7 @@ mod device {
     unsafe impl Send for Device {}
 
     /// The default microphone, its blocks of mono samples, and its rate.
-    pub fn open() -> Result<(Device, Receiver<Block>, u32), String> {
+    pub fn open() -> Result<(Device, Receiver<Message>, u32), String> {
         let device = cpal::default_host().default_input_device().ok_or("there is none")?;
         let supported = device.default_input_config().map_err(|error| error.to_string())?;
         let (format, config) = (supported.sample_format(), supported.config());
@@ -73,23 +75,37 @@ mod device {
     fn record<T: SizedSample>(
         device: &cpal::Device,
         config: &cpal::StreamConfig,
-        sender: SyncSender<Block>,
+        sender: SyncSender<Message>,
     ) -> Result<cpal::Stream, String>
     where
         f32: FromSample<T>,
     {
         let channels = usize::from(config.channels);
         let errors = sender.clone();
+        let mut lost = 0;
         let take = move |data: &[T], _: &cpal::InputCallbackInfo| {
             let mono = |frame: &[T]| {
                 let sum: f32 = frame.iter().map(|&sample| f32::from_sample(sample)).sum();
                 i16::from_sample(sum / channels as f32)
             };
-            // A queue that is full loses a block: better than to stop the sound card.
-            let _ = sender.try_send(Ok(data.chunks_exact(channels).map(mono).collect()));
+            // A queue that is full loses a block, which is said later: better than to stop the sound card.
+            let samples = Samples::I16(data.chunks_exact(channels).map(mono).collect());
+            if lost > 0
+                && sender
+                    .try_send(Message::Warning(format!("{lost} blocks of the microphone were lost")))
+                    .is_ok()
+            {
+                lost = 0;
+            }
+            if sender.try_send(Message::Samples(samples)).is_err() {
+                lost += 1;
+            }
         };
         let fail = move |error: cpal::StreamError| {
-            let _ = errors.try_send(Err(format!("microphone: {error}")));
+            let message = format!("microphone: {error}");
+            // It ends the input: worth waiting for a place in the queue.
+            let _ = errors
+                .send(Message::Failed(Failure::Input { message, hint: "what came before is shown above" }));
         };
         device.build_input_stream(config, take, fail, None).map_err(|error| error.to_string())
     }

@@ -1,6 +1,9 @@
 //! `voxlane live`: audio as it comes, text as it is understood.
 
+mod feed;
+mod listen;
 mod microphone;
+mod raw;
 mod show;
 mod source;
 
@@ -8,34 +11,42 @@ use super::arguments;
 use super::failure::Failure;
 use super::hotwords;
 use super::models::Display;
+use super::signals::Signals;
 use clap::ValueEnum;
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use feed::Pace;
+use listen::listen;
+use raw::RawArgs;
 use show::Screen;
-use source::{Feed, Input, Pace};
+use source::{Input, Source};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use voxlane::config::{DecodeKind, LaneConfig, Precision, Source, Topology};
-use voxlane::{Config, Engine, Event, StreamOptions};
+use voxlane::config::{self, DecodeKind, LaneConfig, Precision, Profile, Topology};
+use voxlane::{Config, Engine};
 use voxlane_models::manager::{Manager, Options};
 
 /// How long the end of the engine may take: its stream has ended by then.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
-/// How often the wait for an event looks whether the input has failed.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The arguments of `voxlane live`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
-    /// Where audio comes from: `-` is standard input (16-bit little-endian, 16 kHz, mono), `mic` the
-    /// microphone, anything else a file
-    #[arg(long, default_value = "-", value_name = "-|FILE|mic")]
+    /// Where audio comes from: `-` is standard input (a file of any kind that is read, or samples without a header),
+    /// `mic` the microphone, anything else a file or a named pipe
+    #[arg(long, default_value = "-", value_name = "-|FILE|mic", value_parser = OsStringValueParser::new().map(Input::from))]
     input: Input,
-    /// How fast a file is read: as if it were being recorded, or as fast as the engine takes it
-    #[arg(long, value_enum, default_value_t = Pace::Realtime)]
-    pace: Pace,
+    #[command(flatten)]
+    raw: RawArgs,
+    /// The channel to listen to, counted from 1; by default the mean of all
+    #[arg(long, value_name = "N")]
+    channel: Option<NonZeroUsize>,
+    /// How fast a recording is read: as if it were being recorded, which is the default with --input FILE, or as fast
+    /// as the engine takes it
+    #[arg(long, value_enum)]
+    pace: Option<Pace>,
     /// What the events look like
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -74,65 +85,61 @@ enum Format {
     Json,
 }
 
-/// Does what `args` say, until the input ends or Ctrl-C is pressed.
+/// Does what `args` say, until the input ends or a signal ends it.
 ///
 /// # Errors
 /// [`Failure`], which knows its exit code.
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
-    let source = source(args)?;
+    let config = configuration(args)?;
     let mut hlog: Option<BufWriter<File>> =
         args.hlog.as_ref().map(|path| arguments::create(path)).transpose()?;
     let manager = Manager::new(Options { offline: args.offline, ..Options::default() })?;
-    arguments::fetch(&manager, &source.config, &mut Display::new())?;
-    let mut feed = Feed::open(&args.input, args.pace)?;
-    let engine = Engine::start(source)?;
-    let is_stopped = stop_on_interrupt()?;
+    arguments::fetch(&manager, &config.config, &mut Display::new())?;
+    let signals = Signals::install()?;
+    let mut source = Source::open(&args.input, &args.raw, args.channel)?;
+    let engine = Engine::start(config)?;
     let started = Instant::now();
-    let options = StreamOptions { sample_rate: feed.sample_rate(), ..StreamOptions::default() };
-    let stream = engine.open(options).map_err(|error| Failure::usage(error.to_string(), "see --config"))?;
-    let (input, mut output) = stream.split();
     let mut screen = Screen::new(args.format);
-    screen.ready()?;
-    let fed = std::thread::scope(|scope| {
-        let clock = || engine.now();
-        let feeder = scope.spawn({
-            let is_stopped = &is_stopped;
-            move || feed.run(input, is_stopped, &clock)
-        });
-        let mut lost = None;
-        while !output.is_closed() {
-            let Some(event) = output.next_timeout(LOOK_AGAIN) else { continue };
-            match event {
-                Event::Error { error, .. } if !error.is_notice() => lost = Some(error),
-                _ => {}
-            }
-            if let Err(error) = screen.show(out, &event) {
-                is_stopped.store(true, Ordering::Relaxed);
-                return Err(Failure::Output(error));
-            }
-        }
-        // A stream that was closed from inside takes no more.
-        is_stopped.store(true, Ordering::Relaxed);
-        let fed = feeder.join().unwrap_or_else(|_| Err(Failure::usage("the input thread failed", "")));
-        lost.map_or(fed, |fault| Err(fault.into()))
-    });
+    screen.ready();
+    let pace = args.pace.unwrap_or_else(|| default_pace(&args.input, &source));
+    let heard = listen(&engine, &mut source, pace, &signals, &mut screen, out);
+    if is_broken_pipe(&heard) {
+        engine.shutdown(SHUTDOWN_LIMIT);
+        return heard;
+    }
     let measured = engine.report();
     // The report is for people; text and events have standard output to themselves.
-    let mut err = io::stderr();
-    let _ = writeln!(err, "\n{measured}");
+    let _ = writeln!(io::stderr(), "\n{measured}");
     if let Some(hlog) = &mut hlog {
         measured.write_hlog(hlog, started.elapsed())?;
         hlog.flush()?;
     }
     engine.shutdown(SHUTDOWN_LIMIT);
-    fed
+    match (heard, signals.received()) {
+        // What a signal ends breaks off its input, and its terminal may be gone.
+        (Ok(()) | Err(Failure::Input { .. } | Failure::Output(_)), Some(signal)) => {
+            Err(Failure::Stopped(signal))
+        }
+        (heard, _) => heard,
+    }
+}
+
+/// A recording that is named is read as if it were live, everything else as it comes.
+fn default_pace(input: &Input, source: &Source) -> Pace {
+    let is_named = matches!(input, Input::File(_));
+    if is_named && !source.is_live { Pace::Realtime } else { Pace::Fast }
+}
+
+/// Whether nobody reads standard output any more.
+fn is_broken_pipe(heard: &Result<(), Failure>) -> bool {
+    matches!(heard, Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// The configuration that the arguments name and change; its placement has been checked.
-fn source(args: &Args) -> Result<Source, Failure> {
+fn configuration(args: &Args) -> Result<config::Source, Failure> {
     let mut source = match &args.config {
-        Some(path) => Config::load(path)?,
-        None => Source::from(Config { lanes: vec![LaneConfig::with_slots(1)], ..Config::live() }),
+        Some(path) => Config::load_as(path, Profile::Live)?,
+        None => config::Source::from(Config { lanes: vec![LaneConfig::with_slots(1)], ..Config::live() }),
     };
     let config = &mut source.config;
     config.model = args.model.clone().unwrap_or_else(|| config.model.clone());
@@ -141,25 +148,6 @@ fn source(args: &Args) -> Result<Source, Failure> {
     config.decode = args.decode.unwrap_or(config.decode);
     config.endpoint.silence_ms = args.silence_ms.unwrap_or(config.endpoint.silence_ms);
     config.endpoint.trail_ms = config.endpoint.trail_ms.min(config.endpoint.silence_ms);
-    if let Some((field, value, allowed)) = config.endpoint.fault() {
-        return Err(Failure::usage(format!("{field} = {value}"), allowed));
-    }
     source.placement(&Topology::of_host())?;
     Ok(source)
-}
-
-/// The flag that Ctrl-C sets: the open segment is finished and the report is printed. A second Ctrl-C ends
-/// the process at once.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>, Failure> {
-    let flag = Arc::new(AtomicBool::new(false));
-    let its_flag = Arc::clone(&flag);
-    let handler = move || {
-        if its_flag.swap(true, Ordering::Relaxed) {
-            #[allow(clippy::exit, reason = "the user has asked twice; the command is not the library")]
-            std::process::exit(130);
-        }
-    };
-    ctrlc::set_handler(handler)
-        .map_err(|error| Failure::usage(format!("cannot listen to Ctrl-C: {error}"), ""))?;
-    Ok(flag)
 }

@@ -1,9 +1,13 @@
 //! Events for people and for programs.
 
 use super::Format;
+use crate::cli::text::{printable, spoken, write_json};
 use console::{Term, style};
 use std::io::{self, IsTerminal, Write};
 use voxlane::{Event, Transcript};
+
+/// To the line's first column; erase it.
+const WIPE: &str = "\r\x1b[2K";
 
 /// Where events are written.
 pub struct Screen {
@@ -22,15 +26,23 @@ impl Screen {
         Screen { format, width, is_drawn: false }
     }
 
-    /// The engine takes audio from now on. Told to people only.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    pub fn ready(&self) -> io::Result<()> {
+    /// Says that the engine takes audio from now on, if people read along.
+    pub fn ready(&self) {
         if self.width.is_some() {
-            writeln!(io::stderr(), "listening; Ctrl-C ends")?;
+            self.note("listening; Ctrl-C ends");
         }
-        Ok(())
+    }
+
+    /// Says what is odd about the input.
+    pub fn warn(&mut self, text: &str) {
+        self.note(&format!("warning: {}", printable(text)));
+    }
+
+    /// A line on standard error. Nobody is left to read it if it cannot be written.
+    fn note(&self, text: &str) {
+        // The line that a partial stands in is drawn again with the next one.
+        let wipe = if self.is_drawn { WIPE } else { "" };
+        let _ = writeln!(io::stderr(), "{wipe}{text}");
     }
 
     /// Writes one event.
@@ -39,20 +51,21 @@ impl Screen {
     /// If it cannot be written.
     pub fn show(&mut self, out: &mut impl Write, event: &Event) -> io::Result<()> {
         match (self.format, event) {
-            (Format::Json, event) => {
-                serde_json::to_writer(&mut *out, event)?;
-                writeln!(out)?;
-            }
+            (Format::Json, event) => write_json(out, event)?,
             (Format::Text, Event::Partial(partial)) => self.draw(out, partial)?,
             (Format::Text, Event::Final(said)) => {
                 self.wipe(out)?;
-                if !said.text.trim().is_empty() {
-                    writeln!(out, "{}", said.text.trim())?;
+                let text = spoken(&said.text);
+                if !text.trim().is_empty() {
+                    writeln!(out, "{}", text.trim())?;
+                }
+                if let Some(warning) = said.warning {
+                    self.warn(&format!("from {:.1} s to {:.1} s: {warning}", said.start, said.end));
                 }
             }
             (Format::Text, Event::Error { error, .. }) => {
                 self.wipe(out)?;
-                writeln!(io::stderr(), "note: {error}")?;
+                self.note(&format!("note: {error}"));
             }
             (Format::Text, _) => {}
         }
@@ -63,11 +76,9 @@ impl Screen {
     /// the line its end.
     fn draw(&mut self, out: &mut impl Write, partial: &Transcript) -> io::Result<()> {
         let Some(width) = self.width else { return Ok(()) };
-        let (stable, tail) = visible(
-            partial.stable.as_deref().unwrap_or_default(),
-            partial.tail.as_deref().unwrap_or_default(),
-            width.saturating_sub(1),
-        );
+        let stable = spoken(partial.stable.as_deref().unwrap_or_default());
+        let tail = spoken(partial.tail.as_deref().unwrap_or_default());
+        let (stable, tail) = visible(&stable, &tail, width.saturating_sub(1));
         self.wipe(out)?;
         self.is_drawn = true;
         write!(out, "{stable}{}", style(tail).dim())
@@ -75,8 +86,7 @@ impl Screen {
 
     fn wipe(&mut self, out: &mut impl Write) -> io::Result<()> {
         if std::mem::take(&mut self.is_drawn) {
-            // To the line's first column; erase it.
-            write!(out, "\r\x1b[2K")?;
+            write!(out, "{WIPE}")?;
         }
         Ok(())
     }

@@ -1,197 +1,222 @@
-//! Where live audio comes from, and pushing it into a stream as it comes.
+//! Where live audio comes from. A thread of its own reads it: a read that blocks must keep no signal waiting.
 
 use super::microphone;
+use super::raw::RawArgs;
 use crate::cli::failure::Failure;
-use clap::ValueEnum;
-use std::io::{self, Read};
-use std::path::PathBuf;
-use std::str::FromStr;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
-use voxlane::audio::file::{Samples, read};
-use voxlane::{StreamInput, Time};
+use voxlane::audio::file::{AudioError, Block, Channels, Problem, Reader, ReaderOptions, Samples};
 
-/// The rate of raw audio on standard input.
-const RAW_RATE_HZ: u32 = 16_000;
-/// Blocks a second that a file is cut into: what a sound card gives.
-const BLOCKS_PER_SECOND: u32 = 50;
+/// What standard input is called in messages.
+const STANDARD_INPUT: &str = "standard input";
 /// Blocks that may wait between the thread that reads and the one that pushes.
-const BLOCKS_AHEAD: usize = 64;
-/// How long a reader may be silent before the pusher looks whether it should stop.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const BLOCKS_AHEAD: usize = 16;
 
 /// What the command line names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// Raw samples on standard input.
+    /// Standard input.
     Standard,
     /// The default microphone.
     Microphone,
-    /// A recording.
+    /// A recording, or a named pipe.
     File(PathBuf),
 }
 
-impl FromStr for Input {
-    type Err = std::convert::Infallible;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Ok(match name {
-            "-" => Input::Standard,
-            "mic" => Input::Microphone,
-            path => Input::File(path.into()),
-        })
+impl From<OsString> for Input {
+    fn from(name: OsString) -> Self {
+        match name.to_str() {
+            Some("-") => Input::Standard,
+            Some("mic") => Input::Microphone,
+            _ => Input::File(name.into()),
+        }
     }
 }
 
-/// How fast a file is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Pace {
-    /// As if it were being recorded.
-    Realtime,
-    /// As fast as the engine takes it.
-    Fast,
+/// An input that is being read.
+pub struct Source {
+    messages: Receiver<Message>,
+    /// Whether audio arrives as it is spoken. A recording waits for whoever reads the text.
+    pub is_live: bool,
+    /// Its rate, once it is known.
+    sample_rate: Option<u32>,
+    _device: Option<microphone::Device>,
 }
 
-/// An opened input.
-pub enum Feed {
-    /// A whole recording and its pace.
-    File { samples: Samples, sample_rate: u32, pace: Pace },
-    /// Blocks that another thread reads.
-    Blocks { blocks: Receiver<Block>, sample_rate: u32, _device: Option<microphone::Device> },
+/// What the thread that reads has to say. It ends with the audio, or after a failure.
+pub enum Message {
+    /// Audio of this rate follows.
+    Opened { sample_rate: u32 },
+    /// The next samples, of one channel.
+    Samples(Samples),
+    /// Something odd in the audio.
+    Warning(String),
+    /// There is no more audio, and there should be.
+    Failed(Failure),
 }
 
-/// One block of samples, or why there are no more.
-pub type Block = Result<Vec<i16>, String>;
-
-impl Feed {
-    /// Opens an input.
+impl Source {
+    /// Opens an input; of a recording that its header is right.
     ///
     /// # Errors
     /// [`Failure`] naming the file or the device.
-    pub fn open(input: &Input, pace: Pace) -> Result<Feed, Failure> {
+    pub fn open(input: &Input, raw: &RawArgs, channel: Option<NonZeroUsize>) -> Result<Source, Failure> {
+        let channels = channel.map_or(Channels::Mix, |number| Channels::One(number.get() - 1));
+        let (raw, input) = (*raw, input.clone());
+        let always = ReaderOptions { channels, raw: Some(raw.format()) };
+        let if_told = ReaderOptions { channels, raw: raw.is_given().then(|| raw.format()) };
         match input {
-            Input::Standard => Ok(Feed::standard()),
-            Input::Microphone => microphone::open(),
-            Input::File(path) => {
-                let hint = "WAV, FLAC, MP3 and Ogg Vorbis files are read";
-                let recording =
-                    read(path).map_err(|error| Failure::Input { message: error.to_string(), hint })?;
-                Ok(Feed::File { samples: recording.samples, sample_rate: recording.sample_rate, pace })
+            Input::Microphone => {
+                raw.refuse("the microphone")?;
+                microphone::open()
             }
-        }
-    }
-
-    /// Reads standard input on a thread of its own: a read that blocks must not keep Ctrl-C waiting.
-    fn standard() -> Feed {
-        let (sender, blocks) = sync_channel(BLOCKS_AHEAD);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            let mut odd = None;
-            loop {
-                let block = match io::stdin().lock().read(&mut bytes) {
-                    Ok(0) => return,
-                    Ok(count) => Ok(integers(&bytes[..count], &mut odd)),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => Err(format!("standard input: {error}")),
-                };
-                let is_last = block.is_err();
-                if sender.send(block).is_err() || is_last {
-                    return;
+            Input::File(path) if is_live(&path) => {
+                Ok(Source::spawn(raw, true, move || Reader::open_with(path, if_told)))
+            }
+            Input::File(path) => Source::spawn(raw, false, move || Reader::open_with(path, if_told)).opened(),
+            Input::Standard => match standard_input()? {
+                StandardInput::File(file) => {
+                    let open = move || Reader::from_file(STANDARD_INPUT, file, always);
+                    Source::spawn(raw, false, open).opened()
                 }
-            }
-        });
-        Feed::Blocks { blocks, sample_rate: RAW_RATE_HZ, _device: None }
-    }
-
-    /// Samples per second.
-    pub fn sample_rate(&self) -> u32 {
-        match self {
-            Feed::File { sample_rate, .. } | Feed::Blocks { sample_rate, .. } => *sample_rate,
+                StandardInput::Pipe(pipe) => {
+                    Ok(Source::spawn(raw, true, move || Reader::from_stream(STANDARD_INPUT, pipe, always)))
+                }
+            },
         }
     }
 
-    /// Pushes everything and finishes the stream; stops early if told to.
+    /// What a device sends.
+    #[cfg(feature = "microphone")]
+    pub fn of_device(messages: Receiver<Message>, sample_rate: u32, device: microphone::Device) -> Source {
+        Source { messages, is_live: true, sample_rate: Some(sample_rate), _device: Some(device) }
+    }
+
+    fn spawn(
+        raw: RawArgs,
+        is_live: bool,
+        open: impl FnOnce() -> Result<Reader, AudioError> + Send + 'static,
+    ) -> Source {
+        let (sender, messages) = sync_channel(BLOCKS_AHEAD);
+        // Never joined: it may wait for audio that never comes.
+        std::thread::spawn(move || read(open, &raw, &sender));
+        Source { messages, is_live, sample_rate: None, _device: None }
+    }
+
+    /// Waits for the header of a recording.
+    fn opened(mut self) -> Result<Source, Failure> {
+        while self.sample_rate(Duration::MAX)?.is_none() {}
+        Ok(self)
+    }
+
+    /// Samples per second; none if that is not known after `limit`.
     ///
     /// # Errors
-    /// [`Failure`] if the input or the engine fails on the way.
-    pub fn run(
-        &mut self,
-        mut stream: StreamInput,
-        is_stopped: &AtomicBool,
-        now: &dyn Fn() -> Time,
-    ) -> Result<(), Failure> {
-        let pushed = match self {
-            Feed::File { samples, sample_rate, pace } => {
-                push_file(&mut stream, samples, *sample_rate, *pace, is_stopped, now)
+    /// [`Failure`] if the input cannot be read.
+    pub fn sample_rate(&mut self, limit: Duration) -> Result<Option<u32>, Failure> {
+        if self.sample_rate.is_none() {
+            match self.messages.recv_timeout(limit) {
+                Ok(Message::Opened { sample_rate }) => self.sample_rate = Some(sample_rate),
+                Ok(Message::Failed(failure)) => return Err(failure),
+                Ok(Message::Samples(_) | Message::Warning(_)) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Failure::usage("the thread that reads the input failed", ""));
+                }
             }
-            Feed::Blocks { blocks, .. } => push_blocks(&mut stream, blocks, is_stopped),
-        };
-        // Whatever has happened: what was pushed is decoded.
-        let finished = stream.finish();
-        pushed.and(finished.map_err(Failure::from))
+        }
+        Ok(self.sample_rate)
+    }
+
+    /// The next message.
+    ///
+    /// # Errors
+    /// If there is none within `limit`, or none any more.
+    pub fn next(&self, limit: Duration) -> Result<Message, RecvTimeoutError> {
+        self.messages.recv_timeout(limit)
     }
 }
 
-/// Raw bytes as samples; a byte without its other half waits in `odd`.
-fn integers(bytes: &[u8], odd: &mut Option<u8>) -> Vec<i16> {
-    let all = odd.take().into_iter().chain(bytes.iter().copied()).collect::<Vec<u8>>();
-    let (pairs, rest) = all.as_chunks::<2>();
-    *odd = rest.first().copied();
-    pairs.iter().map(|pair| i16::from_le_bytes(*pair)).collect()
+/// Reads to the end, or until nobody listens.
+fn read(open: impl FnOnce() -> Result<Reader, AudioError>, raw: &RawArgs, out: &SyncSender<Message>) {
+    // A failed send means that nobody listens any more: then there is nothing left to do.
+    let _ = open().map_err(failure).map_or_else(
+        |failure| out.send(Message::Failed(failure)),
+        |mut reader| {
+            out.send(Message::Opened { sample_rate: reader.sample_rate() })?;
+            raw.contradictions(&reader).into_iter().try_for_each(|text| out.send(Message::Warning(text)))?;
+            let mut warned = 0;
+            loop {
+                let block = match reader.next_block() {
+                    Ok(Some(Block::I16(samples))) => Ok(Some(Samples::I16(samples.to_vec()))),
+                    Ok(Some(Block::F32(samples))) => Ok(Some(Samples::F32(samples.to_vec()))),
+                    Ok(None) => Ok(None),
+                    Err(error) => Err(error),
+                };
+                for warning in &reader.warnings()[warned..] {
+                    out.send(Message::Warning(warning.to_string()))?;
+                }
+                warned = reader.warnings().len();
+                match block {
+                    Ok(Some(samples)) => out.send(Message::Samples(samples))?,
+                    Ok(None) => return Ok(()),
+                    Err(error) => return out.send(Message::Failed(failure(error))),
+                }
+            }
+        },
+    );
 }
 
-fn push_blocks(
-    stream: &mut StreamInput,
-    blocks: &Receiver<Block>,
-    is_stopped: &AtomicBool,
-) -> Result<(), Failure> {
-    while !is_stopped.load(Ordering::Relaxed) {
-        match blocks.recv_timeout(LOOK_AGAIN) {
-            Ok(Ok(block)) => stream.push_wait(&block)?,
-            Ok(Err(message)) => {
-                return Err(Failure::Input { message, hint: "what came before has been decoded" });
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return Ok(()),
-        }
-    }
-    Ok(())
+fn failure(error: AudioError) -> Failure {
+    let hint = match &error.problem {
+        Problem::Io(_) | Problem::Unsupported(_) | Problem::NoChannel { .. } => "",
+        Problem::NotAudio(_) => "audio without a header needs --encoding, see `voxlane live --help`",
+        Problem::Empty if error.path.as_os_str() == STANDARD_INPUT => "whatever writes to it has ended",
+        Problem::Sample(_) => "samples without a header may need another --encoding",
+        _ => "what came before is shown above",
+    };
+    Failure::Input { message: error.to_string(), hint }
 }
 
-/// Every block is due at a time counted from the first, so that a delay is made up for and not passed on.
-fn push_file(
-    stream: &mut StreamInput,
-    samples: &Samples,
-    sample_rate: u32,
-    pace: Pace,
-    is_stopped: &AtomicBool,
-    now: &dyn Fn() -> Time,
-) -> Result<(), Failure> {
-    let block = (sample_rate / BLOCKS_PER_SECOND) as usize;
-    let begun = now();
-    for start in (0..samples.len()).step_by(block) {
-        if is_stopped.load(Ordering::Relaxed) {
-            break;
-        }
-        let end = samples.len().min(start + block);
-        let mut capture = now();
-        if pace == Pace::Realtime {
-            let due = begun.after(Duration::from_nanos(end as u64 * 1_000_000_000 / u64::from(sample_rate)));
-            std::thread::sleep(due.since(capture));
-            capture = due;
-        }
-        let mut from = start;
-        while from < end {
-            let taken = match samples {
-                Samples::I16(samples) => stream.push_at(&samples[from..end], capture),
-                Samples::F32(samples) => stream.push_at(&samples[from..end], capture),
-            };
-            from += taken?;
-            if from < end {
-                std::thread::sleep(Duration::from_millis(1));
-            }
-        }
+/// Whether a path names something that audio arrives from, and no recording.
+fn is_live(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+enum StandardInput {
+    File(File),
+    Pipe(Box<dyn Read + Send>),
+}
+
+#[cfg(unix)]
+fn standard_input() -> Result<StandardInput, Failure> {
+    use std::os::fd::AsFd;
+    let stdin = io::stdin();
+    refuse_terminal(&stdin)?;
+    let file = stdin.as_fd().try_clone_to_owned().map(File::from);
+    let file =
+        file.map_err(|error| Failure::Input { message: format!("{STANDARD_INPUT}: {error}"), hint: "" })?;
+    let is_file = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    Ok(if is_file { StandardInput::File(file) } else { StandardInput::Pipe(Box::new(file)) })
+}
+
+#[cfg(not(unix))]
+fn standard_input() -> Result<StandardInput, Failure> {
+    let stdin = io::stdin();
+    refuse_terminal(&stdin)?;
+    Ok(StandardInput::Pipe(Box::new(stdin)))
+}
+
+fn refuse_terminal(stdin: &io::Stdin) -> Result<(), Failure> {
+    if stdin.is_terminal() {
+        return Err(Failure::usage(
+            "standard input is a terminal, no audio",
+            "pipe audio in: `arecord -q -f S16_LE -r 16000 -c 1 | voxlane live`, or give --input FILE",
+        ));
     }
     Ok(())
 }
@@ -201,21 +226,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_become_samples_however_they_are_cut() {
-        let bytes: Vec<u8> = (0..=255).collect();
-        let whole = integers(&bytes, &mut None);
-        for size in [1, 2, 3, 7] {
-            let mut odd = None;
-            let parts: Vec<i16> = bytes.chunks(size).flat_map(|part| integers(part, &mut odd)).collect();
-            assert_eq!(parts, whole, "{size}");
-        }
-    }
-
-    #[test]
     fn inputs_are_named() {
-        let parse = |name: &str| name.parse::<Input>().unwrap_or(Input::Standard);
-        assert_eq!(parse("-"), Input::Standard);
-        assert_eq!(parse("mic"), Input::Microphone);
-        assert_eq!(parse("a.wav"), Input::File("a.wav".into()));
+        assert_eq!(Input::from(OsString::from("-")), Input::Standard);
+        assert_eq!(Input::from(OsString::from("mic")), Input::Microphone);
+        assert_eq!(Input::from(OsString::from("a.wav")), Input::File("a.wav".into()));
     }
 }

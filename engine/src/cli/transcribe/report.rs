@@ -1,36 +1,31 @@
-//! Where the time went: a line for each file, then the engine's own table.
+//! Where the time went: a line for each track, then the engine's own table.
 
-use super::recording::{Heard, RecordingError};
+use super::update::Ended;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use voxlane::telemetry::Report;
 
 /// Writes both tables.
-pub fn write(
-    out: &mut impl Write,
-    results: &[(PathBuf, Result<Heard, RecordingError>)],
-    measured: &Report,
-) -> io::Result<()> {
-    let heard = || results.iter().filter_map(|(path, result)| Some((path, result.as_ref().ok()?)));
-    if heard().next().is_some() {
+pub fn write(out: &mut dyn Write, ended: &[Ended], measured: &Report) -> io::Result<()> {
+    let with_audio = || ended.iter().filter(|ended| ended.outcome.audio_s > 0.0);
+    if with_audio().next().is_some() {
         writeln!(
             out,
             "{:>9}{:>9}{:>8}  {:>11}{:>10}{:>10}  file",
             "audio s", "wall s", "rtf", "latency ms", "queue", "compute"
         )?;
     }
-    for (path, heard) in heard() {
-        let latency = heard.latency();
+    for Ended { track, outcome, .. } in with_audio() {
+        let latency = outcome.latency;
         writeln!(
             out,
             "{:>9.3}{:>9.3}{:>8.4}  {:>11.3}{:>10.3}{:>10.3}  {}",
-            heard.audio_s,
-            heard.wall_s,
-            heard.rtf(),
+            outcome.audio_s,
+            outcome.wall_s,
+            outcome.rtf(),
             latency.total,
             latency.queue,
             latency.compute,
-            path.display()
+            track.name()
         )?;
     }
     writeln!(out, "\n{measured}")?;
