@@ -1,9 +1,10 @@
 //! Phrases to listen for.
 
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
 /// A phrase that streams listen for: a decoder that hesitates prefers it.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Hotword {
     /// What may be said, spelled as the model writes it.

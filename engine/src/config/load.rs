@@ -1,11 +1,21 @@
 //! Reading and checking a configuration file.
 
-use super::{Config, Placement, Topology};
-use crate::frame::FRAME_SAMPLES;
+use super::check::Fault;
+use super::merge::{self, Places};
+use super::{Config, Placement, Profile, Topology};
+use serde::Deserialize;
 use std::fmt;
+use std::fs::{File, FileType};
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+use toml::de::{DeTable, Deserializer, ValueDeserializer};
+
+/// More than any configuration has.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+/// The key that names the profile.
+const PROFILE_KEY: &str = "profile";
 
 /// Where in a file something stands. Lines count from 1; without a file, nowhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,7 +47,7 @@ pub enum ConfigError {
         /// The file.
         file: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// It is not TOML, a key is unknown, or a value has the wrong type.
     #[error("{at}: {message}")]
@@ -82,14 +92,22 @@ pub enum ConfigError {
 }
 
 impl Config {
-    /// Reads a file. Its placement is checked when an engine starts or by [`Source::placement`].
+    /// Reads a file; what it does not state is as in [`Config::default`], unless it names another [`Profile`]. Its
+    /// placement is checked when an engine starts or by [`Source::placement`].
     ///
     /// # Errors
     /// [`ConfigError`] naming the file, the line and the field.
     pub fn load(file: &Path) -> Result<Source, ConfigError> {
-        let text = std::fs::read_to_string(file)
-            .map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        Source::parse(text, Some(file.to_owned()))
+        Config::load_as(file, Profile::Manual)
+    }
+
+    /// As [`Config::load`]; what the file does not state is as in `profile`, unless it names another.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_as(file: &Path, profile: Profile) -> Result<Source, ConfigError> {
+        let text = read(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
+        Source::parse_as(text, Some(file.to_owned()), profile)
     }
 }
 
@@ -98,26 +116,47 @@ impl Config {
 pub struct Source {
     /// What the text says.
     pub config: Config,
+    profile: Profile,
     file: Option<PathBuf>,
     text: String,
+    /// Where the text states values, and what these were: the configuration may be changed since.
+    places: Places,
+    loaded: toml::Table,
 }
 
 impl From<Config> for Source {
     fn from(config: Config) -> Self {
-        Source { config, file: None, text: String::new() }
+        Source { config, ..Source::default() }
+    }
+}
+
+impl From<Profile> for Source {
+    fn from(profile: Profile) -> Self {
+        Source { config: profile.config(), profile, ..Source::default() }
     }
 }
 
 impl Source {
-    /// Parses a text; `file` is what errors call it.
+    /// Parses a text; `file` is what errors call it. What it does not state is as in [`Config::default`], unless it
+    /// names another [`Profile`].
     ///
     /// # Errors
     /// [`ConfigError`] naming the line and the field.
     pub fn parse(text: String, file: Option<PathBuf>) -> Result<Self, ConfigError> {
-        let parsed = toml::from_str::<Config>(&text);
-        let mut source = Source { config: Config::default(), file, text };
-        match parsed {
-            Ok(config) => source.config = config,
+        Source::parse_as(text, file, Profile::Manual)
+    }
+
+    /// As [`Source::parse`]; what the text does not state is as in `profile`, unless it names another.
+    ///
+    /// # Errors
+    /// As [`Source::parse`].
+    pub fn parse_as(text: String, file: Option<PathBuf>, profile: Profile) -> Result<Self, ConfigError> {
+        let mut source = Source { profile, file, text, ..Source::default() };
+        match merged(&source.text, profile) {
+            Ok((profile, config, places)) => {
+                source = Source { profile, config, places, ..source };
+                source.loaded = toml::Table::try_from(&source.config).unwrap_or_default();
+            }
             Err(error) => {
                 let at = source.locate(error.span());
                 return Err(ConfigError::Syntax { at, message: error.message().to_owned() });
@@ -125,6 +164,11 @@ impl Source {
         }
         source.check_values()?;
         Ok(source)
+    }
+
+    /// What holds where the text states nothing.
+    pub fn profile(&self) -> Profile {
+        self.profile
     }
 
     /// The line that a range of bytes begins on.
@@ -146,65 +190,84 @@ impl Source {
     }
 
     fn check_values(&self) -> Result<(), ConfigError> {
-        let refuse = |span, field, value: String, message: &str| {
-            Err(ConfigError::Value { at: self.locate(span), field, value, message: message.to_owned() })
-        };
-        let config = &self.config;
-        if config.lanes.is_empty() {
-            return refuse(None, "lane", "[]".into(), "at least one lane is needed");
+        match self.config.fault() {
+            Some(fault) => Err(self.refused(fault)),
+            None => Ok(()),
         }
-        for lane in &config.lanes {
-            let slots = *lane.slots.get_ref();
-            if !(1..=4096).contains(&slots) {
-                return refuse(Some(lane.slots.span()), "slots", slots.to_string(), "1 to 4096");
-            }
-            if lane.audio_ms * 16 < 2 * FRAME_SAMPLES as u64 || lane.audio_ms > 600_000 {
-                return refuse(None, "audio_ms", lane.audio_ms.to_string(), "40 to 600000");
-            }
-            if !(32..=65_536).contains(&lane.events) {
-                return refuse(None, "events", lane.events.to_string(), "32 to 65536");
-            }
-            if !(10..=1_000_000).contains(&lane.step_us) {
-                return refuse(None, "step_us", lane.step_us.to_string(), "10 to 1000000");
-            }
-        }
-        let device = &config.device;
-        if !(1..=1024).contains(&device.batch) {
-            return refuse(None, "device.batch", device.batch.to_string(), "1 to 1024");
-        }
-        if !(1..=4).contains(&device.steps_in_flight) {
-            return refuse(None, "device.steps_in_flight", device.steps_in_flight.to_string(), "1 to 4");
-        }
-        let (from, by) = (config.segment.cut_from_s, config.segment.cut_by_s);
-        if !(1.0..=3600.0).contains(&by) || !(0.0..=by - 0.5).contains(&from) {
-            return refuse(
-                None,
-                "segment",
-                format!("{from} to {by} s"),
-                "0 <= cut_from_s <= cut_by_s - 0.5, cut_by_s 1 to 3600",
-            );
-        }
-        let watchdog = config.supervise.watchdog_ms;
-        if !(200..=600_000).contains(&watchdog) {
-            return refuse(None, "supervise.watchdog_ms", watchdog.to_string(), "200 to 600000");
-        }
-        // A thread shows that it lives once a round: at most five stages of a step each.
-        let round_ms = config.lanes.iter().map(|lane| lane.step_us).max().unwrap_or(0) * 5 / 1000;
-        if watchdog < 2 * round_ms {
-            let allowed = format!("with this step_us at least {}", 2 * round_ms);
-            return refuse(None, "supervise.watchdog_ms", watchdog.to_string(), &allowed);
-        }
-        if let Some((field, value, allowed)) = config.endpoint.fault() {
-            return refuse(None, field, value, allowed);
-        }
-        let cap = config.hotword_cap;
-        if !(cap > 0.0 && cap <= 10_000.0) {
-            return refuse(None, "hotword_cap", cap.to_string(), "more than 0, at most 10000");
-        }
-        let duty = config.warm.duty;
-        if !(duty > 0.0 && duty <= 1.0) {
-            return refuse(None, "warm.duty", duty.to_string(), "more than 0, at most 1");
-        }
-        Ok(())
     }
+
+    /// The error that `fault` is, with its line if the file states the value, else with that of the other field.
+    fn refused(&self, fault: Fault) -> ConfigError {
+        let Fault { field, value, rule, other, lane } = fault;
+        let stated = [Some(field), other].into_iter().flatten().find_map(|field| {
+            let path = match (lane, field.strip_prefix("lane.")) {
+                (Some(number), Some(field)) => format!("lane.{number}.{field}"),
+                _ => field.to_owned(),
+            };
+            self.stated(&path)
+        });
+        // A value that a program or the command line gave stands in no file.
+        let at = stated.map_or_else(Located::default, |span| self.locate(Some(span)));
+        ConfigError::Value { at, field, value, message: rule }
+    }
+
+    /// Where the file states the value of the field at `path`, unless the value was changed since.
+    fn stated(&self, path: &str) -> Option<Range<usize>> {
+        let span = self.places.get(path)?;
+        let now = toml::Table::try_from(&self.config).ok()?;
+        let is_same = get(&now, path)? == get(&self.loaded, path)?;
+        is_same.then(|| span.clone())
+    }
+}
+
+/// The profile that `text` names, or else `profile`; its values with those of `text` over them; where these stand.
+fn merged(text: &str, profile: Profile) -> Result<(Profile, Config, Places), toml::de::Error> {
+    let mut file = DeTable::parse(text)?;
+    let profile = match file.get_mut().remove(PROFILE_KEY) {
+        Some(name) => Profile::deserialize(ValueDeserializer::from(name))?,
+        None => profile,
+    };
+    let base = toml::to_string(&profile.config()).map_err(<toml::de::Error as serde::de::Error>::custom)?;
+    let base = merge::without_places(DeTable::parse(&base)?.into_inner());
+    let (span, places) = (file.span(), merge::places(file.get_ref()));
+    let merged = toml::Spanned::new(span, merge::over(base, file.into_inner()));
+    Ok((profile, Config::deserialize(Deserializer::from(merged))?, places))
+}
+
+/// The value at a path such as `lane.0.slots`.
+fn get<'a>(table: &'a toml::Table, path: &str) -> Option<&'a toml::Value> {
+    let mut keys = path.split('.');
+    let first = table.get(keys.next()?)?;
+    keys.try_fold(first, |value, key| match key.parse::<usize>() {
+        Ok(index) => value.get(index),
+        Err(_) => value.get(key),
+    })
+}
+
+/// The text of the file, which is a regular one or a pipe.
+fn read(file: &Path) -> io::Result<String> {
+    let opened = File::open(file)?;
+    let kind = opened.metadata()?.file_type();
+    if kind.is_dir() || is_device(kind) {
+        let problem = "not a configuration file (expected a file or a pipe, found a directory or a device)";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+    }
+    let mut text = Vec::new();
+    opened.take(MAX_FILE_BYTES + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_FILE_BYTES {
+        let problem = format!("too long for a configuration (expected at most {MAX_FILE_BYTES} bytes)");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8"))
+}
+
+#[cfg(unix)]
+fn is_device(kind: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    kind.is_block_device() || kind.is_char_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_kind: FileType) -> bool {
+    false
 }

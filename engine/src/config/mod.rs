@@ -1,18 +1,25 @@
 //! The configuration file: TOML, unknown keys are errors, every field has a default.
 
+mod check;
 mod decode;
+mod describe;
 mod endpoint;
 mod hotwords;
 mod load;
+mod merge;
 mod placement;
+mod profile;
 
+pub use check::Fault;
 pub use decode::DecodeKind;
-pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, StreamRules};
+pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, ServiceClass, StreamRules};
 pub use hotwords::Hotword;
 pub use load::{ConfigError, Located, Source};
 pub use placement::{Placement, ThreadPlacement, Topology};
+pub use profile::Profile;
 
 use crate::frame::StageKind;
+use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use toml::Spanned;
@@ -21,7 +28,7 @@ pub use voxlane_models::linear::Precision;
 
 /// A whole deployment. `Config::default()` suits an interactive machine: placement by the process's
 /// affinity mask, threads that sleep when idle.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Name of the model, as `voxlane models list` shows it. Default `moonshine-tiny`. Read by the model loader.
@@ -29,8 +36,8 @@ pub struct Config {
     /// Number format of the weights on the processor: `f32`, `bf16` or `int8`. Default `int8`. Read by the model
     /// loader when `backend` is `cpu`.
     pub precision: Precision,
-    /// What the network runs on: `cpu`, `flex`, `wgpu` or `cuda`. Default `cpu`. Read by the model loader. Others
-    /// than `cpu` need the Cargo feature of the same name.
+    /// What the network runs on: `cpu` (our kernels), `flex`, `wgpu` or `cuda`. Default `cpu`. Read by the model loader.
+    /// Others than `cpu` need the Cargo feature of the same name.
     pub backend: Backend,
     /// How tokens are found: `greedy`, `beam`, `ctc-greedy` or `ctc-beam`. Default `greedy`. Read by the model loader;
     /// others than `greedy` are for transducers.
@@ -38,18 +45,22 @@ pub struct Config {
     /// The most that hotwords may add to a segment's score altogether, in natural-logarithm units. Default 50.
     /// Read when streams open.
     pub hotword_cap: f32,
-    /// Phrases that streams listen for that bring none of their own. Default none. Read at start; a model that
-    /// cannot listen for phrases, or spell one, refuses.
+    /// Phrases that streams listen for that bring none of their own, a table each. Default none. Read at start; a model
+    /// that cannot listen for phrases, or spell one, refuses.
     #[serde(rename = "hotword", skip_serializing_if = "Vec::is_empty")]
+    #[documented_fields(rename = "hotword")]
     pub hotwords: Vec<Hotword>,
-    /// The lanes. Default: one, placed by the process's affinity mask. Read at start.
+    /// The lanes: chains of stages, each on its own cores, a table each. Default: one, placed by the process's affinity
+    /// mask. Read at start.
     #[serde(rename = "lane")]
+    #[documented_fields(rename = "lane")]
     pub lanes: Vec<LaneConfig>,
-    /// How the network runs on a device. Read by the model loader when `backend` is not `cpu`.
+    /// How the network runs on a device (docs/gpu.md). Read by the model loader when `backend` is not `cpu`.
     pub device: DeviceOptions,
-    /// Dummy work that keeps caches warm. Read by ingest.
+    /// Recorded speech through the same code while no audio is due, so that caches, branch predictors and clock frequency
+    /// are ready when someone speaks. Read by ingest.
     pub warm: WarmConfig,
-    /// Where long speech is cut. Read by ingest.
+    /// Where speech without a pause is cut: at its quietest moment within a window. Read by ingest.
     pub segment: SegmentConfig,
     /// When a segment begins and ends by what is heard; a stream may have its own. Read by ingest.
     pub endpoint: EndpointConfig,
@@ -95,18 +106,38 @@ impl Config {
         }
     }
 
+    /// The default for recordings that need not be answered while they are spoken: segments by Silero, cut where people
+    /// pause and long enough to carry their context. `docs/live.md` says which of the numbers have been measured.
+    pub fn recordings() -> Self {
+        Config {
+            segment: SegmentConfig { cut_from_s: 12.0, cut_by_s: 25.0 },
+            endpoint: EndpointConfig {
+                detector: DetectorKind::Silero,
+                lead_ms: 300,
+                trail_ms: 300,
+                silence_ms: 500,
+                join_s: 10,
+                join_silence_ms: 1500,
+                silence_without_speech_ms: 1500,
+                speculate_ms: 0,
+                ..EndpointConfig::default()
+            },
+            ..Config::default()
+        }
+    }
+
     /// How streams are treated that do not ask for something else.
     pub fn stream_rules(&self) -> StreamRules {
-        StreamRules { endpoint: self.endpoint, partial: self.partial }
+        StreamRules { endpoint: self.endpoint, partial: self.partial, class: ServiceClass::default() }
     }
 }
 
 /// One chain of stages on its cores.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct LaneConfig {
     /// The core of each stage. Default: by the affinity mask. Read at start. Stages that share a core run in
-    /// one thread, in order.
+    /// one thread, in order: the light ones together and the heavy ones together is best.
     pub cores: Option<StageCores>,
     /// The core of a helper thread that takes half of the rows of the encoder's large products. Default: no
     /// such thread. Read at start. It must not be the encoder's own core.
@@ -115,12 +146,14 @@ pub struct LaneConfig {
     /// Which device of the backend the lane runs on, counted from 0 as `voxlane doctor` lists them. Default 0.
     /// Read by the model loader when `backend` is not `cpu`. Lanes of the same device share its weights.
     pub device: usize,
-    /// How many streams the lane serves at once. Default 4. Read at start.
+    /// How many streams the lane serves at once, 1 to 4096. Default 4. Read at start: each keeps the buffers of one open
+    /// segment.
     pub slots: Spanned<usize>,
-    /// How its threads wait for work. Default `park`. Read by the lane's threads.
+    /// How its threads wait for work: `spin` never gives its core up and is for isolated cores, `yield` lets others run
+    /// between looks, `park` sleeps until woken. Default `park`. Read by the lane's threads.
     pub wait: WaitKind,
     /// Time without work after which a thread that spins first goes on to yield or park, in microseconds.
-    /// Default 50. Read by the lane's threads when `wait` is `yield` or `park`.
+    /// Default 50; more answers sooner and takes more power. Read by the lane's threads when `wait` is `yield` or `park`.
     pub spin_us: u64,
     /// How long a stage works before the others of its thread get their turn, in microseconds. Default 200.
     /// Read by the lane's threads.
@@ -157,7 +190,7 @@ impl LaneConfig {
 }
 
 /// A core for each stage.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct StageCores {
     /// Core of ingest.
@@ -199,7 +232,7 @@ pub enum WaitKind {
 }
 
 /// Dummy work while idle.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmConfig {
     /// Whether to warm at all. Default true.
@@ -209,7 +242,7 @@ pub struct WarmConfig {
     pub after_ms: u64,
     /// The largest share of time that dummies may take, 0 to 1. Default 0.25.
     pub duty: f64,
-    /// Warming stops when no real audio came for this long, in seconds; 0 is never. Default 10.
+    /// Warming stops when no real audio came for this long since the lane was ready, in seconds; 0 is never. Default 10.
     pub stop_after_s: u64,
 }
 
@@ -220,7 +253,7 @@ impl Default for WarmConfig {
 }
 
 /// Where speech that goes on for too long is cut: at its quietest moment within a window.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct SegmentConfig {
     /// Earliest cut after the segment's start, in seconds. Default 20.
@@ -236,19 +269,22 @@ impl Default for SegmentConfig {
 }
 
 /// What happens when a stage fails.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct SuperviseConfig {
-    /// A thread of a lane that shows no sign of life for this long is given up, in milliseconds. Default
-    /// 2000, at least 200. It must be longer than the longest scheduling gap of the machine.
+    /// A thread of a lane that computes or sleeps for this long without finishing a round is given up, in milliseconds.
+    /// Default 2000, at least 200. Time in which the system gives the thread no core does not count.
     pub watchdog_ms: u64,
-    /// How often a lane is restarted before the engine reports itself degraded. Default 8.
+    /// How often a lane may be restarted within `restart_window_s`; after that it is down until restarts are longer
+    /// ago. Default 8.
     pub max_restarts: u32,
+    /// How long a restart counts against `max_restarts`, in seconds. Default 600.
+    pub restart_window_s: u64,
 }
 
 impl Default for SuperviseConfig {
     fn default() -> Self {
-        SuperviseConfig { watchdog_ms: 2000, max_restarts: 8 }
+        SuperviseConfig { watchdog_ms: 2000, max_restarts: 8, restart_window_s: 600 }
     }
 }
 
@@ -257,11 +293,16 @@ impl SuperviseConfig {
     pub fn watchdog(&self) -> Duration {
         Duration::from_millis(self.watchdog_ms)
     }
+
+    /// How long a restart counts.
+    pub fn restart_window(&self) -> Duration {
+        Duration::from_secs(self.restart_window_s)
+    }
 }
 
 /// A planned fault.
 #[cfg(feature = "fault-injection")]
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct FaultConfig {
     /// Which stage fails.
@@ -274,6 +315,14 @@ pub struct FaultConfig {
     /// How long a hang lasts, in milliseconds. Default 60000.
     #[serde(default = "one_minute")]
     pub hang_ms: u64,
+    /// How many frames in a row, from that one on, it strikes at. Default 1.
+    #[serde(default = "once")]
+    pub times: u64,
+}
+
+#[cfg(feature = "fault-injection")]
+fn once() -> u64 {
+    1
 }
 
 #[cfg(feature = "fault-injection")]
@@ -288,6 +337,8 @@ fn one_minute() -> u64 {
 pub enum FaultKind {
     /// The stage panics.
     Panic,
-    /// The stage stops making progress.
+    /// The stage sleeps.
     Hang,
+    /// The stage computes without end.
+    Spin,
 }
