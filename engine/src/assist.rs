@@ -21,17 +21,20 @@ const RUNNING: u32 = 2;
 const DONE: u32 = 3;
 /// The job panicked on the helper.
 const PANICKED: u32 = 4;
+/// A caller writes its job down.
+const CLAIMED: u32 = 5;
 
 type Job = *mut (dyn FnMut() + Send + 'static);
 
-/// Where one caller and one helper thread meet.
+/// Where callers and one helper thread meet. One call at a time has the helper; another that comes meanwhile, from another
+/// thread or from within a share, does both of its shares itself.
 pub(crate) struct Desk {
     state: AtomicU32,
     job: UnsafeCell<Option<Job>>,
     bell: Arc<Bell>,
 }
 
-// SAFETY: `job` is written by the caller only while the state is IDLE and read by the helper only after it has
+// SAFETY: `job` is written only by the caller that has taken the state from IDLE to CLAIMED, and read by the helper only after it has
 // taken the state from POSTED to RUNNING; the state's release and acquire order the two. What it points to is
 // `Send`.
 unsafe impl Send for Desk {}
@@ -66,11 +69,16 @@ impl Desk {
     /// Waits until the job has been run, by the helper or, if it has not begun, by the caller.
     ///
     /// # Safety
-    /// `job` is the job that was posted, still alive, and nobody but the helper uses it.
+    /// `job` is the job that the caller has posted, still alive, and nobody but the helper uses it.
     unsafe fn settle(&self, job: Job) {
-        if self.state.compare_exchange(POSTED, IDLE, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+        // CLAIMED, not IDLE: the job itself may call again.
+        if self.state.compare_exchange(POSTED, CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_ok() {
             // SAFETY: it was not begun and now cannot be: it is the caller's again.
-            unsafe { (*job)() };
+            let outcome = catch_unwind(AssertUnwindSafe(|| unsafe { (*job)() }));
+            self.state.store(IDLE, Ordering::Release);
+            if let Err(panic) = outcome {
+                resume_unwind(panic);
+            }
             return;
         }
         let outcome = loop {
@@ -79,18 +87,23 @@ impl Desk {
                 outcome => break outcome,
             }
         };
-        self.state.store(IDLE, Ordering::Relaxed);
+        self.state.store(IDLE, Ordering::Release);
         assert!(outcome != PANICKED, "the helper thread's share of a kernel call panicked");
     }
 }
 
 impl Assistant for Desk {
     fn both(&self, theirs: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
+        if self.state.compare_exchange(IDLE, CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            let outcome = catch_unwind(AssertUnwindSafe(theirs));
+            mine();
+            return outcome.unwrap_or_else(|panic| resume_unwind(panic));
+        }
         let job: *mut (dyn FnMut() + Send + '_) = theirs;
         // SAFETY: only the lifetime changes. `settle` below returns after the last use of the job, on every
         // path, also when `mine` panics.
         let job = unsafe { std::mem::transmute::<*mut (dyn FnMut() + Send + '_), Job>(job) };
-        // SAFETY: the state is IDLE: there is one caller, and it left the state so.
+        // SAFETY: CLAIMED is ours: no other caller writes, and the helper reads only after POSTED.
         unsafe { *self.job.get() = Some(job) };
         self.state.store(POSTED, Ordering::Release);
         self.bell.ring();
@@ -149,6 +162,24 @@ mod tests {
         let (mut a, mut b) = (0, 0);
         desk.both(&mut || a += 1, &mut || b += 1);
         assert_eq!((a, b), (1, 1));
+    }
+
+    #[test]
+    fn callers_that_meet_or_nest_do_their_own_work() {
+        with_helper(|desk| {
+            let rounds = if cfg!(miri) { 20 } else { 2_000 };
+            let count = || {
+                let (mut a, mut b, mut c) = (0u64, 0u64, 0u64);
+                for _ in 0..rounds {
+                    desk.both(&mut || a += 1, &mut || desk.both(&mut || b += 1, &mut || c += 1));
+                }
+                assert_eq!([a, b, c], [rounds; 3]);
+            };
+            std::thread::scope(|scope| {
+                scope.spawn(count);
+                scope.spawn(count);
+            });
+        });
     }
 
     #[test]

@@ -1,109 +1,119 @@
-//! Where to cut speech that goes on for too long: at its quietest moment within a window.
+//! Where to cut speech that goes on for too long: in its longest pause within a range of places, or where there is
+//! none at its quietest moment.
 //!
-//! Decisions depend on the segment's samples only, never on how they arrived in frames.
+//! A function of the stream's samples, and of what the detector heard in them: never of how they arrived.
+
+use crate::history::History;
+use crate::voicing::Voicing;
 
 /// The length of one energy window: 20 ms at 16 kHz.
-const WINDOW_SAMPLES: u64 = 320;
+const WINDOW_SAMPLES: usize = 320;
 
 /// Quietness is judged over this many windows (100 ms), so that a closed plosive does not pass for a pause.
 const SMOOTHED_WINDOWS: usize = 5;
 
-/// Watches one open segment.
-#[derive(Clone, Debug)]
-pub struct Cutter {
+/// The lengths that a segment may be cut to, in samples.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cutter {
     from: u64,
     by: u64,
-    seen: u64,
-    energy: u64,
-    recent: [u64; SMOOTHED_WINDOWS],
-    windows: u64,
-    quietest: Option<(u64, u64)>,
 }
 
 impl Cutter {
-    /// Cuts segments that reach `by` samples at the quietest moment after `from` samples; `from` < `by`.
-    pub fn new(from: u64, by: u64) -> Self {
-        Cutter { from, by, seen: 0, energy: 0, recent: [0; SMOOTHED_WINDOWS], windows: 0, quietest: None }
+    /// Cuts segments that reach `by` samples, to no less than `from`; `from` < `by`.
+    pub(crate) fn new(from: u64, by: u64) -> Self {
+        Cutter { from, by }
     }
 
-    /// Starts over with a new segment.
-    pub fn reset(&mut self) {
-        *self = Cutter::new(self.from, self.by);
+    /// The most samples of a segment.
+    pub(crate) fn limit(&self) -> u64 {
+        self.by
     }
 
-    /// Takes the segment's next samples. Once the segment has reached its longest length, gives the number
-    /// of samples that it should keep.
-    pub fn push(&mut self, samples: &[i16]) -> Option<u64> {
-        for &sample in samples {
-            if self.seen == self.by {
-                break;
-            }
-            self.energy += i64::from(sample).pow(2).unsigned_abs();
-            self.seen += 1;
-            if self.seen.is_multiple_of(WINDOW_SAMPLES) {
-                self.close_window();
-            }
-        }
-        (self.seen == self.by).then(|| self.quietest.map_or(self.by, |(_, at)| at))
-    }
-
-    fn close_window(&mut self) {
-        self.recent[self.windows as usize % SMOOTHED_WINDOWS] = std::mem::take(&mut self.energy);
-        self.windows += 1;
-        let middle = self.seen.saturating_sub(SMOOTHED_WINDOWS as u64 * WINDOW_SAMPLES / 2);
-        if middle >= self.from {
-            let energy = self.recent.iter().sum();
-            if self.quietest.is_none_or(|(least, _)| energy < least) {
-                self.quietest = Some((energy, middle));
-            }
+    /// The stream's sample before which to cut a segment that began at `start` and has reached the limit. All
+    /// places where it may be cut must still be in `history` and in `voicing`, which is none where no detector
+    /// listens. Does not allocate.
+    pub(crate) fn place(&self, start: u64, history: &History, voicing: Option<&Voicing>) -> u64 {
+        let places = start + self.from..start + self.by;
+        let pause = voicing.and_then(|voicing| voicing.longest_pause(places.clone()));
+        match pause {
+            Some(pause) => pause.start.midpoint(pause.end),
+            None => quietest(places, history),
         }
     }
+}
+
+/// The middle of the quietest 100 ms within `places`.
+fn quietest(places: std::ops::Range<u64>, history: &History) -> u64 {
+    let mut recent = [0; SMOOTHED_WINDOWS];
+    let (mut least, mut place) = (u64::MAX, places.end);
+    let mut window = [0; WINDOW_SAMPLES];
+    for (index, start) in places.clone().step_by(WINDOW_SAMPLES).enumerate() {
+        let end = start + WINDOW_SAMPLES as u64;
+        if end > places.end {
+            break;
+        }
+        history.read(start, &mut window);
+        recent[index % SMOOTHED_WINDOWS] = energy(&window);
+        let sum = recent.iter().sum();
+        if index + 1 >= SMOOTHED_WINDOWS && sum < least {
+            (least, place) = (sum, end - (SMOOTHED_WINDOWS * WINDOW_SAMPLES / 2) as u64);
+        }
+    }
+    place
+}
+
+fn energy(samples: &[i16]) -> u64 {
+    samples.iter().map(|&sample| u64::from(i32::from(sample).pow(2).unsigned_abs())).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use crate::clock::Time;
+    use crate::endpoint;
 
-    fn loud_with_gap(length: usize, gap: std::ops::Range<usize>) -> Vec<i16> {
-        (0..length)
+    const CUTTER: Cutter = Cutter { from: 32_000, by: 48_000 };
+
+    fn loud_with_gap(gap: std::ops::Range<usize>) -> History {
+        let samples: Vec<i16> = (0..48_000)
             .map(|i| if gap.contains(&i) { 0 } else { if i % 2 == 0 { 9000 } else { -9000 } })
-            .collect()
+            .collect();
+        let mut history = History::new(48_000);
+        history.push(&samples, Time::default());
+        history
     }
 
-    #[test]
-    fn cuts_inside_the_pause() {
-        let audio = loud_with_gap(48_000, 36_000..39_200);
-        let at = Cutter::new(32_000, 48_000).push(&audio).unwrap();
-        assert!((36_000..39_200).contains(&(at as usize)), "{at}");
-    }
-
-    #[test]
-    fn a_pause_before_the_window_does_not_count() {
-        let audio = loud_with_gap(48_000, 10_000..20_000);
-        let at = Cutter::new(32_000, 48_000).push(&audio).unwrap();
-        assert!((32_000..=48_000).contains(&at));
-    }
-
-    #[test]
-    fn short_segments_are_left_alone() {
-        assert_eq!(Cutter::new(32_000, 48_000).push(&loud_with_gap(47_999, 0..0)), None);
-    }
-
-    proptest! {
-        #[test]
-        fn chunking_does_not_matter(chunks in prop::collection::vec(1usize..5000, 1..40), gap in 33_000usize..46_000) {
-            let audio = loud_with_gap(50_000, gap..gap + 1600);
-            let whole = Cutter::new(32_000, 48_000).push(&audio);
-            let mut cutter = Cutter::new(32_000, 48_000);
-            let (mut rest, mut result) = (&audio[..], None);
-            for chunk in chunks.into_iter().cycle() {
-                let (now, later) = rest.split_at(chunk.min(rest.len()));
-                rest = later;
-                result = result.or(cutter.push(now));
-                if result.is_some() || rest.is_empty() { break; }
-            }
-            prop_assert_eq!(result, whole);
+    fn voiced_but_for(pauses: &[std::ops::Range<u64>]) -> Voicing {
+        let mut voicing = Voicing::new(48_000);
+        for window in 0..48_000 / endpoint::WINDOW_SAMPLES {
+            voicing.push(!pauses.iter().any(|pause| pause.contains(&window)));
         }
+        voicing
+    }
+
+    #[test]
+    fn cuts_inside_the_quiet() {
+        let at = CUTTER.place(0, &loud_with_gap(36_000..39_200), None);
+        assert!((36_000..39_200).contains(&at), "{at}");
+    }
+
+    #[test]
+    fn quiet_before_the_range_does_not_count() {
+        let at = CUTTER.place(0, &loud_with_gap(10_000..20_000), None);
+        assert!((32_000..=48_000).contains(&at), "{at}");
+    }
+
+    #[test]
+    fn a_pause_that_the_detector_heard_comes_before_what_is_quiet() {
+        let voicing = voiced_but_for(&[20..30, 70..75, 80..82]);
+        let at = CUTTER.place(0, &loud_with_gap(43_000..46_000), Some(&voicing));
+        assert_eq!(at, 145 * endpoint::WINDOW_SAMPLES / 2);
+    }
+
+    #[test]
+    fn speech_without_a_pause_is_cut_where_it_is_quietest() {
+        let at = CUTTER.place(0, &loud_with_gap(43_000..46_000), Some(&voiced_but_for(&[])));
+        assert!((43_000..46_000).contains(&at), "{at}");
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const WINDOW_SAMPLES: u64 = VOICE_FRAME_SAMPLES as u64;
 pub(crate) enum Decision {
     /// Nothing.
     None,
-    /// A segment begins at this sample, or later if the one before reaches so far.
+    /// A segment begins at this sample.
     Start { at: u64 },
     /// Silence has begun: should the segment end, it ends at `end`.
     Speculate { end: u64 },
@@ -27,6 +27,10 @@ pub(crate) enum Decision {
 pub(crate) struct Endpointer {
     rules: EndpointConfig,
     phase: Phase,
+    /// The latest window was voiced.
+    is_voiced: bool,
+    /// Samples before this one belong to earlier segments.
+    free_from: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +43,12 @@ enum Phase {
 
 #[derive(Clone, Copy, Debug)]
 struct Speech {
+    /// The segment's first sample.
+    start: u64,
     /// The sample after the last voiced window.
     voiced_end: u64,
-    /// Voiced samples so far.
+    /// Voiced samples of the segment.
     voiced: u64,
-    /// The latest window was voiced.
-    is_voiced: bool,
     has_speculated: bool,
 }
 
@@ -54,7 +58,7 @@ fn samples(ms: u16) -> u64 {
 
 impl Endpointer {
     pub(crate) fn new(rules: EndpointConfig) -> Self {
-        Endpointer { rules, phase: Phase::Closed { since: None } }
+        Endpointer { rules, phase: Phase::Closed { since: None }, is_voiced: false, free_from: 0 }
     }
 
     /// Whether a segment is open.
@@ -62,21 +66,35 @@ impl Endpointer {
         matches!(self.phase, Phase::Open(_))
     }
 
-    /// Whether somebody is speaking.
+    /// Whether the latest window was voiced.
     pub(crate) fn is_voiced(&self) -> bool {
-        matches!(self.phase, Phase::Open(Speech { is_voiced: true, .. }))
+        self.is_voiced
     }
 
-    /// The client has ended the segment.
-    pub(crate) fn close(&mut self) {
+    /// The segment has been ended at `end` by something else than silence; none is open now.
+    pub(crate) fn close(&mut self, end: u64) {
         self.phase = Phase::Closed { since: None };
+        self.free_from = end;
+    }
+
+    /// The segment has been cut at the sample `at`, with `voiced` voiced samples since: they open the next one. In
+    /// silence none is open.
+    pub(crate) fn cut(&mut self, at: u64, voiced: u64) {
+        let has_speech = self.is_voiced || voiced > 0;
+        match &mut self.phase {
+            Phase::Open(speech) if has_speech => {
+                (speech.start, speech.voiced, speech.has_speculated) = (at, voiced, false);
+                self.free_from = at;
+            }
+            _ => self.close(at),
+        }
     }
 
     /// Where speech ended if it has, and where its segment then ends: for a stream that ends at `now`.
     pub(crate) fn end_by(&self, now: u64) -> (u64, u64) {
         match self.phase {
-            Phase::Open(speech) if !speech.is_voiced => {
-                let speech_end = speech.voiced_end.min(now);
+            Phase::Open(speech) if !self.is_voiced => {
+                let speech_end = speech.voiced_end.clamp(speech.start, now);
                 ((speech_end + samples(self.rules.trail_ms)).min(now), speech_end)
             }
             _ => (now, now),
@@ -85,32 +103,32 @@ impl Endpointer {
 
     /// Takes the next window, which begins at sample `start`, and its probability of speech.
     pub(crate) fn judge(&mut self, start: u64, probability: f32) -> Decision {
+        let rules = self.rules;
+        let goes_on = self.is_open() && self.is_voiced;
+        self.is_voiced = probability >= if goes_on { rules.release } else { rules.threshold };
         let end = start + WINDOW_SAMPLES;
         match &mut self.phase {
+            Phase::Closed { since } if !self.is_voiced => {
+                *since = None;
+                Decision::None
+            }
             Phase::Closed { since } => {
-                if probability < self.rules.threshold {
-                    *since = None;
-                    return Decision::None;
-                }
                 let since = *since.get_or_insert(start);
                 let voiced = end - since;
-                if voiced < samples(self.rules.onset_ms) {
+                if voiced < samples(rules.onset_ms) {
                     return Decision::None;
                 }
+                let at = since.saturating_sub(samples(rules.lead_ms)).max(self.free_from);
                 self.phase =
-                    Phase::Open(Speech { voiced_end: end, voiced, is_voiced: true, has_speculated: false });
-                Decision::Start { at: since.saturating_sub(samples(self.rules.lead_ms)) }
+                    Phase::Open(Speech { start: at, voiced_end: end, voiced, has_speculated: false });
+                Decision::Start { at }
             }
-            Phase::Open(speech) => {
-                let least = if speech.is_voiced { self.rules.release } else { self.rules.threshold };
-                speech.is_voiced = probability >= least;
-                if speech.is_voiced {
-                    speech.voiced += WINDOW_SAMPLES;
-                    (speech.voiced_end, speech.has_speculated) = (end, false);
-                    return Decision::None;
-                }
-                self.silence(end)
+            Phase::Open(speech) if self.is_voiced => {
+                speech.voiced += WINDOW_SAMPLES;
+                (speech.voiced_end, speech.has_speculated) = (end, false);
+                Decision::None
             }
+            Phase::Open(_) => self.silence(end),
         }
     }
 
@@ -120,12 +138,11 @@ impl Endpointer {
         let Phase::Open(speech) = &mut self.phase else { return Decision::None };
         let silence = now - speech.voiced_end;
         let trail = samples(rules.trail_ms);
-        let end = speech.voiced_end + trail;
-        let has_speech = speech.voiced >= samples(rules.speech_ms);
-        let longest = if has_speech { rules.silence_ms } else { rules.silence_without_speech_ms };
-        if silence >= samples(longest) {
-            let speech_end = speech.voiced_end;
-            self.close();
+        // A cut may have come after the last voiced window.
+        let speech_end = speech.voiced_end.max(speech.start);
+        let end = (speech_end + trail).min(now);
+        if silence >= samples(speech.longest_silence_ms(&rules)) {
+            self.close(end);
             return Decision::End { end, speech_end };
         }
         let is_due = rules.speculate_ms > 0 && silence >= samples(rules.speculate_ms).max(trail);
@@ -134,6 +151,17 @@ impl Endpointer {
             return Decision::Speculate { end };
         }
         Decision::None
+    }
+}
+
+impl Speech {
+    /// How long silence may be within the segment: the shortest that ends it.
+    fn longest_silence_ms(&self, rules: &EndpointConfig) -> u16 {
+        let length = self.voiced_end.saturating_sub(self.start);
+        let is_short = length < u64::from(rules.join_s) * u64::from(ENGINE_RATE_HZ);
+        let least = if is_short { rules.silence_ms.max(rules.join_silence_ms) } else { rules.silence_ms };
+        let has_speech = self.voiced >= samples(rules.speech_ms);
+        if has_speech { least } else { least.max(rules.silence_without_speech_ms) }
     }
 }
 

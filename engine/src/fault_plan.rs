@@ -6,9 +6,9 @@ mod plan {
     use crate::config::{FaultConfig, FaultKind};
     use crate::frame::StageKind;
     use std::sync::atomic::{AtomicU64, Ordering};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
-    /// At most one fault, which strikes once per process however often lanes restart.
+    /// One kind of fault, which strikes as often as planned however often lanes restart.
     #[derive(Debug, Default)]
     pub(crate) struct FaultPlan {
         fault: Option<FaultConfig>,
@@ -23,12 +23,22 @@ mod plan {
         /// Counts a real frame of `stage`; panics or hangs if it is the one.
         pub(crate) fn strike(&self, stage: StageKind) {
             let Some(fault) = &self.fault else { return };
-            if fault.stage != stage || self.frames.fetch_add(1, Ordering::Relaxed) != fault.at_frame {
+            if fault.stage != stage {
+                return;
+            }
+            let frame = self.frames.fetch_add(1, Ordering::Relaxed);
+            if !(fault.at_frame..fault.at_frame.saturating_add(fault.times)).contains(&frame) {
                 return;
             }
             match fault.kind {
                 FaultKind::Panic => panic!("planned fault in {}", stage.name()),
                 FaultKind::Hang => std::thread::sleep(Duration::from_millis(fault.hang_ms)),
+                FaultKind::Spin => {
+                    let begun = Instant::now();
+                    while begun.elapsed() < Duration::from_millis(fault.hang_ms) {
+                        std::hint::spin_loop();
+                    }
+                }
             }
         }
     }

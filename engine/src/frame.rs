@@ -217,6 +217,8 @@ pub struct Extent {
     pub endpoint_wait_micros: u32,
     /// The same in samples of the stream's audio: the silence that decided it.
     pub silence_samples: u32,
+    /// How many of them the detector heard as speech; none where no detector listens.
+    pub voiced: u32,
     /// Why it ended.
     pub cause: EndCause,
 }

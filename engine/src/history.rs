@@ -18,6 +18,11 @@ impl History {
         History { samples: vec![0; blocks * FRAME_SAMPLES], captures: vec![Time::default(); blocks], end: 0 }
     }
 
+    /// How many samples are kept.
+    pub fn samples(&self) -> usize {
+        self.samples.len()
+    }
+
     /// Forgets everything; the next sample is number 0.
     pub fn reset(&mut self) {
         self.end = 0;
@@ -40,10 +45,11 @@ impl History {
         debug_assert!(
             from + samples.len() as u64 <= self.end && self.end - from <= self.samples.len() as u64
         );
-        let length = self.samples.len();
-        for (i, sample) in samples.iter_mut().enumerate() {
-            *sample = self.samples[(from as usize + i) % length];
-        }
+        let first = from as usize % self.samples.len();
+        let before_the_end = samples.len().min(self.samples.len() - first);
+        let (front, back) = samples.split_at_mut(before_the_end);
+        front.copy_from_slice(&self.samples[first..][..front.len()]);
+        back.copy_from_slice(&self.samples[..back.len()]);
         self.capture(from + samples.len() as u64).unwrap_or_default()
     }
 

@@ -25,6 +25,7 @@ mod cut;
 mod endpoint;
 mod fault_plan;
 pub mod frame;
+mod heartbeat;
 mod history;
 pub mod host;
 pub mod lane;
@@ -39,6 +40,7 @@ mod stage;
 mod supervise;
 pub mod telemetry;
 mod voice;
+mod voicing;
 pub mod wait;
 mod warm;
 
@@ -47,6 +49,7 @@ pub use config::{Config, Hotword};
 #[cfg(feature = "futures")]
 pub use session::EventStream;
 pub use session::{
-    Engine, EngineError, Event, HotwordError, Latency, MAX_MARKS, OpenError, Sample, ShutdownReport, Stream,
-    StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript, Word,
+    Engine, EngineError, Event, HotwordError, Latency, MAX_MARKS, OpenError, Sample, SegmentWarning,
+    ShutdownReport, Stream, StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript,
+    Word,
 };

@@ -4,28 +4,40 @@
 //! passing the number on. Numbers of free buffers come back to their source over a reverse ring. A lane that
 //! restarts makes a new pool and new rings, so a number from before a restart reaches nobody.
 
-use crossbeam_utils::atomic::AtomicCell;
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A fixed set of buffers. Taking and putting are one atomic swap of a pointer each.
 pub struct Pool<T> {
-    places: Box<[AtomicCell<Option<Box<T>>>]>,
+    /// Each is null or a leaked `Box` that this place owns.
+    places: Box<[AtomicPtr<T>]>,
+    /// The pool moves values of `T` between threads and drops them.
+    owns: PhantomData<T>,
 }
+
+// SAFETY: a shared pool only hands whole boxes out and takes them in, each by one atomic swap, so that a value has one
+// owner at a time: sharing the pool is sending its values.
+unsafe impl<T: Send> Sync for Pool<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Pool<T> {}
 
 impl<T> Pool<T> {
     /// `count` buffers made by `make`, numbered from 0.
     pub fn new(count: usize, mut make: impl FnMut() -> T) -> Self {
-        Pool { places: (0..count).map(|_| AtomicCell::new(Some(Box::new(make())))).collect() }
+        let places = (0..count).map(|_| AtomicPtr::new(Box::into_raw(Box::new(make())))).collect();
+        Pool { places, owns: PhantomData }
     }
 
     /// Takes buffer `number` out. Nothing if there is no such buffer or someone has it.
     pub fn take(&self, number: u32) -> Option<Box<T>> {
-        self.places.get(number as usize)?.take()
+        own(self.places.get(number as usize)?.swap(ptr::null_mut(), Ordering::AcqRel))
     }
 
-    /// Puts buffer `number` back.
+    /// Puts buffer `number` back. If there is one already, or no such place, the buffer is dropped.
     pub fn put(&self, number: u32, buffer: Box<T>) {
         if let Some(place) = self.places.get(number as usize) {
-            let before = place.swap(Some(buffer));
+            let before = own(place.swap(Box::into_raw(buffer), Ordering::AcqRel));
             debug_assert!(before.is_none(), "two buffers for one place");
         }
     }
@@ -36,9 +48,25 @@ impl<T> Pool<T> {
     }
 }
 
+/// The box behind a pointer that was swapped out of a place.
+fn own<T>(pointer: *mut T) -> Option<Box<T>> {
+    // SAFETY: a pointer in a place is null or came from `Box::into_raw`, and the swap that gave it to us left another in
+    // its place: nobody else has it.
+    (!pointer.is_null()).then(|| unsafe { Box::from_raw(pointer) })
+}
+
+impl<T> Drop for Pool<T> {
+    fn drop(&mut self) {
+        for place in &mut self.places {
+            drop(own(std::mem::replace(place.get_mut(), ptr::null_mut())));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
 
     #[test]
     fn a_buffer_has_one_owner_at_a_time() {
@@ -49,6 +77,33 @@ mod tests {
         pool.put(1, buffer);
         assert_eq!(pool.take(1).unwrap()[0], 9);
         assert!(pool.take(2).is_none());
-        assert!(AtomicCell::<Option<Box<u8>>>::is_lock_free());
+    }
+
+    #[test]
+    fn buffers_pass_between_threads_and_are_dropped_with_the_pool() {
+        let owner = Arc::new(());
+        let pool = Arc::new(Pool::new(1, || (Arc::clone(&owner), 0u64)));
+        let rounds = if cfg!(miri) { 50 } else { 10_000 };
+        let add = |pool: Arc<Pool<(Arc<()>, u64)>>| {
+            std::thread::spawn(move || {
+                let mut done = 0;
+                while done < rounds {
+                    match pool.take(0) {
+                        Some(mut buffer) => {
+                            buffer.1 += 1;
+                            pool.put(0, buffer);
+                            done += 1;
+                        }
+                        None => std::thread::yield_now(),
+                    }
+                }
+            })
+        };
+        let threads = [add(Arc::clone(&pool)), add(Arc::clone(&pool))];
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        assert_eq!(pool.take(0).map(|buffer| buffer.1), Some(2 * rounds));
+        pool.put(0, Box::new((Arc::clone(&owner), 1)));
+        drop(pool);
+        assert_eq!(Arc::strong_count(&owner), 1);
     }
 }

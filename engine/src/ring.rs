@@ -3,12 +3,17 @@
 //! The storage and the index protocol are `ringbuf`'s. This wrapper adds what stages need: slots that are
 //! made once and only written over, a cached copy of the other side's index (so that a side touches the
 //! other's cache line only when it runs out), and the consumer's [`Bell`]. A ring that is full refuses
-//! ([`Sender::slot`] gives nothing, and counts it): what to do then is the caller's named policy.
+//! ([`Sender::reserve`] gives nothing, and counts it): what to do then is the caller's named policy.
+//!
+//! A [`WriteSlot`] is the right to write one place; publishing consumes it, and dropping it leaves the place reserved
+//! for nobody.
+//! A place that was not reserved can so never be published, nor one be written after.
 
 use crate::bell::Bell;
 use ringbuf::storage::Heap;
 use ringbuf::traits::{Observer, Raw, Split};
 use ringbuf::{Cons, HeapRb, Prod, SharedRb};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 type Shared<T> = Arc<SharedRb<Heap<T>>>;
@@ -72,10 +77,10 @@ pub fn ring<T: Copy + Default + Send>(capacity: usize, bell: Arc<Bell>) -> (Send
 }
 
 impl<T: Copy> Sender<T> {
-    /// The next free place, holding an old frame to be written over; the same place until
-    /// [`publish`](Self::publish). Nothing if the ring is full.
+    /// The next free place, holding an old frame to be written over, or what an earlier reservation wrote and did not
+    /// publish. Nothing if the ring is full.
     #[inline]
-    pub fn slot(&mut self) -> Option<&mut T> {
+    pub fn reserve(&mut self) -> Option<WriteSlot<'_, T>> {
         if self.index.occupied() == self.index.capacity {
             self.index.read = self.ring.read_index();
             if self.index.occupied() == self.index.capacity {
@@ -88,26 +93,17 @@ impl<T: Copy> Sender<T> {
         // it is ours until the index moves.
         let (place, _) = unsafe { self.ring.unsafe_slices_mut(write, self.index.next(write)) };
         // SAFETY: `ring` wrote a value into every place, and frames are only copied out, never moved.
-        place.first_mut().map(|place| unsafe { place.assume_init_mut() })
-    }
-
-    /// Hands the place last given by [`slot`](Self::slot) to the consumer and wakes it if it sleeps.
-    #[inline]
-    pub fn publish(&mut self) {
-        debug_assert!(self.index.occupied() < self.index.capacity);
-        self.index.write = self.index.next(self.index.write);
-        // SAFETY: the place before the new index holds a value, and it was vacant.
-        unsafe { self.ring.set_write_index(self.index.write) };
-        self.bell.ring();
+        let place: *mut T = unsafe { place.first_mut()?.assume_init_mut() };
+        Some(WriteSlot { place, sender: self })
     }
 
     /// Writes `frame` and publishes it; `false` if the ring is full.
     #[inline]
     pub fn send(&mut self, frame: &T) -> bool {
-        match self.slot() {
-            Some(place) => {
+        match self.reserve() {
+            Some(mut place) => {
                 *place = *frame;
-                self.publish();
+                place.publish();
                 true
             }
             None => false,
@@ -128,6 +124,58 @@ impl<T: Copy> Sender<T> {
     /// The most frames it holds.
     pub fn capacity(&self) -> usize {
         self.index.capacity
+    }
+}
+
+/// A vacant place of a ring, reserved for its producer.
+pub struct WriteSlot<'a, T: Copy> {
+    /// The place at the sender's write index.
+    place: *mut T,
+    sender: &'a mut Sender<T>,
+}
+
+impl<'a, T: Copy> WriteSlot<'a, T> {
+    /// Hands the place to the consumer and wakes it if it sleeps.
+    #[inline]
+    pub fn publish(self) {
+        self.advance().bell.ring();
+    }
+
+    /// Hands the place to the consumer without waking it: for a caller that rings the consumer's bell afterwards, when
+    /// it has also said where to look.
+    #[inline]
+    pub fn publish_quietly(self) {
+        self.advance();
+    }
+
+    #[inline]
+    fn advance(self) -> &'a mut Sender<T> {
+        let index = &mut self.sender.index;
+        index.write = index.next(index.write);
+        let write = index.write;
+        // SAFETY: the place before the new index holds a value, and it was vacant: a write slot exists only for a
+        // vacant place, and the sender, which alone fills places, was borrowed since.
+        unsafe { self.sender.ring.set_write_index(write) };
+        self.sender
+    }
+}
+
+impl<T: Copy> Deref for WriteSlot<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: the place is vacant, so the consumer does not touch it, and the sender is borrowed for as long as this
+        // lives; it holds a value from the start.
+        unsafe { &*self.place }
+    }
+}
+
+impl<T: Copy> DerefMut for WriteSlot<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as above, and this is borrowed exclusively.
+        unsafe { &mut *self.place }
     }
 }
 
@@ -216,6 +264,20 @@ mod tests {
                 prop_assert_eq!(sender.vacant(), capacity - model.len());
             }
         }
+    }
+
+    #[test]
+    fn what_is_reserved_and_not_published_is_not_seen() {
+        let (mut sender, mut receiver) = ring::<u32>(1, Sleeper::new().bell());
+        if let Some(mut place) = sender.reserve() {
+            *place = 7;
+        }
+        assert_eq!(receiver.take(), None);
+        let mut place = sender.reserve().unwrap();
+        *place += 1;
+        place.publish();
+        assert!(sender.reserve().is_none(), "full: nothing can be published");
+        assert_eq!((receiver.take(), receiver.take()), (Some(8), None));
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 struct SlotState {
     /// The latest generation that its client has abandoned.
     abandoned: AtomicU32,
+    /// The slot's client is handing samples over.
+    pushing: AtomicBool,
     /// The latest generation that shutdown asks to finish.
     finishing: AtomicU32,
     /// The latest generation of which nothing is left in the lane.
@@ -65,6 +67,24 @@ impl Slots {
     #[inline]
     pub fn abandoned(&self, slot: usize) -> u32 {
         self.states[slot].abandoned.load(Ordering::Acquire)
+    }
+
+    /// The client begins to hand samples over; it asks after this whether the lane still takes any.
+    #[inline]
+    pub fn begin_push(&self, slot: usize) {
+        // Sequentially consistent, as is the shutdown's word that no more is taken: one of the two sees the other.
+        self.states[slot].pushing.swap(true, Ordering::SeqCst);
+    }
+
+    /// The client has handed over what it had.
+    #[inline]
+    pub fn end_push(&self, slot: usize) {
+        self.states[slot].pushing.store(false, Ordering::Release);
+    }
+
+    /// Whether the client is handing samples over that it may have been allowed to.
+    pub fn is_pushing(&self, slot: usize) -> bool {
+        self.states[slot].pushing.load(Ordering::SeqCst)
     }
 
     /// Shutdown: treat what has been pushed so far as all there is.

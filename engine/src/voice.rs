@@ -3,7 +3,9 @@
 use crate::config::{DetectorKind, EndpointConfig};
 use std::sync::Arc;
 use voxlane_models::model::Slot;
-use voxlane_models::voice::{EnergyDetector, Silero, SileroDetector, VOICE_FRAME_SAMPLES, VoiceDetector};
+use voxlane_models::voice::{
+    EnergyDetector, Level, Silero, SileroDetector, VOICE_FRAME_SAMPLES, VoiceDetector,
+};
 
 /// What an engine has for telling speech from the rest.
 #[derive(Clone)]
@@ -35,7 +37,10 @@ impl Voice {
         match self {
             Voice::Off => Detector::Off,
             Voice::Energy => Detector::Energy(EnergyDetector::new(slots)),
-            Voice::Silero(model) => Detector::Silero(Box::new(model.detector(slots))),
+            Voice::Silero(model) => {
+                let levels = vec![Level::default(); slots];
+                Detector::Silero { levels, network: Box::new(model.detector(slots)) }
+            }
         }
     }
 }
@@ -44,7 +49,11 @@ impl Voice {
 pub(crate) enum Detector {
     Off,
     Energy(EnergyDetector),
-    Silero(Box<SileroDetector>),
+    /// The network hears what has been brought to the level of the speech it was trained with.
+    Silero {
+        levels: Vec<Level>,
+        network: Box<SileroDetector>,
+    },
 }
 
 impl Detector {
@@ -53,7 +62,10 @@ impl Detector {
         match self {
             Detector::Off => 1.0,
             Detector::Energy(detector) => detector.step(slot, samples),
-            Detector::Silero(detector) => detector.step(slot, samples),
+            Detector::Silero { levels, network } => {
+                let gain = levels[slot].gain(samples);
+                network.step_with_gain(slot, samples, gain)
+            }
         }
     }
 
@@ -62,7 +74,10 @@ impl Detector {
         match self {
             Detector::Off => {}
             Detector::Energy(detector) => detector.reset(slot),
-            Detector::Silero(detector) => detector.reset(slot),
+            Detector::Silero { levels, network } => {
+                levels[slot] = Level::default();
+                network.reset(slot);
+            }
         }
     }
 }

@@ -132,7 +132,11 @@ impl Warmer {
                 let busy = (compute - compute_before) as f64;
                 let period = Duration::from_nanos((busy / self.config.duty.clamp(0.001, 1.0)) as u64);
                 let until = began.after(period.max(Duration::from_millis(self.config.after_ms)));
-                self.passes = self.passes.wrapping_add(1);
+                if self.passes == 0 {
+                    // The lane is ready from here on: starting does not count as time without audio.
+                    self.last_real = now;
+                }
+                self.passes = self.passes.wrapping_add(1).max(1);
                 self.state = State::Resting { until: until.max(now) };
                 true
             }
@@ -150,9 +154,12 @@ impl Warmer {
         }
     }
 
-    /// Whether real audio has been away for so long that warming has ended.
+    /// Whether real audio has been away for so long that warming has ended. The first pass, which makes the lane
+    /// ready, always runs.
     fn has_stopped(&self, now: Time) -> bool {
-        self.config.stop_after_s > 0 && now.since(self.last_real).as_secs() >= self.config.stop_after_s
+        self.passes > 0
+            && self.config.stop_after_s > 0
+            && now.since(self.last_real).as_secs() >= self.config.stop_after_s
     }
 
     fn send(
@@ -163,7 +170,7 @@ impl Warmer {
         segment_samples: usize,
         samples: &[i16],
     ) -> bool {
-        let Some(place) = output.slot() else { return false };
+        let Some(mut place) = output.reserve() else { return false };
         place.header = Header {
             slot: self.slot,
             flags: flags.with(Flags::WARM),
@@ -176,7 +183,7 @@ impl Warmer {
             Extent { samples: segment_samples as u32, cause: EndCause::Client, ..Extent::default() };
         place.payload.samples[..samples.len()].copy_from_slice(samples);
         meter.stamp(&mut place.header);
-        output.publish();
+        place.publish();
         true
     }
 }

@@ -151,3 +151,85 @@ fn latencies_are_measured_and_survive_several_readings() {
     assert!(report.prometheus().contains("stage=\"emit\",measure=\"final\",quantile=\"0.99\""));
     assert!(report.to_string().lines().count() == 13, "{report}");
 }
+
+#[test]
+fn a_shutdown_beside_a_client_that_keeps_pushing_decodes_what_was_pushed_until_then() {
+    let engine = engine(support::config(1));
+    let (mut input, mut output) = open(&engine).split();
+    let (sender, pushed) = std::sync::mpsc::channel();
+    let client = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        for seed in 1.. {
+            let audio = noise(1600, seed);
+            let mut rest = &audio[..];
+            while !rest.is_empty() {
+                match input.push(rest) {
+                    Ok(taken) => {
+                        all.extend_from_slice(&rest[..taken]);
+                        rest = &rest[taken..];
+                    }
+                    Err(error) => {
+                        assert!(matches!(error, voxlane::StreamError::ShutDown), "{error}");
+                        return all;
+                    }
+                }
+                if all.len() == 16_000 {
+                    sender.send(()).unwrap();
+                }
+            }
+        }
+        unreachable!("the loop only returns");
+    });
+    pushed.recv().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut events = Vec::new();
+        while !output.is_closed() {
+            events.extend(output.next_timeout(Duration::from_secs(20)));
+        }
+        events
+    });
+    let report = engine.shutdown(Duration::from_secs(60));
+    assert_eq!((report.cut_streams, report.abandoned_threads), (0, 0));
+    let (all, events) = (client.join().unwrap(), reader.join().unwrap());
+    assert!(!events.iter().any(|event| matches!(event, Event::Error { .. })), "{events:?}");
+    assert_eq!(finals(&events).concat(), expected(&all));
+}
+
+#[test]
+fn a_model_of_another_sample_rate_is_refused() {
+    let model = Toy { sample_rate: 8_000, ..Toy::default() };
+    let error = Engine::with_model(support::config(1), Arc::new(model), Arc::new(Hex)).err().unwrap();
+    assert!(matches!(error, voxlane::EngineError::SampleRate { rate: 8_000 }), "{error}");
+}
+
+#[test]
+fn warming_that_stops_early_still_makes_the_lane_ready() {
+    let mut config = support::config(1);
+    (config.warm.enabled, config.warm.stop_after_s) = (true, 1);
+    let model = Toy { decode: Duration::from_millis(100), ..Toy::default() };
+    let engine = Engine::with_model(config, Arc::new(model), Arc::new(Hex)).unwrap();
+    assert!(engine.report().warm_passes > 0);
+}
+
+/// What a forked child finds: no threads of the engine, and nothing that waits for them.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_forked_child_is_told_so_and_waits_for_nothing() {
+    let engine = engine(support::config(2));
+    let mut stream = open(&engine);
+    // SAFETY: the child only reads what it has inherited, and ends without running anything else of the test.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let is_told = matches!(stream.push(&[0i16; 100]), Err(voxlane::StreamError::Forked))
+            && engine.open(voxlane::StreamOptions::default()).is_err()
+            && engine.report().stages.is_empty()
+            && matches!(stream.try_next(), Some(Event::Error { error: StreamFault::Forked, .. }));
+        // SAFETY: ends the child at once.
+        unsafe { libc::_exit(if is_told { 0 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child, whose status is written where we say.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert_eq!(status, 0);
+    transcribes(&engine, 5);
+}

@@ -3,11 +3,12 @@
 mod support;
 
 use proptest::prelude::*;
+use std::sync::Arc;
 use std::time::Duration;
-use support::{drain, engine, expected, finals, noise};
+use support::{Hex, Toy, drain, engine, expected, finals, noise};
 use voxlane::config::{DetectorKind, EndpointConfig, PartialConfig};
 use voxlane::frame::EndCause;
-use voxlane::{Config, Engine, Event, OpenError, StreamFault, StreamOptions, Transcript};
+use voxlane::{Config, Engine, Event, OpenError, SegmentWarning, StreamFault, StreamOptions, Transcript};
 
 /// Speech for the energy detector: loud noise, with pauses of faint noise between.
 fn conversation(seed: u32) -> Vec<i16> {
@@ -99,6 +100,45 @@ fn events_of_a_segment_come_in_order_and_its_stable_text_only_grows() {
     }
     assert!(events.iter().any(|event| matches!(event, Event::Partial(_))));
     assert!(matches!(events.last(), Some(Event::Closed { .. })));
+}
+
+/// The warnings among the events, each of which its final must follow and repeat; the other finals must have none.
+fn warnings(events: &[Event]) -> Vec<SegmentWarning> {
+    let mut expected = None;
+    let mut warnings = Vec::new();
+    for event in events {
+        match event {
+            Event::Warning { segment, warning, .. } => {
+                assert_eq!(expected.replace((*segment, *warning)), None);
+                warnings.push(*warning);
+            }
+            Event::Final(said) => {
+                assert_eq!(expected.take(), said.warning.map(|warning| (said.segment, warning)));
+            }
+            Event::Partial(partial) => assert_eq!((expected, partial.warning), (None, None)),
+            event => assert_eq!(expected, None, "{event:?} between a warning and its final"),
+        }
+    }
+    assert_eq!(expected, None);
+    warnings
+}
+
+#[test]
+fn speech_without_text_is_not_lost_in_silence() {
+    let with = |most_tokens, config| {
+        let toy = Toy { most_tokens, ..Toy::default() };
+        let engine = Engine::with_model(config, Arc::new(toy), Arc::new(Hex)).unwrap();
+        run(&engine, &conversation(6), &[320])
+    };
+    assert_eq!(warnings(&with(None, live(1))), []);
+    // The speculative final, which becomes the final, has found nothing either.
+    let events = with(Some(0), live(1));
+    let said = transcripts(&events);
+    assert!(said.len() >= 3 && said.iter().all(|said| said.text.is_empty()), "{said:#?}");
+    assert_eq!(warnings(&events), vec![SegmentWarning::NoText; said.len()]);
+    assert!(warnings(&with(Some(1), live(1))).contains(&SegmentWarning::LittleText));
+    // Nobody knows where speech is: then nothing is known to be missing.
+    assert_eq!(warnings(&with(Some(0), support::config(1))), []);
 }
 
 proptest! {
@@ -250,7 +290,7 @@ fn events_come_as_a_stream_of_futures_to_the_last() {
     use std::task::{Context, Poll, Wake, Waker};
     struct Thread(std::thread::Thread);
     impl Wake for Thread {
-        fn wake(self: std::sync::Arc<Self>) {
+        fn wake(self: Arc<Self>) {
             self.0.unpark();
         }
     }
@@ -262,7 +302,7 @@ fn events_come_as_a_stream_of_futures_to_the_last() {
         input.push_wait(&audio).unwrap();
         input.finish().unwrap();
     });
-    let waker = Waker::from(std::sync::Arc::new(Thread(std::thread::current())));
+    let waker = Waker::from(Arc::new(Thread(std::thread::current())));
     let mut events = Vec::new();
     loop {
         match Pin::new(&mut stream).poll_next(&mut Context::from_waker(&waker)) {

@@ -92,7 +92,7 @@ fn markers_are_answered_in_order_and_close_nothing() {
 
 #[test]
 fn streams_that_are_decoded_together_each_get_their_own_in_order() {
-    let toy = Toy { decode: Duration::from_micros(300), batch: 3 };
+    let toy = Toy { decode: Duration::from_micros(300), batch: 3, ..Toy::default() };
     let engine = Engine::with_model(support::config(5), Arc::new(toy), Arc::new(Hex)).unwrap();
     let mut streams: Vec<_> = (0..5).map(|_| open(&engine)).collect();
     // Segments of very different lengths, so that they join and leave the batch one by one.

@@ -6,12 +6,12 @@ use std::time::Duration;
 use support::{drain, engine, expected, finals, noise, open, open_soon};
 use voxlane::config::{FaultConfig, FaultKind};
 use voxlane::frame::StageKind;
-use voxlane::{Config, Event, StreamError, StreamFault};
+use voxlane::{Config, Event, OpenError, StreamError, StreamFault, StreamOptions};
 
 fn config_with(stage: StageKind, kind: FaultKind, hang_ms: u64) -> Config {
     let mut config = support::config(2);
     config.supervise.watchdog_ms = 300;
-    config.fault = Some(FaultConfig { stage, kind, at_frame: 1, hang_ms });
+    config.fault = Some(FaultConfig { stage, kind, at_frame: 1, hang_ms, times: 1 });
     config
 }
 
@@ -56,6 +56,14 @@ fn a_panic_in_any_stage_restarts_the_lane() {
 }
 
 #[test]
+fn a_stage_that_computes_without_end_is_given_up() {
+    let engine = provoke(config_with(StageKind::Decoder, FaultKind::Spin, 5000));
+    next_stream_works(&engine);
+    let report = engine.report();
+    assert_eq!((report.restarts, report.abandoned_threads, report.lanes_down), (1, 1, 0));
+}
+
+#[test]
 fn a_stage_that_hangs_is_given_up_and_its_thread_ends_when_it_wakes() {
     let engine = provoke(config_with(StageKind::Encoder, FaultKind::Hang, 1500));
     next_stream_works(&engine);
@@ -77,10 +85,30 @@ fn lane_threads_with_encoder() -> usize {
 }
 
 #[test]
-fn a_lane_that_fails_too_often_stays_down_and_the_engine_says_so() {
+fn a_lane_that_fails_too_often_is_down_and_the_engine_says_so() {
     let mut config = config_with(StageKind::Decoder, FaultKind::Panic, 0);
     config.supervise.max_restarts = 0;
     let engine = provoke(config);
-    assert!(engine.open(voxlane::StreamOptions::default()).is_err());
+    let refused = engine.open(StreamOptions::default()).err();
+    assert!(matches!(refused, Some(OpenError::Down { lanes: 1 })), "{refused:?}");
     assert_eq!(engine.report().lanes_down, 1);
+}
+
+#[test]
+fn restarts_that_are_long_ago_do_not_count() {
+    let mut config = config_with(StageKind::Decoder, FaultKind::Panic, 0);
+    (config.supervise.max_restarts, config.supervise.restart_window_s) = (1, 1);
+    config.fault.as_mut().unwrap().times = 3;
+    let engine = provoke(config);
+    let mut failures = 1;
+    while failures < 3 {
+        // Open as soon as the lane is up: at once, or when its last restart is a second ago.
+        let mut stream = open_soon(&engine);
+        let _ = stream.push(&noise(1600, 1));
+        let _ = stream.finish();
+        let lost = drain(&mut stream).iter().any(|event| matches!(event, Event::Error { .. }));
+        failures += usize::from(lost);
+    }
+    next_stream_works(&engine);
+    assert_eq!((engine.report().restarts, engine.report().lanes_down), (3, 0));
 }

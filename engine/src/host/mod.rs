@@ -5,9 +5,11 @@
 
 pub mod cgroup;
 pub mod core_list;
+pub(crate) mod fork;
 pub mod gaps;
 pub mod limits;
 pub mod system;
+pub mod thread;
 pub mod topology;
 
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ use crate::assist::Desk;
 use crate::clock::Clock;
 use crate::stage::{Decoder, Emit, Encoder, Features, Ingest, Stage};
 use crate::wait::Wait;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::model::Model;
@@ -31,8 +31,10 @@ pub(crate) struct Stages<M: Model> {
 /// What a thread and its supervisor share.
 #[derive(Debug, Default)]
 pub(crate) struct Life {
-    /// Counts rounds: a thread whose count stands still is stuck.
+    /// Counts rounds: the thread's heartbeat.
     pub(crate) beat: AtomicU64,
+    /// The kernel's number of the thread, 0 until it runs.
+    pub(crate) thread: AtomicI32,
     /// Set when the thread should end.
     pub(crate) stop: AtomicBool,
 }

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Placement};
 use crate::fault_plan::FaultPlan;
 use crate::frame::StageKind;
+use crate::host::thread::current_thread;
 use crate::slots::Slots;
 use crate::supervise;
 use crate::telemetry::recorder::Reader;
@@ -201,6 +202,7 @@ impl Crew<'_> {
         let (its_life, its_stages) = (Arc::clone(&life), stages.clone());
         let (ready, exits, lane, epoch) = (self.ready.clone(), self.exits.clone(), self.number, self.epoch);
         let work = move || {
+            its_life.thread.store(current_thread(), Ordering::Release);
             if !pin::pin(core) {
                 return Err(LaneError::Pin { core, stages: its_stages });
             }

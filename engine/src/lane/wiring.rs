@@ -147,7 +147,7 @@ impl<M: Model> Wiring<M> {
         }));
 
         let helper = placement.helper.map(|core| {
-            let sleeper = Sleeper::new();
+            let sleeper = Sleeper::considerate();
             let desk = Arc::new(Desk::new(sleeper.bell()));
             (core, sleeper, desk)
         });

@@ -7,9 +7,11 @@ use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
 use crate::clock::{Clock, Time};
 use crate::config::{
-    Config, ConfigError, EndpointConfig, Hotword, PartialConfig, Source, StreamRules, Topology,
+    Config, ConfigError, EndpointConfig, Fault, Hotword, PartialConfig, ServiceClass, Source, StreamRules,
+    Topology,
 };
 use crate::fault_plan::FaultPlan;
+use crate::host::fork::Process;
 use crate::lane::LanePlan;
 use crate::registry;
 use crate::supervise::{Command, LONGEST_SHUTDOWN, Supervisor};
@@ -32,7 +34,7 @@ const DROP_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A rule that only networks that take audio in chunks can keep.
 const BLANK_FIELD: &str = "endpoint.blank_ms";
-const BLANK_ALLOWED: &str = "0, because the model does not take audio in chunks";
+const BLANK_ALLOWED: &str = "must be 0, because the model does not take audio in chunks";
 
 /// How a stream is to be treated.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,11 +50,19 @@ pub struct StreamOptions {
     /// What the stream listens for, until [`Stream::set_hotwords`] changes it. Default: as the engine's
     /// configuration says. None at all: an empty list.
     pub hotwords: Option<Vec<Hotword>>,
+    /// Whether somebody waits for the text. Default: yes.
+    pub class: ServiceClass,
 }
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        StreamOptions { sample_rate: ENGINE_RATE_HZ, endpoint: None, partial: None, hotwords: None }
+        StreamOptions {
+            sample_rate: ENGINE_RATE_HZ,
+            endpoint: None,
+            partial: None,
+            hotwords: None,
+            class: ServiceClass::default(),
+        }
     }
 }
 
@@ -80,6 +90,7 @@ pub struct Engine {
     commands: Sender<Command>,
     supervisor: Option<JoinHandle<()>>,
     streams: AtomicU64,
+    process: Process,
 }
 
 impl Engine {
@@ -127,6 +138,9 @@ impl Engine {
         models: Vec<Arc<M>>,
         vocabulary: Arc<dyn Vocabulary>,
     ) -> Result<Self, EngineError> {
+        if let Some(model) = models.iter().find(|model| model.limits().sample_rate != ENGINE_RATE_HZ) {
+            return Err(EngineError::SampleRate { rate: model.limits().sample_rate });
+        }
         let is_streaming = models.iter().all(|model| model.is_streaming());
         let placements = source.placement(&Topology::of_host())?;
         let (compiler, hotwords) = Self::check(&source, &models, &vocabulary)?;
@@ -150,7 +164,8 @@ impl Engine {
                 })
             })
             .collect();
-        let supervisor = Supervisor::start(factories, config.supervise)?;
+        let process = Process::current();
+        let supervisor = Supervisor::start(factories, config.supervise, clock.clone())?;
         let gates = supervisor.gates();
         let (commands, inbox) = bounded(64);
         let handle = std::thread::Builder::new()
@@ -170,6 +185,7 @@ impl Engine {
             commands,
             supervisor: Some(handle),
             streams: AtomicU64::new(0),
+            process,
         })
     }
 
@@ -195,20 +211,24 @@ impl Engine {
     /// Opens a stream in the lane with the most free slots.
     ///
     /// # Errors
-    /// [`OpenError::Saturated`] if there is no free slot; never waits for one. Otherwise what is wrong with
+    /// [`OpenError::Saturated`] if there is no free slot, [`OpenError::Down`] if no lane serves; never waits. Otherwise what is wrong with
     /// the options.
     pub fn open(&self, options: StreamOptions) -> Result<Stream, OpenError> {
+        if !self.process.is_current() {
+            return Err(StreamError::Forked.into());
+        }
         let resampler = Resampler::new(options.sample_rate).map_err(StreamError::from)?;
         let rules = StreamRules {
             endpoint: options.endpoint.unwrap_or(self.rules.endpoint),
             partial: options.partial.unwrap_or(self.rules.partial),
+            class: options.class,
         };
-        if let Some((field, value, allowed)) = rules.endpoint.fault() {
-            return Err(OpenError::Rules { field, value, allowed });
+        if let Some(Fault { field, value, rule, .. }) = rules.endpoint.fault() {
+            return Err(OpenError::Rules { field, value, allowed: rule });
         }
         if rules.endpoint.blank_ms > 0 && !self.is_streaming {
             let (field, value) = (BLANK_FIELD, rules.endpoint.blank_ms.to_string());
-            return Err(OpenError::Rules { field, value, allowed: BLANK_ALLOWED });
+            return Err(OpenError::Rules { field, value, allowed: BLANK_ALLOWED.to_owned() });
         }
         if !self.voice.serves(&rules.endpoint) {
             let (wanted, has) = (rules.endpoint.detector, self.voice.kind());
@@ -218,7 +238,7 @@ impl Engine {
             Some(phrases) => self.compiler.compile(phrases).map_err(StreamError::from)?,
             None => self.hotwords.clone(),
         };
-        let admission = self.admit().ok_or(OpenError::Saturated { slots: self.slots })?;
+        let admission = self.admit().ok_or_else(|| self.refusal())?;
         let number = self.streams.fetch_add(1, Ordering::Relaxed);
         let vocabulary = Arc::clone(&self.vocabulary);
         let (clock, compiler) = (self.clock.clone(), self.compiler.clone());
@@ -235,6 +255,18 @@ impl Engine {
         best.admit(ENGINE_RATE_HZ).or_else(|| self.gates.iter().find_map(|gate| gate.admit(ENGINE_RATE_HZ)))
     }
 
+    /// Why no lane has a slot.
+    fn refusal(&self) -> OpenError {
+        let states = || self.gates.iter().map(Gate::state);
+        if states().any(|state| state == LaneState::Running) {
+            OpenError::Saturated { slots: self.slots }
+        } else if states().any(|state| state == LaneState::Failed) {
+            OpenError::Down { lanes: self.gates.len() }
+        } else {
+            OpenError::ShutDown
+        }
+    }
+
     /// The present by the engine's clock, for [`Stream::push_at`].
     pub fn now(&self) -> Time {
         self.clock.now()
@@ -247,7 +279,11 @@ impl Engine {
 
     /// What the stages have measured since the engine started. Waits for every stage to hand its histograms
     /// over, at most one second, and before that for a lane that is being restarted, which may take a minute.
+    /// In a forked child, which has none of the engine's threads, the report is empty.
     pub fn report(&self) -> Report {
+        if !self.process.is_current() {
+            return Report::default();
+        }
         let (reply, answer) = bounded(1);
         let asked = self.commands.send(Command::Report(reply)).is_ok();
         if asked { answer.recv().unwrap_or_default() } else { Report::default() }
@@ -262,6 +298,9 @@ impl Engine {
 
     fn end(&mut self, deadline: Duration) -> ShutdownReport {
         let Some(supervisor) = self.supervisor.take() else { return ShutdownReport::default() };
+        if !self.process.is_current() {
+            return ShutdownReport::default(); // the threads are the parent's
+        }
         let (reply, answer) = bounded(1);
         let deadline = deadline.min(LONGEST_SHUTDOWN);
         let asked = self.commands.try_send(Command::Shutdown { deadline, reply }).is_ok();

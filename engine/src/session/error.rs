@@ -1,6 +1,7 @@
 //! Why an engine does not start, a stream does not open, or samples are not taken.
 
 use super::HotwordError;
+use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
 use crate::config::{Backend, ConfigError, DecodeKind, DetectorKind};
@@ -33,6 +34,12 @@ pub enum EngineError {
     NoRecognizer {
         /// Its name.
         name: String,
+    },
+    /// The model wants audio of another rate than lanes carry.
+    #[error("model: sample rate not supported (expected {ENGINE_RATE_HZ} Hz, found {rate} Hz)")]
+    SampleRate {
+        /// Samples per second that the model wants.
+        rate: u32,
     },
     /// The model is not decoded in the way that the configuration names.
     #[error("decode = \"{decode}\" does not go with model {name}: {reason}")]
@@ -91,6 +98,15 @@ pub enum OpenError {
         /// How many slots there are.
         slots: usize,
     },
+    /// Every lane is down or being restarted. Retrying helps when one is up again.
+    #[error("all {lanes} lanes are down or restarting; try again later")]
+    Down {
+        /// How many lanes there are.
+        lanes: usize,
+    },
+    /// The engine was shut down.
+    #[error("the engine was shut down")]
+    ShutDown,
     /// The options are wrong.
     #[error(transparent)]
     Options(#[from] StreamError),
@@ -102,7 +118,7 @@ pub enum OpenError {
         /// Its value.
         value: String,
         /// What is allowed.
-        allowed: &'static str,
+        allowed: String,
     },
     /// The rules name a detector that the engine was not started with.
     #[error("the stream wants the detector {wanted:?}, the engine was started with {has:?}")]
@@ -162,6 +178,10 @@ pub enum StreamError {
     /// The engine was shut down.
     #[error("the engine was shut down")]
     ShutDown,
+    /// This is a forked child of the process that started the engine. The engine's threads did not come along; starting
+    /// an engine in the child helps.
+    #[error("the engine belongs to the parent process: start one after forking")]
+    Forked,
 }
 
 impl StreamError {

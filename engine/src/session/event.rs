@@ -40,6 +40,15 @@ pub enum Event {
         /// How long after its end that was decided, in milliseconds of audio.
         silence_ms: f64,
     },
+    /// A segment's final, which follows, is doubtful.
+    Warning {
+        /// The stream's number within its engine.
+        stream: u64,
+        /// The segment's number within its stream.
+        segment: u32,
+        /// Why.
+        warning: SegmentWarning,
+    },
     /// What a segment says.
     Final(Transcript),
     /// Everything pushed before the marker has been dealt with.
@@ -96,9 +105,40 @@ pub struct Transcript {
     /// The tokens, start and end tokens left out.
     #[serde(skip)]
     pub tokens: Vec<Token>,
+    /// What is doubtful about a final.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<SegmentWarning>,
     /// Whether decoding stopped at the token limit instead of at an end token.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub token_limit: bool,
+}
+
+/// What is doubtful about a final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SegmentWarning {
+    /// The detector heard speech, and the model found no words in it.
+    #[error("speech was detected and no words were recognized")]
+    NoText,
+    /// The model found far fewer words than so much speech has.
+    #[error("far fewer words were recognized than the detected speech holds")]
+    LittleText,
+    /// The model repeated itself. The repetition was removed, and speech may be missing with it.
+    #[error("the model repeated itself; the repetition was removed and speech may be missing")]
+    Repetition,
+}
+
+impl SegmentWarning {
+    /// The gravest that the faults of a final say.
+    fn of(faults: Faults) -> Option<Self> {
+        let warnings = [
+            (Faults::NO_TEXT, SegmentWarning::NoText),
+            (Faults::REPETITION, SegmentWarning::Repetition),
+            (Faults::LITTLE_TEXT, SegmentWarning::LittleText),
+        ];
+        warnings.into_iter().find_map(|(fault, warning)| faults.has(fault).then_some(warning))
+    }
 }
 
 /// A word of a transcript.
@@ -153,6 +193,9 @@ pub enum StreamFault {
     /// The engine was shut down before all was decoded.
     #[error("the engine was shut down before all of the stream was decoded")]
     ShutDown,
+    /// This is a forked child of the process that the engine runs in: nothing comes.
+    #[error("the engine belongs to the parent process; the stream is closed")]
+    Forked,
 }
 
 impl StreamFault {
@@ -169,11 +212,24 @@ pub(super) struct Assembler {
     tokens: Vec<Token>,
     /// The stable text of the open segment's latest partial.
     stable: String,
+    /// The final that its warning goes before.
+    pending: Option<Transcript>,
 }
 
 impl Assembler {
     pub(super) fn new(stream: u64, sample_rate: u32) -> Self {
-        Assembler { stream, sample_rate: f64::from(sample_rate), tokens: Vec::new(), stable: String::new() }
+        Assembler {
+            stream,
+            sample_rate: f64::from(sample_rate),
+            tokens: Vec::new(),
+            stable: String::new(),
+            pending: None,
+        }
+    }
+
+    /// The event that is to follow the latest one, whatever frame comes next.
+    pub(super) fn pending(&mut self) -> Option<Event> {
+        self.pending.take().map(Event::Final)
     }
 
     /// The event that a frame completes, if it does.
@@ -194,7 +250,12 @@ impl Assembler {
             }
             let is_final = flags.has(Flags::FINAL);
             let transcript = self.transcript(frame, tokens, (start, end), is_final, vocabulary);
-            return Some(if is_final { Event::Final(transcript) } else { Event::Partial(transcript) });
+            if !is_final {
+                return Some(Event::Partial(transcript));
+            }
+            let Some(warning) = transcript.warning else { return Some(Event::Final(transcript)) };
+            self.pending = Some(transcript);
+            return Some(Event::Warning { stream, segment, warning });
         }
         if flags.has(Flags::NO_AUDIO) {
             return Some(Event::Error { stream, segment: None, error: StreamFault::NoAudio });
@@ -256,6 +317,7 @@ impl Assembler {
             revised,
             latency_ms: latency(frame),
             tokens,
+            warning: if is_final { SegmentWarning::of(frame.header.faults) } else { None },
             token_limit: frame.header.faults.has(Faults::TOKEN_LIMIT),
         }
     }

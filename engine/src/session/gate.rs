@@ -2,6 +2,7 @@
 
 use crate::bell::{Bell, Sleeper};
 use crate::frame::{AudioFrame, TokensFrame};
+use crate::host::fork::Process;
 use crate::lane::Endpoints;
 use crate::phrases::PhraseSender;
 use crate::ring::{Receiver, Sender};
@@ -20,6 +21,8 @@ pub(crate) enum LaneState {
     Failed,
     /// The engine was shut down.
     Stopped,
+    /// The engine is being shut down: what was pushed is decoded, nothing more is taken.
+    Draining,
 }
 
 /// What all streams of one running lane share.
@@ -28,15 +31,16 @@ pub(crate) struct LaneStatus(AtomicU8);
 
 impl LaneStatus {
     pub(crate) fn get(&self) -> LaneState {
-        match self.0.load(Ordering::Acquire) {
+        match self.0.load(Ordering::SeqCst) {
             0 => LaneState::Running,
             1 => LaneState::Failed,
-            _ => LaneState::Stopped,
+            2 => LaneState::Stopped,
+            _ => LaneState::Draining,
         }
     }
 
     pub(crate) fn set(&self, state: LaneState) {
-        self.0.store(state as u8, Ordering::Release);
+        self.0.store(state as u8, Ordering::SeqCst);
     }
 }
 
@@ -59,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) sample_rate: u64,
     pub(crate) slots: Arc<Slots>,
     pub(crate) status: Arc<LaneStatus>,
+    /// The process that the lane runs in.
+    pub(crate) process: Process,
     /// Markers that have not been answered.
     pub(crate) marks: AtomicU32,
     returns: Outbox<Returned>,
@@ -121,9 +127,18 @@ impl Gate {
         inside.status.set(state);
     }
 
-    /// Lets no further stream in.
-    pub(crate) fn refuse(&self) {
-        self.inside.lock().unwrap_or_else(PoisonError::into_inner).is_open = false;
+    /// Lets no further stream in and takes no further audio of the present ones.
+    pub(crate) fn drain(&self) {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        inside.is_open = false;
+        if inside.status.get() == LaneState::Running {
+            inside.status.set(LaneState::Draining);
+        }
+    }
+
+    /// Whether the lane serves.
+    pub(crate) fn state(&self) -> LaneState {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner).status.get()
     }
 
     /// How many streams could be let in now.
@@ -166,6 +181,7 @@ impl Gate {
             sample_rate: u64::from(sample_rate),
             slots: Arc::clone(&inside.slots),
             status: Arc::clone(&inside.status),
+            process: Process::current(),
             marks: AtomicU32::new(0),
             returns: inside.outbox.clone(),
         });

@@ -5,6 +5,7 @@ use crate::bell::Bell;
 use crate::clock::Time;
 use crate::config::StreamRules;
 use crate::frame::{AudioFrame, FRAME_SAMPLES, Flags, Header};
+use crate::ring::WriteSlot;
 use crate::session::StreamError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +40,7 @@ impl AudioWriter {
         let mut taken = 0;
         while taken < samples.len() {
             let staged = self.staged;
-            let Some(place) = place(&mut self.inputs) else { break };
+            let Some(mut place) = place(&mut self.inputs) else { break };
             let count = (FRAME_SAMPLES - staged).min(samples.len() - taken);
             place.payload.samples[staged..staged + count].copy_from_slice(&samples[taken..taken + count]);
             taken += count;
@@ -56,7 +57,7 @@ impl AudioWriter {
     /// Publishes what is staged, if need be an empty frame, with `flags`. Nothing if the ring is full.
     pub(super) fn request(&mut self, flags: Flags, marker: u32, now: Time) -> Result<(), StreamError> {
         let is_empty = self.staged == 0;
-        let place = place(&mut self.inputs).ok_or(StreamError::Full)?;
+        let mut place = place(&mut self.inputs).ok_or(StreamError::Full)?;
         if is_empty {
             place.header.capture = now;
         }
@@ -99,7 +100,7 @@ impl AudioWriter {
 
     fn publish(&mut self, flags: Flags, marker: u32) {
         let first = if self.sequence == 0 { Flags::FIRST } else { Flags::NONE };
-        let Some(place) = place(&mut self.inputs) else { return };
+        let Some(mut place) = place(&mut self.inputs) else { return };
         place.payload.rules = self.rules;
         place.header = Header {
             slot: self.shared.slot as u16,
@@ -113,18 +114,16 @@ impl AudioWriter {
         };
         self.sequence += 1;
         self.staged = 0;
-        if let Some(inputs) = &mut self.inputs {
-            inputs.audio.publish();
-        }
+        place.publish_quietly();
+        // Ingest looks where a slot is marked: it is woken when that is so.
         self.shared.slots.mark_active(self.shared.slot);
-        // The ring's own bell has rung before the slot was marked.
         self.bell.ring();
     }
 }
 
 /// The ring's next place, nothing if it is full.
-fn place(inputs: &mut Option<Inputs>) -> Option<&mut AudioFrame> {
-    inputs.as_mut().and_then(|inputs| inputs.audio.slot())
+fn place(inputs: &mut Option<Inputs>) -> Option<WriteSlot<'_, AudioFrame>> {
+    inputs.as_mut().and_then(|inputs| inputs.audio.reserve())
 }
 
 impl Drop for AudioWriter {

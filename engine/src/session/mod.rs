@@ -14,7 +14,7 @@ mod stream;
 pub use asynchronous::EventStream;
 pub use engine::{Engine, ShutdownReport, StreamOptions};
 pub use error::{EngineError, OpenError, StreamError};
-pub use event::{Event, Latency, StreamFault, Transcript, Word};
+pub use event::{Event, Latency, SegmentWarning, StreamFault, Transcript, Word};
 pub(crate) use gate::{Gate, Inputs, LaneState};
 pub use hotwords::HotwordError;
 pub use stream::{Sample, Stream, StreamInput, StreamOutput};

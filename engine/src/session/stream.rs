@@ -269,7 +269,15 @@ impl StreamInput {
     /// # Errors
     /// As for [`push`](Self::push).
     pub fn push_at<S: Sample>(&mut self, samples: &[S], capture: Time) -> Result<usize, StreamError> {
-        self.check()?;
+        // A shutdown counts what is handed over from here on, or the check refuses it.
+        self.shared.slots.begin_push(self.shared.slot);
+        let taken = self.check().and_then(|()| self.take(samples, capture));
+        self.shared.slots.end_push(self.shared.slot);
+        taken
+    }
+
+    /// Takes samples of a stream that is open.
+    fn take<S: Sample>(&mut self, samples: &[S], capture: Time) -> Result<usize, StreamError> {
         if let (Some(integers), ENGINE_RATE_HZ) = (S::as_integers(samples), self.resampler.rate()) {
             return Ok(self.writer.write(integers, capture));
         }
@@ -398,13 +406,16 @@ impl StreamInput {
         if self.writer.is_finished() {
             return Err(StreamError::Finished);
         }
-        let Shared { slots, slot, generation, .. } = &*self.shared;
+        let Shared { slots, slot, generation, process, .. } = &*self.shared;
+        if !process.is_current() {
+            return Err(StreamError::Forked);
+        }
         match self.shared.status.get() {
             LaneState::Running if slots.is_overrun(*slot, *generation) => Err(StreamError::SlowClient),
             LaneState::Running if slots.abandoned(*slot) >= *generation => Err(StreamError::Abandoned),
             LaneState::Running => Ok(()),
             LaneState::Failed => Err(StreamError::LaneFailed),
-            LaneState::Stopped => Err(StreamError::ShutDown),
+            LaneState::Stopped | LaneState::Draining => Err(StreamError::ShutDown),
         }
     }
 }
@@ -413,6 +424,9 @@ impl StreamOutput {
     /// The next event, if there is one. Never blocks.
     pub fn try_next(&mut self) -> Option<Event> {
         let stream = self.assembler.stream;
+        if let Some(event) = self.assembler.pending() {
+            return Some(event);
+        }
         if self.closing == Closing::Told {
             self.closing = Closing::Closed;
             return Some(Event::Closed { stream });
@@ -443,8 +457,9 @@ impl StreamOutput {
             }
         }
         let error = match status {
+            _ if !self.shared.process.is_current() => StreamFault::Forked,
             _ if is_overrun => StreamFault::SlowClient,
-            LaneState::Running => return None,
+            LaneState::Running | LaneState::Draining => return None,
             LaneState::Failed => StreamFault::LaneFailed,
             LaneState::Stopped => StreamFault::ShutDown,
         };

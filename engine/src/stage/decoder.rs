@@ -12,8 +12,9 @@ use crate::slots::Slots;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::decode::coverage;
 use voxlane_models::fault::Faults;
-use voxlane_models::model::{self, Goal};
+use voxlane_models::model::{self, Goal, Request};
 
 /// Frames that carry text.
 const RESULT: Flags = Flags::FINAL.with(Flags::PARTIAL);
@@ -163,7 +164,8 @@ impl<D: model::Decoder> Decoder<D> {
             Some(mut span) => {
                 let is_final = flags.has_any(Flags::FINAL.with(Flags::SPECULATIVE));
                 let goal = if is_final { Goal::Final } else { Goal::Partial };
-                self.decoder.begin(slot, &mut span, goal);
+                let voiced_samples = frame.payload.extent.voiced as usize;
+                self.decoder.begin(slot, &mut span, Request { goal, voiced_samples });
                 let before = frame.header.compute_nanos();
                 self.passes.push(Pass { frame, span, before });
             }
@@ -194,14 +196,21 @@ impl<D: model::Decoder> Decoder<D> {
                     self.turn += 1;
                     continue;
                 }
+                if frame.is_urgent() {
+                    let tokens = self.decoder.hypothesis(slot).tokens().len();
+                    frame.header.faults |= coverage::faults(tokens, frame.payload.extent.voiced as usize);
+                }
                 self.faults[slot] = frame.header.faults;
                 self.meter.served(&frame.header, *before);
             }
             let Pass { frame, span, .. } = self.passes.remove(self.turn);
             self.pool.put(frame.payload.handle, span);
             self.give_back(frame.payload.handle);
-            // A speculative pass that contradicts what is stable shows nothing: speech may go on.
-            let is_silent = flags.has(Flags::SPECULATIVE) && self.decoder.hypothesis(slot).is_revised();
+            // Speech may go on: a speculative pass shows nothing that contradicts what is stable, or that the next
+            // partial, which ends where the network ends it, would take back.
+            let hypothesis = self.decoder.hypothesis(slot);
+            let is_silent =
+                flags.has(Flags::SPECULATIVE) && (hypothesis.is_revised() || hypothesis.is_resumed());
             if !is_dropped && !is_silent && !self.is_stale(&frame.header) {
                 self.publishing = Some((frame, 0));
             }
@@ -255,7 +264,7 @@ impl<D: model::Decoder> Decoder<D> {
 
     /// Passes tokens on from number `from`, a frame's worth at a time; `false` if the output ring ran out.
     fn publish(&mut self, frame: SpanFrame, from: usize) -> bool {
-        let Some(place) = self.output.slot() else {
+        let Some(mut place) = self.output.reserve() else {
             self.publishing = Some((frame, from));
             return false;
         };
@@ -278,7 +287,7 @@ impl<D: model::Decoder> Decoder<D> {
             self.publishing = Some((frame, from + FRAME_TOKENS));
         }
         self.meter.stamp(&mut place.header);
-        self.output.publish();
+        place.publish();
         if rest == 0 && flags.has(Flags::FINAL) {
             self.forget(slot);
         }

@@ -90,7 +90,7 @@ impl Emit {
     /// and nobody waits for it.
     fn hand_over(&mut self, frame: &TokensFrame) {
         let header = frame.header;
-        let Some(place) = self.ports.outputs[header.slot as usize].slot() else {
+        let Some(mut place) = self.ports.outputs[header.slot as usize].reserve() else {
             self.refused += 1;
             self.ports.slots.overrun(header.slot as usize, header.generation);
             return;
@@ -99,7 +99,7 @@ impl Emit {
         self.meter.stamp(&mut place.header);
         let total = place.header.stamped(StageKind::Emit).nanos_since(header.capture);
         place.payload.total = (total / STAMP_NANOS) as u32;
-        self.ports.outputs[header.slot as usize].publish();
+        place.publish();
         if header.flags.has(Flags::CONTINUED) {
             return;
         }

@@ -98,10 +98,10 @@ impl<E: model::Encoder> Encoder<E> {
                 self.pool.put(frame.payload.handle, span);
             }
         }
-        let Some(place) = self.output.slot() else { return false };
+        let Some(mut place) = self.output.reserve() else { return false };
         *place = *frame;
         self.meter.stamp(&mut place.header);
-        self.output.publish();
+        place.publish();
         self.hand.pop_front();
         true
     }

@@ -306,11 +306,11 @@ impl<F: FrontEnd> Features<F> {
     }
 
     fn forward(&mut self, header: Header, extent: Extent, handle: u32) {
-        if let Some(place) = self.output.slot() {
+        if let Some(mut place) = self.output.reserve() {
             place.header = header;
             place.payload = Span { extent, handle };
             self.meter.stamp(&mut place.header);
-            self.output.publish();
+            place.publish();
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Ingest: takes audio from the streams' rings, finds where segments begin and end, and passes frames on in
 //! an order that the stages after it need not question.
+//!
+//! Slots take turns, and live streams come before batch ones: a client that pushes a recording as fast as it can holds up
+//! a live stream by one turn at most.
 
 use super::segmenter::{Segmenter, send};
 use super::{Meter, Stage};
-use crate::config::StreamRules;
+use crate::config::{ServiceClass, StreamRules};
 use crate::cut::Cutter;
 use crate::frame::{AudioFrame, Extent, FRAME_SAMPLES, Flags, Header};
 use crate::history::History;
@@ -17,6 +20,12 @@ use voxlane_models::model::Chunks;
 
 /// The most frames that one step for one slot publishes: end, marker, last; or audio and an end or a question.
 const FRAMES_OUT: usize = 4;
+
+/// The most frames of a client that one turn of a slot takes while others wait: 80 ms of audio.
+const TURN_FRAMES: usize = 4;
+
+/// Frames of batch streams that may wait in front of a live stream's at the next stage.
+const BATCH_FRAMES_AHEAD: usize = 8;
 
 /// What a client's frame may ask for beside taking its samples.
 const REQUESTS: Flags = Flags::SPEECH_END.with(Flags::MARKER).with(Flags::LAST).with(Flags::HOTWORDS);
@@ -39,8 +48,12 @@ pub(crate) struct IngestPorts {
 pub(crate) struct Ingest {
     ports: IngestPorts,
     streams: Vec<StreamState>,
-    /// Slots with work left over, 64 a word.
+    /// Slots with work to do, 64 a word.
     pending: Vec<u64>,
+    /// Slots of batch streams, likewise.
+    batch: Vec<u64>,
+    /// The slot of each class that has its turn next.
+    turns: [usize; 2],
     meter: Meter,
 }
 
@@ -69,6 +82,8 @@ impl Ingest {
         Ingest {
             streams: (0..ports.inputs.len()).map(stream).collect(),
             pending: vec![0; ports.slots.activity_words()],
+            batch: vec![0; ports.slots.activity_words()],
+            turns: [0; 2],
             ports,
             meter,
         }
@@ -79,10 +94,70 @@ impl Ingest {
         self.ports.warmer.due_in(self.meter.clock.now())
     }
 
-    /// Works on one slot until it is empty, the budget is spent or the output is full; whether work is left.
-    fn serve(&mut self, slot: usize, budget: &Budget) -> bool {
+    /// Gives every slot of a class a turn that has work to do, and again, until none has or there is no room or time for
+    /// more. Batch streams stop when a live one has work. Whether it did anything.
+    fn serve_class(&mut self, class: ServiceClass, budget: &Budget) -> bool {
+        let mut worked = false;
         loop {
-            if self.ports.output.vacant() < FRAMES_OUT || budget.is_spent() {
+            for word in 0..self.pending.len() {
+                self.pending[word] |= self.ports.slots.take_active(word);
+            }
+            let is_batch = class == ServiceClass::Batch;
+            if is_batch && self.next_pending(ServiceClass::Live).is_some() {
+                return worked;
+            }
+            let Some(slot) = self.next_pending(class) else { return worked };
+            if !self.has_room(class) || budget.is_spent() {
+                return worked;
+            }
+            if !worked {
+                self.ports.warmer.give_way(&mut self.ports.output, &self.meter);
+            }
+            worked = true;
+            self.turns[class as usize] = slot + 1;
+            let bit = 1 << (slot % 64);
+            self.pending[slot / 64] &= !bit;
+            if self.serve(slot, class, budget) {
+                self.pending[slot / 64] |= bit;
+            }
+        }
+    }
+
+    /// The next slot of a class that has work to do, in turn.
+    fn next_pending(&self, class: ServiceClass) -> Option<usize> {
+        let words = self.pending.len();
+        let from = self.turns[class as usize] % (64 * words);
+        let behind = u64::MAX << (from % 64);
+        // The first word comes twice: from the turn on, and up to it.
+        (0..=words).find_map(|offset| {
+            let word = (from / 64 + offset) % words;
+            let of_class = if class == ServiceClass::Batch { self.batch[word] } else { !self.batch[word] };
+            let mask = match offset {
+                0 => behind,
+                _ if offset == words => !behind,
+                _ => u64::MAX,
+            };
+            let bits = self.pending[word] & of_class & mask;
+            (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)
+        })
+    }
+
+    /// Whether the output takes what one step of a slot may publish.
+    fn has_room(&mut self, class: ServiceClass) -> bool {
+        let output = &mut self.ports.output;
+        let kept_free = match class {
+            ServiceClass::Live => FRAMES_OUT,
+            ServiceClass::Batch => output.capacity().saturating_sub(BATCH_FRAMES_AHEAD).max(FRAMES_OUT),
+        };
+        output.vacant() >= kept_free
+    }
+
+    /// One turn of a slot: works until it is empty, its turn is over, the budget is spent or the output is full; whether
+    /// work is left.
+    fn serve(&mut self, slot: usize, class: ServiceClass, budget: &Budget) -> bool {
+        let mut taken = 0;
+        loop {
+            if taken == TURN_FRAMES || !self.has_room(class) || budget.is_spent() {
                 return true;
             }
             let abandoned = self.ports.slots.abandoned(slot);
@@ -121,6 +196,7 @@ impl Ingest {
                 continue;
             }
             self.take(slot, header);
+            taken += 1;
         }
     }
 
@@ -129,6 +205,11 @@ impl Ingest {
         let stream = &mut self.streams[slot];
         (stream.closed, stream.request) = (false, None);
         stream.segmenter.open(generation, rules);
+        let bit = 1 << (slot % 64);
+        match rules.class {
+            ServiceClass::Live => self.batch[slot / 64] &= !bit,
+            ServiceClass::Batch => self.batch[slot / 64] |= bit,
+        }
         self.ports.detector.reset(slot);
     }
 
@@ -195,23 +276,10 @@ impl Ingest {
 impl Stage for Ingest {
     fn step(&mut self, budget: &Budget) -> Progress {
         self.meter.answer(self.ports.output.refused());
-        let mut worked = false;
-        for word in 0..self.pending.len() {
-            let mut active = self.pending[word] | self.ports.slots.take_active(word);
-            if active == 0 {
-                continue;
-            }
-            worked = true;
-            self.ports.warmer.give_way(&mut self.ports.output, &self.meter);
-            let mut left = 0;
-            while active != 0 {
-                let bit = active.trailing_zeros();
-                active &= active - 1;
-                let slot = word * 64 + bit as usize;
-                left |= u64::from(self.serve(slot, budget)) << bit;
-            }
-            self.pending[word] = left;
-        }
+        let mut worked = self.serve_class(ServiceClass::Live, budget);
+        worked |= self.serve_class(ServiceClass::Batch, budget);
+        // What waits for room at the next stage is work too.
+        worked |= self.pending.iter().any(|&slots| slots != 0);
         if !worked {
             worked = self.ports.warmer.step(&mut self.ports.output, &self.meter);
         }

@@ -13,6 +13,7 @@ use crate::history::History;
 use crate::ring::Sender;
 use crate::signal::{Notice, SignalMonitor};
 use crate::voice::Detector;
+use crate::voicing::Voicing;
 use voxlane_models::model::Chunks;
 use voxlane_models::voice::VOICE_FRAME_SAMPLES;
 
@@ -30,8 +31,6 @@ pub(super) struct Segmenter {
     taken: u64,
     /// Samples up to here have been judged, where a detector listens.
     judged: u64,
-    /// Samples up to here belong to earlier segments.
-    spoken_for: u64,
     /// Where the next partial is due.
     partial_at: u64,
     rules: StreamRules,
@@ -45,6 +44,7 @@ pub(super) struct Segmenter {
     /// How many questions have been asked in this slot.
     questions: u32,
     endpointer: Option<Endpointer>,
+    voicing: Voicing,
     monitor: SignalMonitor,
     history: History,
     cutter: Cutter,
@@ -54,6 +54,8 @@ pub(super) struct Segmenter {
 struct OpenSegment {
     number: u32,
     start: u64,
+    /// Voiced samples of the stream before it.
+    voiced_before: u64,
 }
 
 impl Segmenter {
@@ -66,7 +68,6 @@ impl Segmenter {
             position: 0,
             taken: 0,
             judged: 0,
-            spoken_for: 0,
             partial_at: 0,
             rules: StreamRules::default(),
             chunks,
@@ -74,9 +75,10 @@ impl Segmenter {
             question: None,
             questions: 0,
             endpointer: None,
+            voicing: Voicing::new(history.samples()),
             monitor: SignalMonitor::default(),
             history: history.clone(),
-            cutter: cutter.clone(),
+            cutter: *cutter,
         }
     }
 
@@ -85,13 +87,13 @@ impl Segmenter {
         self.generation = generation;
         (self.segment, self.segments) = (None, 0);
         (self.question_at, self.question) = (u64::MAX, None);
-        (self.position, self.taken, self.judged, self.spoken_for) = (0, 0, 0, 0);
+        (self.position, self.taken, self.judged) = (0, 0, 0);
         self.rules = rules;
         let has_detector = rules.endpoint.detector != DetectorKind::Off;
         self.endpointer = has_detector.then(|| Endpointer::new(rules.endpoint));
         self.monitor = SignalMonitor::default();
         self.history.reset();
-        self.cutter.reset();
+        self.voicing.reset();
     }
 
     /// Takes the client's next samples.
@@ -144,12 +146,13 @@ impl Segmenter {
         let segment = *self.segment.get_or_insert_with(|| {
             flags = Flags::SPEECH_START;
             self.segments += 1;
-            self.cutter.reset();
             self.partial_at = first_partial;
             self.question_at = first_question;
-            OpenSegment { number: self.segments - 1, start: self.position }
+            let (start, voiced_before) = (self.position, self.voicing.before(self.position));
+            OpenSegment { number: self.segments - 1, start, voiced_before }
         });
-        let count = FRAME_SAMPLES.min((end.min(self.question_at) - self.position) as usize);
+        let limit = segment.start + self.cutter.limit();
+        let count = FRAME_SAMPLES.min((end.min(self.question_at).min(limit) - self.position) as usize);
         let mut samples = [0; FRAME_SAMPLES];
         let samples = &mut samples[..count];
         let capture = self.history.read(self.position, samples);
@@ -160,22 +163,36 @@ impl Segmenter {
         }
         let mut header = self.header(capture);
         header.segment = segment.number;
-        if let Some(place) = output.slot() {
+        if let Some(mut place) = output.reserve() {
             place.header = Header { flags, count: count as u16, ..header };
             place.payload.extent = Extent { start: segment.start, ..Extent::default() };
             place.payload.samples[..count].copy_from_slice(samples);
             meter.stamp(&mut place.header);
-            output.publish();
+            place.publish();
         }
-        if let Some(kept) = self.cutter.push(samples) {
-            let end = if self.chunks.is_some() { self.position } else { segment.start + kept };
-            self.end_segment((capture, end), (end, end), EndCause::LengthLimit, output, meter);
-            self.position = end;
+        if self.position == limit {
+            self.cut(segment.start, capture, output, meter);
         } else if self.position == self.question_at {
             self.ask(capture, output, meter);
         }
         meter.computed(&mut header, begun);
         meter.served(&header, 0);
+    }
+
+    /// Cuts the open segment, which has reached the limit of its length; what comes after is passed on again.
+    fn cut(&mut self, start: u64, capture: Time, output: &mut Sender<AudioFrame>, meter: &Meter) {
+        let voicing = self.endpointer.is_some().then_some(&self.voicing);
+        let end = if self.chunks.is_some() {
+            self.position
+        } else {
+            self.cutter.place(start, &self.history, voicing)
+        };
+        self.end_segment((capture, end), (end, end), EndCause::LengthLimit, output, meter);
+        self.position = end;
+        let voiced = self.voicing.before(self.taken) - self.voicing.before(end);
+        if let Some(endpointer) = &mut self.endpointer {
+            endpointer.cut(end, voiced);
+        }
     }
 
     /// Where a segment that opens here has its first chunk, if its end depends on what the network says.
@@ -203,10 +220,10 @@ impl Segmenter {
         if u64::from(quiet) < blank {
             return;
         }
-        if let Some(endpointer) = &mut self.endpointer {
-            endpointer.close();
-        }
         let end = self.position;
+        if let Some(endpointer) = &mut self.endpointer {
+            endpointer.close(end);
+        }
         let speech_end = end.saturating_sub(u64::from(quiet) + chunks.look_ahead()).max(segment.start);
         let capture = self.history.capture(end).unwrap_or_default();
         self.end_segment((capture, end), (end, speech_end), EndCause::TrailingBlanks, output, meter);
@@ -229,10 +246,11 @@ impl Segmenter {
         let probability = detector.step(self.slot, &window);
         let Some(endpointer) = &mut self.endpointer else { return };
         let decision = endpointer.judge(self.judged, probability);
+        self.voicing.push(endpointer.is_voiced());
         self.judged += WINDOW_SAMPLES;
         match decision {
             Decision::None => {}
-            Decision::Start { at } => self.position = at.max(self.spoken_for),
+            Decision::Start { at } => self.position = at,
             Decision::Speculate { .. } if self.chunks.is_some() => {}
             Decision::Speculate { end } => self.speculate(end, output, meter),
             Decision::End { end, speech_end } => {
@@ -250,11 +268,17 @@ impl Segmenter {
         }
     }
 
+    /// How many samples of `segment` before the stream's sample `end` were heard as speech.
+    fn voiced(&self, segment: OpenSegment, end: u64) -> u32 {
+        self.voicing.before(end).saturating_sub(segment.voiced_before) as u32
+    }
+
     /// Asks for the final that the open segment will have if it ends at `end`.
     fn speculate(&mut self, end: u64, output: &mut Sender<AudioFrame>, meter: &Meter) {
         let Some(segment) = self.segment else { return };
         let Some(samples) = end.checked_sub(segment.start).filter(|&samples| samples > 0) else { return };
-        let extent = Extent { start: segment.start, samples: samples as u32, ..Extent::default() };
+        let voiced = self.voiced(segment, end);
+        let extent = Extent { start: segment.start, samples: samples as u32, voiced, ..Extent::default() };
         let capture = self.history.capture(end).unwrap_or_default();
         let header = Header { segment: segment.number, flags: Flags::SPECULATIVE, ..self.header(capture) };
         send(output, meter, header, extent);
@@ -275,7 +299,7 @@ impl Segmenter {
                 ends => ends,
             },
             Some(endpointer) => {
-                endpointer.close();
+                endpointer.close(now);
                 (now, now)
             }
             None => (now, now),
@@ -294,17 +318,16 @@ impl Segmenter {
         meter: &Meter,
     ) {
         let Some(segment) = self.segment.take() else { return };
-        // Where the length limit cut in a pause, the new segment may begin after the last speech.
-        let end = end.max(segment.start);
         let capture = self.history.capture(speech_end.max(segment.start)).unwrap_or(decided);
+        let voiced = self.voiced(segment, end);
         let extent = Extent {
             start: segment.start,
             samples: (end - segment.start) as u32,
             endpoint_wait_micros: (decided.nanos_since(capture) / 1000).min(u64::from(u32::MAX)) as u32,
             silence_samples: now.saturating_sub(speech_end) as u32,
+            voiced,
             cause,
         };
-        self.spoken_for = end;
         self.question_at = u64::MAX;
         let header = Header { flags: Flags::SPEECH_END, segment: segment.number, ..self.header(capture) };
         send(output, meter, header, extent);
@@ -313,10 +336,13 @@ impl Segmenter {
 
 /// Publishes a frame without samples. There is room: ingest made sure.
 pub(super) fn send(output: &mut Sender<AudioFrame>, meter: &Meter, header: Header, extent: Extent) {
-    if let Some(place) = output.slot() {
+    if let Some(mut place) = output.reserve() {
         place.header = header;
         place.payload.extent = extent;
         meter.stamp(&mut place.header);
-        output.publish();
+        place.publish();
     }
 }
+
+#[cfg(test)]
+mod tests;

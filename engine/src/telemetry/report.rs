@@ -31,7 +31,10 @@ pub struct Report {
     pub warm_passes: u64,
     /// How often lanes have been restarted.
     pub restarts: u32,
-    /// Threads that hung and were given up.
+    /// How often a lane's thread did not get the processor time to finish a round within the watchdog time. Nothing was
+    /// lost.
+    pub starvations: u64,
+    /// Threads that were wedged and given up.
     pub abandoned_threads: usize,
     /// Lanes that are down: the engine is degraded if there are any.
     pub lanes_down: usize,
@@ -93,6 +96,7 @@ impl Report {
             ("voxlane_ring_full_total", "counter", refused as f64),
             ("voxlane_warm_passes_total", "counter", self.warm_passes as f64),
             ("voxlane_lane_restarts_total", "counter", f64::from(self.restarts)),
+            ("voxlane_starvations_total", "counter", self.starvations as f64),
             ("voxlane_abandoned_threads_total", "counter", self.abandoned_threads as f64),
             ("voxlane_lanes_down", "gauge", self.lanes_down as f64),
         ] {
@@ -134,6 +138,9 @@ impl fmt::Display for Report {
         }
         if self.restarts > 0 || self.lanes_down > 0 {
             writeln!(f, "lane restarts {}, lanes down {}", self.restarts, self.lanes_down)?;
+        }
+        if self.starvations > 0 {
+            writeln!(f, "starved of processor time {} times", self.starvations)?;
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::{Hypothesis, Token};
 use voxlane_models::linear::Precision;
-use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Limits, Model, Slot};
+use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Limits, Model, Request, Slot};
 use voxlane_models::team::Team;
 use voxlane_models::vocabulary::Vocabulary;
 
@@ -24,12 +24,21 @@ pub const TOKEN_SAMPLES: usize = 1600;
 const MAX_SAMPLES: usize = 480_000;
 
 /// See the module.
-#[derive(Default)]
 pub struct Toy {
+    /// Samples per second that it says it wants.
+    pub sample_rate: u32,
     /// How long each token takes to decode.
     pub decode: Duration,
     /// Segments decoded at the same time; 0 is 1.
     pub batch: usize,
+    /// Gives no token for what the segment holds beyond so many; `None` is without limit.
+    pub most_tokens: Option<usize>,
+}
+
+impl Default for Toy {
+    fn default() -> Self {
+        Toy { sample_rate: 16_000, decode: Duration::ZERO, batch: 0, most_tokens: None }
+    }
 }
 
 #[derive(Default)]
@@ -51,6 +60,7 @@ pub struct ToyDecoder {
     /// Tokens of each slot's pass that are done.
     done: Vec<usize>,
     decode: Duration,
+    most_tokens: usize,
 }
 
 impl Model for Toy {
@@ -61,7 +71,7 @@ impl Model for Toy {
 
     fn limits(&self) -> Limits {
         Limits {
-            sample_rate: 16_000,
+            sample_rate: self.sample_rate,
             min_segment_samples: 0,
             max_segment_samples: MAX_SAMPLES,
             max_segment_tokens: MAX_SAMPLES / TOKEN_SAMPLES,
@@ -88,7 +98,8 @@ impl Model for Toy {
 
     fn decoder(&self, slots: usize) -> ToyDecoder {
         let hypothesis = Hypothesis::with_capacity(self.limits().max_segment_tokens + 1);
-        ToyDecoder { slots: vec![hypothesis; slots], done: vec![0; slots], decode: self.decode }
+        let most_tokens = self.most_tokens.unwrap_or(usize::MAX);
+        ToyDecoder { slots: vec![hypothesis; slots], done: vec![0; slots], decode: self.decode, most_tokens }
     }
 }
 
@@ -159,7 +170,7 @@ impl Encoder for ToyEncoder {
 impl Decoder for ToyDecoder {
     type Span = ToySpan;
 
-    fn begin(&mut self, slot: Slot, span: &mut ToySpan, _: Goal) {
+    fn begin(&mut self, slot: Slot, span: &mut ToySpan, _: Request) {
         self.slots[slot].clear();
         self.done[slot] = 0;
         span.slot = slot;
@@ -167,7 +178,7 @@ impl Decoder for ToyDecoder {
 
     fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
         let done = &mut self.done[span.slot];
-        while let Some(&id) = span.sums.get(*done) {
+        while let Some(&id) = span.sums.get(*done).filter(|_| *done < self.most_tokens) {
             let start = (*done * TOKEN_SAMPLES) as u32;
             let token = Token { id, log_prob: 0.0, start, end: start + TOKEN_SAMPLES as u32 };
             self.slots[span.slot].push(token);
