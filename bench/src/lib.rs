@@ -1,6 +1,7 @@
 //! What the benches and comparisons share: word error rates, the recordings they are taken on, and the two ways
 //! to run our engine on a recording: as a user would, or part by part on the calling thread.
 
+pub mod alignment;
 pub mod bootstrap;
 #[cfg(target_arch = "x86_64")]
 pub mod ceiling;
@@ -10,6 +11,9 @@ pub mod live;
 pub mod passes;
 pub mod recognizer;
 pub mod recordings;
+pub mod robustness;
 pub mod stopwatch;
 pub mod timing;
+pub mod versions;
+pub mod wav;
 pub mod wer;

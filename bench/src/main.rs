@@ -29,8 +29,12 @@ enum Command {
     Wer(cli::wer::Args),
     /// Bring a model into the cache and print its folder
     Fetch(cli::fetch::Args),
+    /// Measure what is lost and invented: silence and noise around speech, quiet speech, single words, long recordings
+    Robustness(cli::robustness::Args),
     /// Transcribe the files named on standard input, one JSON line each with its times
     Serve(cli::serve::Args),
+    /// Compare the times of two builds, interleaved on one core
+    Versions(cli::versions::Args),
     /// Compare a device with the processor, and time it
     #[cfg(feature = "burn")]
     Gpu(cli::gpu::Args),
@@ -46,7 +50,9 @@ fn main() -> ExitCode {
         Command::Limits(args) => cli::limits::run(&args),
         Command::Wer(args) => cli::wer::run(&args),
         Command::Fetch(args) => cli::fetch::run(&args),
+        Command::Robustness(args) => cli::robustness::run(&args),
         Command::Serve(args) => cli::serve::run(&args),
+        Command::Versions(args) => cli::versions::run(&args),
         #[cfg(feature = "burn")]
         Command::Gpu(args) => cli::gpu::run(&args),
     };

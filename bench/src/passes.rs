@@ -86,7 +86,7 @@ impl<M: Model> Passes<M> {
         encoder.begin(SLOT, span);
         while encoder.step(span, unlimited, &mut faults) == Progress::More {}
         let encoded = watch.now();
-        decoder.begin(SLOT, span, Goal::Final);
+        decoder.begin(SLOT, span, Goal::Final.into());
         let mut first_token = None;
         while decoder.step(span, unit, &mut faults) == Progress::More {
             if first_token.is_none() && !decoder.hypothesis(SLOT).tokens().is_empty() {

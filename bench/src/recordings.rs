@@ -16,12 +16,26 @@ pub struct Clip {
     pub path: PathBuf,
     /// The collection it comes from.
     pub subset: String,
+    /// Who speaks; the clip's own name where that is not known.
+    pub speaker: String,
     /// What is said, lower case, no punctuation.
     pub transcript: String,
 }
 
+/// The folders of the development clips within the folder of all recordings.
+pub const DEV: [&str; 2] = ["dev", "dev-other"];
+
+/// The clips of several folders, one folder after the other.
+///
+/// # Errors
+/// As for [`read_set`].
+pub fn read_sets<P: AsRef<Path>>(folders: &[P]) -> Result<Vec<Clip>> {
+    let sets = folders.iter().map(|folder| read_set(folder.as_ref())).collect::<Result<Vec<_>>>()?;
+    Ok(sets.into_iter().flatten().collect())
+}
+
 /// The clips of a folder, in the order of its `transcripts.tsv`: tab-separated, not quoted, a header line with at
-/// least `id`, `path` (from the folder), `subset` and `ref_norm`.
+/// least `id`, `path` (from the folder), `subset` and `ref_norm`; `speaker` is used where it is there.
 ///
 /// # Errors
 /// If the file cannot be read, lacks a column, has a short line or no line at all.
@@ -40,6 +54,7 @@ fn parse_set(folder: &Path, text: &str) -> Result<Vec<Clip>> {
         |name: &str| names.iter().position(|have| *have == name).with_context(|| format!("no column {name}"));
     let [id, path, subset, transcript] =
         [column("id")?, column("path")?, column("subset")?, column("ref_norm")?];
+    let speaker = column("speaker").unwrap_or(id);
     let mut clips = Vec::new();
     for (number, line) in lines {
         let fields: Vec<&str> = line.split('\t').collect();
@@ -54,6 +69,7 @@ fn parse_set(folder: &Path, text: &str) -> Result<Vec<Clip>> {
             id: fields[id].to_owned(),
             path: folder.join(fields[path]),
             subset: fields[subset].to_owned(),
+            speaker: fields[speaker].to_owned(),
             transcript: fields[transcript].to_owned(),
         });
     }
@@ -85,9 +101,12 @@ mod tests {
             id: "b".into(),
             path: "dev/a/b.flac".into(),
             subset: "books".into(),
+            speaker: "b".into(),
             transcript: "some words".into(),
         };
         assert_eq!(clips, [expected]);
+        let named = text.replace("dur_s", "speaker");
+        assert_eq!(parse_set(Path::new("dev"), &named).unwrap()[0].speaker, "1.5");
     }
 
     #[test]

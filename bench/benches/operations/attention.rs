@@ -4,7 +4,7 @@ use crate::{Contender, compare, noise, tables};
 use std::hint::black_box;
 use voxlane_bench::ceiling;
 use voxlane_kernels::attention::quantized::{BLOCK_KEYS, Cache, CacheMut, Shape};
-use voxlane_kernels::attention::{KeyValue, Visible, capacity_for};
+use voxlane_kernels::attention::{CacheShape, KeyValue, Visible, capacity_for};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 const HEADS: usize = 8;
@@ -16,7 +16,8 @@ const KEYS: usize = 415;
 pub fn run() {
     let capacity = capacity_for(KEYS);
     let (q, keys, values) = (noise(KEYS * WIDTH), noise(WIDTH * capacity), noise(WIDTH * capacity));
-    let kv = KeyValue { keys: &keys, values: &values, heads: HEADS, head_dim: HEAD_DIM, capacity };
+    let kv =
+        KeyValue::new(&keys, &values, CacheShape::new(HEADS, HEAD_DIM, capacity).expect("a small cache"));
     eight_bits(&q);
     let peak = ceiling::measure().f32_gflops;
     for (title, queries) in

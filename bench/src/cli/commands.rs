@@ -49,7 +49,7 @@ pub struct Args {
     /// The built-in model, or one imported with `voxlane models import`
     #[arg(long, default_value = voxlane_models::commands::NAME)]
     model: String,
-    /// Folder with the recordings: commands, alnum and dev
+    /// Folder with the recordings: commands, alnum, dev and dev-other
     #[arg(long, value_name = "FOLDER", default_value = "../shared/speech")]
     speech: PathBuf,
     /// How fast audio comes where accuracy and false finals are measured
@@ -174,10 +174,7 @@ impl Strategies<'_> {
 }
 
 fn false_finals(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Result<()> {
-    let sets = [
-        ("ordinary speech", recording::ordinary(&args.speech.join("dev"))?),
-        ("noise", noise::ten_minutes()),
-    ];
+    let sets = [("ordinary speech", recording::ordinary(&args.speech)?), ("noise", noise::ten_minutes())];
     writeln!(out, "finals with text where nothing is said that is known, pace {:?}", args.pace)?;
     let heads = ["streams", "minutes", "finals", "a minute", "words"].map(String::from);
     line(&mut out, "", &heads)?;

@@ -10,7 +10,7 @@ use voxlane_bench::live::conversation::Conversation;
 use voxlane_bench::live::feed::{self, Run, Said};
 use voxlane_bench::live::figures::{Figures, quantile};
 use voxlane_bench::recognizer::Recognizer;
-use voxlane_bench::recordings::{SAMPLE_RATE, read_samples, read_set};
+use voxlane_bench::recordings::{SAMPLE_RATE, read_samples};
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_bench::wer::{Score, difference_interval};
 use voxlane_models::linear::Precision;
@@ -25,9 +25,8 @@ const SUSTAINED_MS: f64 = 100.0;
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Folder with a transcripts.tsv and the audio files that it names
-    #[arg(long, value_name = "FOLDER", default_value = "../shared/speech/dev")]
-    dir: PathBuf,
+    #[command(flatten)]
+    clips: super::ClipArgs,
     /// A deployment; without one, `Config::live()`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -56,7 +55,7 @@ pub struct Args {
 
 /// Prints the figures.
 pub fn run(args: &Args) -> Result<()> {
-    let clips = read_set(&args.dir)?;
+    let clips = args.clips.read()?;
     let conversation = |seed| -> Result<Conversation> {
         let mut conversation = Conversation::of(&clips, seed)?;
         if let Some(seconds) = args.seconds {

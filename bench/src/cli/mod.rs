@@ -8,11 +8,15 @@ pub mod lab;
 #[cfg(target_arch = "x86_64")]
 pub mod limits;
 pub mod live;
+pub mod robustness;
 pub mod serve;
+pub mod versions;
 pub mod wer;
 
 use anyhow::Result;
+use std::path::PathBuf;
 use voxlane_bench::recognizer::parse_precision;
+use voxlane_bench::recordings::{Clip, read_sets};
 use voxlane_models::linear::Precision;
 use voxlane_models::manager::{self, ModelFiles};
 
@@ -28,6 +32,21 @@ impl ModelArgs {
     /// The model's files, fetched if they are not there.
     pub fn files(&self) -> Result<ModelFiles> {
         Ok(manager::fetch(&self.model)?)
+    }
+}
+
+/// Which transcribed recordings.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ClipArgs {
+    /// Folder with a transcripts.tsv and the audio files that it names; may be given several times
+    #[arg(long, value_name = "FOLDER", default_values = ["../shared/speech/dev", "../shared/speech/dev-other"])]
+    dir: Vec<PathBuf>,
+}
+
+impl ClipArgs {
+    /// The clips of all folders.
+    pub fn read(&self) -> Result<Vec<Clip>> {
+        read_sets(&self.dir)
     }
 }
 

@@ -4,9 +4,8 @@ use super::ModelArgs;
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use voxlane_bench::recognizer::{Recognition, Recognizer, precision_word};
-use voxlane_bench::recordings::{Clip, SAMPLE_RATE, read_samples, read_set};
+use voxlane_bench::recordings::{Clip, SAMPLE_RATE, read_samples};
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_bench::wer::{Score, difference_interval, rate_interval};
 use voxlane_models::linear::Precision;
@@ -19,9 +18,8 @@ const SEED: u64 = 1;
 pub struct Args {
     #[command(flatten)]
     model: ModelArgs,
-    /// Folder with a transcripts.tsv and the audio files that it names
-    #[arg(long, value_name = "FOLDER", default_value = "../shared/speech/dev")]
-    dir: PathBuf,
+    #[command(flatten)]
+    clips: super::ClipArgs,
     /// Number formats; each is compared with the first
     #[arg(long, value_delimiter = ',', value_parser = super::precision, default_value = "f32")]
     precision: Vec<Precision>,
@@ -36,7 +34,7 @@ struct Run {
 
 /// Prints the rates.
 pub fn run(args: &Args) -> Result<()> {
-    let clips = read_set(&args.dir)?;
+    let clips = args.clips.read()?;
     args.model.files()?;
     let mut out = io::stdout().lock();
     let mut first: Option<Run> = None;

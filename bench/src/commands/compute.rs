@@ -119,7 +119,7 @@ impl Parts {
         let encoded = watch.now();
         for (_, decoder) in contenders {
             let begun = watch.now();
-            decoder.begin(SLOT, span, goal);
+            decoder.begin(SLOT, span, goal.into());
             while decoder.step(span, budget, faults) == Progress::More {}
             decoded.push(watch.now() - begun);
         }

@@ -76,16 +76,22 @@ const KINDS: [Kind; 10] = [
 
 /// Ten minutes, a minute of each kind; the same in every run.
 pub fn ten_minutes() -> Vec<Recording> {
-    let one = |(number, (_, sample)): (usize, &Kind)| {
+    kinds().map(|(_, recording)| recording).collect()
+}
+
+/// A minute of each kind, with its name.
+pub fn kinds() -> impl Iterator<Item = (&'static str, Recording)> {
+    let one = |(number, (name, sample)): (usize, &Kind)| {
         let mut state = State { spread: Spread(100 + number as u64), slow: 0.0, slower: 0.0, burst: 0.0 };
         let count = (SECONDS * f64::from(SAMPLE_RATE)) as usize;
         let value = |index: usize| {
             let time = index as f64 / f64::from(SAMPLE_RATE);
             (32_767.0 * sample(&mut state, time).clamp(-1.0, 1.0)) as i16
         };
-        Recording { samples: (0..count).map(value).collect(), transcript: String::new() }
+        let samples = (0..count).map(value).collect();
+        (*name, Recording { samples, transcript: String::new() })
     };
-    KINDS.iter().enumerate().map(one).collect()
+    KINDS.iter().enumerate().map(one)
 }
 
 #[cfg(test)]

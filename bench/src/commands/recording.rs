@@ -60,6 +60,7 @@ fn of_split(folder: &Path, table: &str, split: &str) -> Result<Vec<Clip>> {
                 id: field(path)?.to_owned(),
                 path: folder.join(field(path)?),
                 subset: split.to_owned(),
+                speaker: field(path)?.to_owned(),
                 transcript: field(text)?.to_owned(),
             });
         }
@@ -76,12 +77,14 @@ pub fn of_clips(clips: &[Clip]) -> Result<Vec<Recording>> {
     clips.iter().map(one).collect()
 }
 
-/// Recordings of ordinary speech, of which the network is to know nothing.
+/// Recordings of ordinary speech, of which the network is to know nothing: the development clips of a folder of
+/// recordings.
 ///
 /// # Errors
 /// If one cannot be read.
-pub fn ordinary(folder: &Path) -> Result<Vec<Recording>> {
-    let mut all = of_clips(&recordings::read_set(folder)?)?;
+pub fn ordinary(speech: &Path) -> Result<Vec<Recording>> {
+    let folders = recordings::DEV.map(|name| speech.join(name));
+    let mut all = of_clips(&recordings::read_sets(&folders)?)?;
     all.iter_mut().for_each(|recording| recording.transcript.clear());
     Ok(all)
 }
@@ -115,7 +118,10 @@ pub fn words(folder: &Path, words: &[impl AsRef<str>]) -> Result<Vec<Recording>>
 }
 
 /// The samples of a file at 16 kHz, resampled where it has another rate.
-fn samples_16k(path: &Path) -> Result<Vec<i16>> {
+///
+/// # Errors
+/// If the file cannot be read.
+pub fn samples_16k(path: &Path) -> Result<Vec<i16>> {
     let recording = file::read(path).with_context(|| path.display().to_string())?;
     let floats = match recording.samples {
         Samples::I16(samples) if recording.sample_rate == SAMPLE_RATE => return Ok(samples),

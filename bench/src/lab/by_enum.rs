@@ -4,7 +4,7 @@ use std::hint::black_box;
 use voxlane_models::decode::{AttentionGreedy, DecodeStrategy, Next, Prediction, Vocabulary};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Hypothesis;
-use voxlane_models::model::{Goal, Slot};
+use voxlane_models::model::{Request, Slot};
 
 /// A strategy in an enum, matched at every call.
 pub enum ByEnum {
@@ -45,12 +45,16 @@ impl DecodeStrategy for ByEnum {
         if black_box(true) { ByEnum::Greedy(greedy) } else { ByEnum::Other(Patient(greedy)) }
     }
 
-    fn begin(&mut self, slot: Slot, goal: Goal, max_tokens: usize) {
-        each!(self, inner => inner.begin(slot, goal, max_tokens));
+    fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize) {
+        each!(self, inner => inner.begin(slot, request, max_tokens));
     }
 
     fn block(&self) -> &[u32] {
         each!(self, inner => inner.block())
+    }
+
+    fn excluded(&self) -> Option<u32> {
+        each!(self, inner => inner.excluded())
     }
 
     fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next {

@@ -4,12 +4,13 @@ use std::hint::black_box;
 use voxlane_models::decode::{AttentionGreedy, DecodeStrategy, Next, Prediction, Vocabulary};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Hypothesis;
-use voxlane_models::model::{Goal, Slot};
+use voxlane_models::model::{Request, Slot};
 
 /// What can be called through a trait object.
 trait Strategy: Send {
-    fn begin(&mut self, slot: Slot, goal: Goal, max_tokens: usize);
+    fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize);
     fn block(&self) -> &[u32];
+    fn excluded(&self) -> Option<u32>;
     fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next;
     fn hypothesis(&self, slot: Slot) -> &Hypothesis;
     fn hypothesis_mut(&mut self, slot: Slot) -> &mut Hypothesis;
@@ -17,12 +18,16 @@ trait Strategy: Send {
 }
 
 impl<S: DecodeStrategy> Strategy for S {
-    fn begin(&mut self, slot: Slot, goal: Goal, max_tokens: usize) {
-        DecodeStrategy::begin(self, slot, goal, max_tokens);
+    fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize) {
+        DecodeStrategy::begin(self, slot, request, max_tokens);
     }
 
     fn block(&self) -> &[u32] {
         DecodeStrategy::block(self)
+    }
+
+    fn excluded(&self) -> Option<u32> {
+        DecodeStrategy::excluded(self)
     }
 
     fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next {
@@ -53,12 +58,16 @@ impl DecodeStrategy for ByTrait {
         ByTrait(black_box(Box::new(AttentionGreedy::new(vocabulary, slots))))
     }
 
-    fn begin(&mut self, slot: Slot, goal: Goal, max_tokens: usize) {
-        self.0.begin(slot, goal, max_tokens);
+    fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize) {
+        self.0.begin(slot, request, max_tokens);
     }
 
     fn block(&self) -> &[u32] {
         self.0.block()
+    }
+
+    fn excluded(&self) -> Option<u32> {
+        self.0.excluded()
     }
 
     fn accept(&mut self, predictions: &[Prediction], faults: &mut Faults) -> Next {

@@ -108,7 +108,7 @@ fn decode_loop(context: &Context, outcome: &mut Outcome) -> Result<()> {
 #[inline(never)]
 fn drive<S: DecodeStrategy>(strategy: &mut S, predictions: &[Prediction]) -> usize {
     let mut faults = Faults::NONE;
-    strategy.begin(0, Goal::Final, predictions.len());
+    strategy.begin(0, Goal::Final.into(), predictions.len());
     let mut sum = 0;
     for prediction in predictions {
         sum += strategy.block()[0] as usize;

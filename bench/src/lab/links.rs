@@ -107,9 +107,9 @@ pub fn bare_line() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u6
 pub fn voxlane_ring<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
     let (mut sender, mut receiver) = ring::ring::<M>(CAPACITY, Sleeper::new().bell());
     let send = move |number| {
-        let Some(place) = sender.slot() else { return false };
+        let Some(mut place) = sender.reserve() else { return false };
         place.fill(number);
-        sender.publish();
+        place.publish();
         true
     };
     let receive = move || {

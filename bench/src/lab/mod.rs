@@ -32,7 +32,7 @@ pub mod outcome;
 mod pin;
 mod pipeline;
 mod plot;
-mod process;
+pub(crate) mod process;
 mod rings;
 mod run;
 mod sample;
@@ -41,7 +41,6 @@ mod table;
 mod timing;
 mod transducer;
 mod warming;
-mod wav;
 
 pub use context::{Context, Size};
 pub use experiment::{ALL, Experiment};

@@ -1,6 +1,7 @@
 //! Recordings joined to one long piece of audio, with silences between them.
 
 use crate::recordings::{Clip, SAMPLE_RATE, read_samples};
+use crate::wav;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -99,16 +100,7 @@ impl Conversation {
     pub fn write(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("utterances.json"), serde_json::to_string_pretty(&self.utterances)?)?;
-        let bytes = 2 * self.samples.len() as u32;
-        let mut file = b"RIFF".to_vec();
-        file.extend((36 + bytes).to_le_bytes());
-        file.extend(b"WAVEfmt ");
-        for field in [16, 0x0001_0001, SAMPLE_RATE, 2 * SAMPLE_RATE, 0x0010_0002u32] {
-            file.extend(field.to_le_bytes());
-        }
-        file.extend(b"data");
-        file.extend(bytes.to_le_bytes());
-        file.extend(self.samples.iter().flat_map(|sample| sample.to_le_bytes()));
+        let file = wav::of(&self.samples, SAMPLE_RATE);
         Ok(std::fs::write(folder.join("conversation.wav"), file)?)
     }
 }

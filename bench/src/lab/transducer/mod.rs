@@ -137,7 +137,7 @@ impl Loops {
         move || {
             let mut faults = Faults::NONE;
             decoder.reset(SLOT);
-            decoder.begin(SLOT, &mut span, Goal::Final);
+            decoder.begin(SLOT, &mut span, Goal::Final.into());
             while decoder.step(&mut span, &budget, &mut faults) == Progress::More {}
             ids(decoder.hypothesis(SLOT))
         }

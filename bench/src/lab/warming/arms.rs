@@ -135,7 +135,7 @@ impl<M: Model> Parts<M> {
         encoder.begin(REAL, span);
         while encoder.step(span, unlimited, &mut faults) == Progress::More {}
         decoder.reset(REAL);
-        decoder.begin(REAL, span, Goal::Final);
+        decoder.begin(REAL, span, Goal::Final.into());
         while decoder.step(span, unlimited, &mut faults) == Progress::More {}
         ensure!(!faults.has(Faults::NOT_FINITE), "the network's output was not finite");
         black_box(decoder.hypothesis(REAL));
@@ -166,7 +166,7 @@ impl<M: Model> Parts<M> {
                     return;
                 }
             }
-            decoder.begin(SCRATCH, span, Goal::Final);
+            decoder.begin(SCRATCH, span, Goal::Final.into());
             while decoder.step(span, unit, &mut faults) == Progress::More {
                 if is_over() {
                     return;
