@@ -126,7 +126,7 @@ struct Heard {
 /// The events of a stream: of live audio as the stream has them, so that whoever reads them too slowly loses it; of a
 /// recording by a thread that takes them at once and counts those that wait.
 enum Events {
-    Live(StreamOutput),
+    Live(Box<StreamOutput>),
     Recorded(Receiver<Event>),
 }
 
@@ -138,7 +138,7 @@ impl Events {
         scope: &'scope std::thread::Scope<'scope, '_>,
     ) -> Events {
         if is_live {
-            return Events::Live(output);
+            return Events::Live(Box::new(output));
         }
         let (sender, events): (Sender<Event>, _) = channel();
         scope.spawn(move || {
