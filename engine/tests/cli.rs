@@ -1,4 +1,5 @@
 //! The `voxlane` command from outside: what it prints, where, and its exit codes.
+#![allow(clippy::print_stdout, reason = "says that recordings are absent")]
 
 #[path = "cli/damage.rs"]
 mod damage;

@@ -1,5 +1,6 @@
 //! Speech in compressed files that went wrong becomes the right text, from the file to the final.
 #![cfg(all(feature = "files", feature = "fetch"))]
+#![allow(clippy::print_stdout, reason = "says that the files are absent")]
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -33,7 +34,6 @@ fn speech_in_files_that_went_wrong_becomes_text() {
         ("voice_note.opus", 1),
     ] {
         let text = transcribe(&engine, &folder.join(name));
-        println!("{name}: {text}");
         let words: Vec<String> = text.split_whitespace().map(plain).collect();
         let wanted: Vec<&str> = SENTENCE.split(' ').collect();
         let right = words.iter().zip(&wanted).filter(|(said, word)| said == *word).count();

@@ -1,4 +1,5 @@
 //! Samples without a header: what they are read as, and when a reader warns that they are something else.
+#![allow(clippy::print_stdout, reason = "says that the clips are absent, and what was judged")]
 
 use std::io::Cursor;
 use std::path::{Path, PathBuf};

@@ -50,7 +50,7 @@ pub fn run() {
 
 /// The encoder's attention over keys and values of 8 bits, storing them included.
 fn eight_bits(q: &[f32]) {
-    let shape = Shape { heads: HEADS, head_dim: HEAD_DIM };
+    let shape = Shape::new(HEADS, HEAD_DIM).expect("a shape within the limits");
     let mut contenders: Vec<Contender<'_>> = Vec::new();
     for table in tables() {
         let mut out = vec![0.0; q.len()];
