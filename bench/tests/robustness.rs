@@ -26,7 +26,7 @@ const SEED: u64 = 1;
 
 /// With a voice detector.
 static DETECTED: LazyLock<Runner> =
-    LazyLock::new(|| Runner::start(MODEL, Precision::Int8, Defaults::Recordings).unwrap());
+    LazyLock::new(|| Runner::start(MODEL, Precision::Int8, Defaults::Recordings.config()).unwrap());
 
 /// Three sentences and three words, where the recordings are there.
 fn material() -> Option<Material> {
@@ -81,7 +81,7 @@ fn treated_clips_keep_their_words() {
 #[test]
 fn quiet_clips_keep_their_words_without_a_detector() {
     let Some(material) = material() else { return };
-    let runner = Runner::start(MODEL, Precision::Int8, Defaults::Off).unwrap();
+    let runner = Runner::start(MODEL, Precision::Int8, Defaults::Off.config()).unwrap();
     let plans = plans(PADDING_SECONDS);
     let quiet = plans.iter().filter(|plan| plan.family == Family::Quiet);
     for plan in quiet {
@@ -121,7 +121,7 @@ fn no_run_of_five_words_is_lost_between_pauses() {
 #[test]
 fn segments_have_their_lengths_and_words() {
     let Some(material) = material() else { return };
-    let runner = Runner::start(MODEL, Precision::F32, Defaults::Off).unwrap();
+    let runner = Runner::start(MODEL, Precision::F32, Defaults::Off.config()).unwrap();
     let bare = plans(PADDING_SECONDS)[0].items(&material, SEED).unwrap();
     let heard = runner.hear_all(&bare).unwrap();
     let words: Vec<_> = heard.into_iter().map(|heard| heard.words).collect();

@@ -39,7 +39,7 @@ impl Voice {
             Voice::Energy => Detector::Energy(EnergyDetector::new(slots)),
             Voice::Silero(model) => {
                 let levels = vec![Level::default(); slots];
-                Detector::Silero { levels, network: Box::new(model.detector(slots)) }
+                Detector::Silero { levels, network: Box::new(model.detector(2 * slots)) }
             }
         }
     }
@@ -49,9 +49,11 @@ impl Voice {
 pub(crate) enum Detector {
     Off,
     Energy(EnergyDetector),
-    /// The network hears what has been brought to the level of the speech it was trained with.
+    /// The network hears each stream as it is, and what is quiet once more at the level of the speech it was trained
+    /// with: quiet speech is heard, and noise before speech of ordinary level hides nothing of it.
     Silero {
         levels: Vec<Level>,
+        /// Has two states a slot: of what is as it is, and behind those of what has been leveled.
         network: Box<SileroDetector>,
     },
 }
@@ -64,7 +66,11 @@ impl Detector {
             Detector::Energy(detector) => detector.step(slot, samples),
             Detector::Silero { levels, network } => {
                 let gain = levels[slot].gain(samples);
-                network.step_with_gain(slot, samples, gain)
+                let as_it_is = network.step(slot, samples);
+                if gain == 1.0 {
+                    return as_it_is;
+                }
+                as_it_is.max(network.step_with_gain(levels.len() + slot, samples, gain))
             }
         }
     }
@@ -77,6 +83,7 @@ impl Detector {
             Detector::Silero { levels, network } => {
                 levels[slot] = Level::default();
                 network.reset(slot);
+                network.reset(levels.len() + slot);
             }
         }
     }

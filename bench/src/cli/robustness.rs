@@ -5,6 +5,8 @@ use anyhow::Result;
 use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use voxlane::Config;
+use voxlane::config::Profile;
 use voxlane_bench::alignment::Errors;
 use voxlane_bench::robustness::changes::changes;
 use voxlane_bench::robustness::joined::{Joined, transcribe};
@@ -27,6 +29,9 @@ pub struct Args {
     /// Whose defaults the engine has
     #[arg(long, value_enum, default_value_t)]
     defaults: Defaults,
+    /// A configuration that changes some of them: its endpoint rules and where speech is cut
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Number format of the weights
     #[arg(long, value_parser = super::precision, default_value = "int8")]
     precision: Precision,
@@ -123,7 +128,13 @@ impl Measurement<'_> {
     }
 
     fn start(&self, precision: Precision, defaults: Defaults) -> Result<Runner> {
-        Runner::start(&self.args.model.model, precision, defaults)
+        let mut config = defaults.config();
+        if let (Some(file), true) = (&self.args.config, defaults == self.args.defaults) {
+            let profile = if defaults == Defaults::Live { Profile::Live } else { Profile::Recordings };
+            let Config { endpoint, segment, .. } = Config::load_as(file, profile)?.config;
+            (config.endpoint, config.segment) = (endpoint, segment);
+        }
+        Runner::start(&self.args.model.model, precision, config)
     }
 
     fn wants(&self, family: Family) -> bool {

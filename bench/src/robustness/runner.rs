@@ -70,8 +70,8 @@ impl Runner {
     ///
     /// # Errors
     /// If a model cannot be fetched or the engine does not start.
-    pub fn start(model: &str, precision: Precision, defaults: Defaults) -> Result<Self> {
-        let mut config = Config { model: model.to_owned(), precision, ..defaults.config() };
+    pub fn start(model: &str, precision: Precision, config: Config) -> Result<Self> {
+        let mut config = Config { model: model.to_owned(), precision, ..config };
         // Finals depend on neither, and both take time. A busy machine is no reason to restart a lane.
         config.warm.enabled = false;
         config.partial.every_ms = 0;

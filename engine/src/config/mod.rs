@@ -113,6 +113,8 @@ impl Config {
             segment: SegmentConfig { cut_from_s: 12.0, cut_by_s: 25.0 },
             endpoint: EndpointConfig {
                 detector: DetectorKind::Silero,
+                threshold: 0.3,
+                onset_ms: 32,
                 lead_ms: 300,
                 trail_ms: 300,
                 silence_ms: 500,

@@ -7,10 +7,12 @@ use crate::fault::Faults;
 
 /// Samples per second of the audio that detectors judge.
 const SAMPLE_RATE_HZ: usize = 16_000;
-/// With less of it heard, a sound may be a click, a cough or a breath: 0.3 s.
-const MIN_VOICED_SAMPLES: usize = 3 * SAMPLE_RATE_HZ / 10;
+/// With less of it heard, a sound may be a click: 0.1 s. Letters that people spell have little more.
+const MIN_VOICED_SAMPLES: usize = SAMPLE_RATE_HZ / 10;
 /// The fewest and the most tokens a second of speech, the end token among them.
 const TOKENS_PER_S: (usize, usize) = (2, 8);
+/// So many more are not too many: detectors hear the loudest part of a single word.
+const TOKENS_OF_A_WORD: usize = 4;
 
 /// What is at fault with a text of `tokens` tokens, where a detector heard `voiced_samples` samples (16 kHz) of speech;
 /// nothing where that is too little to tell, or 0 because nobody knows.
@@ -28,7 +30,7 @@ pub fn faults(tokens: usize, voiced_samples: usize) -> Faults {
 
 /// Whether nobody says so many tokens in so much speech.
 pub(super) fn is_too_fast(tokens: usize, voiced_samples: usize) -> bool {
-    tokens * SAMPLE_RATE_HZ > TOKENS_PER_S.1 * voiced_samples
+    tokens.saturating_sub(TOKENS_OF_A_WORD) * SAMPLE_RATE_HZ > TOKENS_PER_S.1 * voiced_samples
 }
 
 #[cfg(test)]
@@ -40,8 +42,9 @@ mod tests {
         assert_eq!(faults(1, SAMPLE_RATE_HZ), Faults::NONE);
         assert_eq!(faults(1, 5 * SAMPLE_RATE_HZ), Faults::LITTLE_TEXT);
         assert_eq!(faults(0, SAMPLE_RATE_HZ), Faults::NO_TEXT);
-        assert_eq!(faults(0, SAMPLE_RATE_HZ / 5), Faults::NONE, "a click");
+        assert_eq!(faults(0, SAMPLE_RATE_HZ / 5), Faults::NO_TEXT, "a letter");
+        assert_eq!(faults(0, SAMPLE_RATE_HZ / 20), Faults::NONE, "a click");
         assert_eq!(faults(0, 0), Faults::NONE, "nobody knows");
-        assert!(is_too_fast(9, SAMPLE_RATE_HZ) && !is_too_fast(8, SAMPLE_RATE_HZ));
+        assert!(is_too_fast(13, SAMPLE_RATE_HZ) && !is_too_fast(12, SAMPLE_RATE_HZ));
     }
 }

@@ -16,11 +16,22 @@ use crate::model::{Goal, Request};
 
 /// The most times that a pass goes on.
 const MAX_RESUMPTIONS: usize = 3;
-/// What decoding goes on with must be at least so likely (natural logarithms), its first token and all on average.
-const MIN_FIRST_LOG_PROB: f32 = -1.0;
-const MIN_MEAN_LOG_PROB: f32 = -0.8;
-/// And have so many tokens: a word and its punctuation. Of a cough networks say "you" and nothing after it.
-const MIN_TOKENS: usize = 2;
+
+/// When what decoding goes on with is believed.
+struct Belief {
+    /// Log-probability of its first token, at least.
+    first: f32,
+    /// Mean log-probability of its tokens, at least.
+    mean: f32,
+    /// Tokens, at least.
+    tokens: usize,
+}
+
+/// Behind text: a word and its punctuation. Of a breath at the end of a sentence networks say "you" and nothing after it.
+const BEHIND_TEXT: Belief = Belief { first: -1.0, mean: -0.8, tokens: 2 };
+/// Where the text would be empty although somebody spoke: a single letter is hard to tell from another, and one that may
+/// be wrong is more than nothing.
+const INSTEAD_OF_NOTHING: Belief = Belief { first: -2.0, mean: -1.5, tokens: 1 };
 
 /// Why an attempt stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +74,15 @@ impl Resumption {
 
     /// Whether a token of that log-probability may come next: the first of another attempt must be likely.
     pub(super) fn accepts(&mut self, log_prob: f32) -> bool {
-        self.excluded.take().is_none() || log_prob >= MIN_FIRST_LOG_PROB
+        self.excluded.take().is_none() || log_prob >= self.belief().first
     }
 
     /// Whether the pass goes on behind the hypothesis, of which what is not to be believed has been removed.
     pub(super) fn resumes(&mut self, hypothesis: &mut Hypothesis, stop: Stop, faults: &mut Faults) -> bool {
         self.excluded = None;
+        let belief = self.belief();
         if let Some((from, fault)) = self.latest.take() {
-            if stop != Stop::End || !self.is_plausible(hypothesis.tokens(), from) {
+            if stop != Stop::End || !self.is_plausible(hypothesis.tokens(), from, &belief) {
                 hypothesis.truncate(from);
                 *faults |= fault;
                 return false;
@@ -102,12 +114,20 @@ impl Resumption {
         true
     }
 
+    /// When the latest attempt is believed.
+    fn belief(&self) -> Belief {
+        match self.latest {
+            Some((0, _)) => INSTEAD_OF_NOTHING,
+            _ => BEHIND_TEXT,
+        }
+    }
+
     /// Whether the tokens that the latest attempt found, those from number `from` on, are to be believed.
-    fn is_plausible(&self, tokens: &[Token], from: usize) -> bool {
+    fn is_plausible(&self, tokens: &[Token], from: usize, belief: &Belief) -> bool {
         let found = &tokens[from..];
         let sum: f32 = found.iter().map(|token| token.log_prob).sum();
-        found.len() >= MIN_TOKENS
-            && sum >= MIN_MEAN_LOG_PROB * found.len() as f32
+        found.len() >= belief.tokens
+            && sum >= belief.mean * found.len() as f32
             && !coverage::is_too_fast(tokens.len(), self.voiced_samples)
     }
 }
