@@ -286,3 +286,22 @@ proptest! {
         prop_assert_eq!(transcribe(&chunks, &marks), whole);
     }
 }
+
+#[test]
+fn as_many_markers_as_there_may_be_come_at_once_without_closing_the_stream() {
+    let mut config = support::config(1);
+    config.lanes[0].events = 32;
+    let engine = engine(config);
+    let mut stream = open(&engine);
+    let audio = noise(16_000 * 20, 4);
+    stream.push_wait(&audio).unwrap();
+    for _ in 0..MAX_MARKS {
+        when_there_is_room(|| stream.mark());
+    }
+    stream.finish().unwrap();
+    // Nobody reads while the final frees all of them.
+    std::thread::sleep(Duration::from_millis(300));
+    let events = drain(&mut stream);
+    let markers = events.iter().filter(|event| matches!(event, Event::Marker { .. })).count();
+    assert_eq!((finals(&events), markers), (vec![expected(&audio)], MAX_MARKS));
+}

@@ -105,6 +105,13 @@ pub enum ServiceClass {
     Batch,
 }
 
+impl ServiceClass {
+    /// Which of a lane's chains serves the class: the last of one or two.
+    pub(crate) fn chain(self, chains: usize) -> usize {
+        (self as usize).min(chains.saturating_sub(1))
+    }
+}
+
 /// How one stream is treated. Travels in its first frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]

@@ -2,6 +2,7 @@
 
 use super::check::Fault;
 use super::merge::{self, Places};
+use super::placement::spinning_fault;
 use super::{Config, Placement, Profile, Topology};
 use serde::Deserialize;
 use std::fmt;
@@ -186,7 +187,13 @@ impl Source {
     /// [`ConfigError::Value`] naming the field, [`ConfigError::NoSuchCore`] or [`ConfigError::CoreNotAllowed`] naming the core and the line.
     pub fn placement(&self, topology: &Topology) -> Result<Vec<Placement>, ConfigError> {
         self.check_values()?;
-        self.config.lanes.iter().map(|lane| Placement::of(self, lane, topology)).collect()
+        let lanes = &self.config.lanes;
+        let placements: Vec<Placement> =
+            lanes.iter().map(|lane| Placement::of(self, lane, topology)).collect::<Result<_, _>>()?;
+        match spinning_fault(lanes, &placements) {
+            Some(fault) => Err(self.refused(fault)),
+            None => Ok(placements),
+        }
     }
 
     fn check_values(&self) -> Result<(), ConfigError> {

@@ -66,6 +66,10 @@ pub struct Config {
     pub endpoint: EndpointConfig,
     /// Looks at open segments; a stream may have its own. Read by ingest.
     pub partial: PartialConfig,
+    /// Whether passes of batch streams make way where a live stream has work: the lane then has a second set of the
+    /// network's working memory (not of its weights). Without it a live stream waits for the pass that is under way.
+    /// Default true, and false for recordings. Read at start; networks that compute in batches do without.
+    pub preempt_batch: bool,
     /// What happens when a stage fails. Read by the supervisor.
     pub supervise: SuperviseConfig,
     /// A planned fault, for tests. Read by every stage.
@@ -88,6 +92,7 @@ impl Default for Config {
             segment: SegmentConfig::default(),
             endpoint: EndpointConfig::default(),
             partial: PartialConfig::default(),
+            preempt_batch: true,
             supervise: SuperviseConfig::default(),
             #[cfg(feature = "fault-injection")]
             fault: None,
@@ -124,6 +129,7 @@ impl Config {
                 speculate_ms: 0,
                 ..EndpointConfig::default()
             },
+            preempt_batch: false,
             ..Config::default()
         }
     }
@@ -163,8 +169,8 @@ pub struct LaneConfig {
     /// Audio that a stream may be ahead of the lane, in milliseconds. Default 2000. Read at start: the size
     /// of each slot's audio ring.
     pub audio_ms: u64,
-    /// Events that a stream's client may leave unread before the stream is closed. Default 256. Read at
-    /// start: the size of each slot's event ring.
+    /// Events that a stream's client may leave unread before the stream is closed, beside those that come at once: a
+    /// final and the markers that it answers. Default 256. Read at start: the size of each slot's event ring.
     pub events: usize,
 }
 

@@ -1,7 +1,7 @@
 //! Which stage runs on which core.
 
 use super::load::Source;
-use super::{ConfigError, LaneConfig};
+use super::{ConfigError, Fault, LaneConfig, WaitKind};
 use crate::frame::StageKind;
 
 /// The cores of a machine, and those that this process may use.
@@ -105,10 +105,37 @@ impl Placement {
         Ok(placement)
     }
 
+    /// The core of every thread, the helper's too.
+    fn cores(&self) -> impl Iterator<Item = usize> {
+        self.threads.iter().map(|thread| thread.core).chain(self.helper)
+    }
+
     /// The core of a stage.
     pub fn core(&self, stage: StageKind) -> Option<usize> {
         self.threads.iter().find(|thread| thread.stages.contains(&stage)).map(|thread| thread.core)
     }
+}
+
+/// The first lane that spins on a core on which another lane spins too: neither would ever give it up to the other.
+pub(super) fn spinning_fault(lanes: &[LaneConfig], placements: &[Placement]) -> Option<Fault> {
+    let spinning = || lanes.iter().zip(placements).enumerate().filter(|(_, (lane, _))| lane.wait == WaitKind::Spin);
+    spinning().find_map(|(number, (_, placement))| {
+        let mut earlier = spinning().take_while(|(other, _)| *other < number);
+        let (other, core) = earlier.find_map(|(other, (_, theirs))| {
+            let core = placement.cores().find(|core| theirs.cores().any(|their| their == *core))?;
+            Some((other, core))
+        })?;
+        Some(Fault {
+            field: "lane.wait",
+            value: "spin".to_owned(),
+            rule: format!(
+                "must not be on core {core}, where lane {other} spins: give the lanes other cores (lane.cores), or let \
+                 them yield or park"
+            ),
+            other: Some("lane.cores"),
+            lane: Some(number),
+        })
+    })
 }
 
 fn check(
@@ -180,6 +207,25 @@ mod tests {
         let error = with_helper(3).placement(&topology).unwrap_err().to_string();
         assert!(error.starts_with("test.toml:4: helper_core = 3"), "{error}");
         assert!(with_helper(4).placement(&topology).is_err());
+    }
+
+    #[test]
+    fn two_lanes_that_spin_on_a_core_are_refused() {
+        let lane = |wait: &str, core: usize| {
+            format!(
+                "[[lane]]\nwait = \"{wait}\"\ncores = {{ ingest = {core}, features = {core}, encoder = {core}, \
+                 decoder = {core}, emit = {core} }}\n"
+            )
+        };
+        let placement = |lanes: [String; 2]| source(&lanes.concat()).placement(&Topology::with_cores(2));
+        assert!(placement([lane("spin", 0), lane("spin", 1)]).is_ok());
+        assert!(placement([lane("spin", 1), lane("park", 1)]).is_ok());
+        let error = placement([lane("spin", 1), lane("spin", 1)]).unwrap_err().to_string();
+        let expected = "test.toml:5: lane.wait = spin: must not be on core 1, where lane 0 spins";
+        assert!(error.starts_with(expected), "{error}");
+        // Without stated cores all lanes are on the same.
+        let twice = "[[lane]]\nwait = \"spin\"\n".repeat(2);
+        assert!(source(&twice).placement(&Topology::with_cores(8)).is_err());
     }
 
     #[test]

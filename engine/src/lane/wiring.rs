@@ -1,16 +1,16 @@
 //! The rings of a lane, and what each of its threads needs to build its stages.
 
-use super::{LanePlan, Stages};
+use super::{Chain, LanePlan, Stages};
 use crate::assist::Desk;
 use crate::audio::ENGINE_RATE_HZ;
 use crate::bell::{Bell, Sleeper};
 use crate::config::LaneConfig;
 use crate::cut::Cutter;
-use crate::frame::{AudioFrame, FRAME_SAMPLES, SpanFrame, StageKind, TokensFrame};
+use crate::frame::{AudioFrame, FRAME_SAMPLES, FRAME_TOKENS, SpanFrame, StageKind, TokensFrame};
 use crate::history::History;
-use crate::phrases::phrases;
+use crate::phrases::{PhraseReceiver, phrases};
 use crate::pool::Pool;
-use crate::ring::{Receiver, ring};
+use crate::ring::{Receiver, Sender, ring};
 use crate::session::{Inputs, MAX_MARKS};
 use crate::slots::Slots;
 use crate::stage::{Decoder, DecoderPorts, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts, Meter};
@@ -40,24 +40,36 @@ type Build<S> = Box<dyn FnOnce() -> S + Send>;
 /// Builds the stages of one thread, on that thread: memory belongs to the core that first touches it.
 pub(crate) struct StageBuilders<M: Model> {
     ingest: Option<Build<Ingest>>,
+    /// Of each chain, the one of live streams first.
+    chains: [ChainBuilders<M>; 2],
+    emit: Option<Build<Emit>>,
+}
+
+struct ChainBuilders<M: Model> {
     features: Option<Build<Features<M::FrontEnd>>>,
     encoder: Option<Build<Encoder<M::Encoder>>>,
     decoder: Option<Build<Decoder<M::Decoder>>>,
-    emit: Option<Build<Emit>>,
 }
 
 impl<M: Model> StageBuilders<M> {
     fn none() -> Self {
-        StageBuilders { ingest: None, features: None, encoder: None, decoder: None, emit: None }
+        let chain = || ChainBuilders { features: None, encoder: None, decoder: None };
+        StageBuilders { ingest: None, chains: [chain(), chain()], emit: None }
     }
 
     pub(crate) fn build(self) -> Stages<M> {
-        Stages {
-            ingest: self.ingest.map(|build| build()),
+        let [live, batch] = self.chains.map(ChainBuilders::build);
+        let (ingest, emit) = (self.ingest.map(|build| build()), self.emit.map(|build| build()));
+        Stages { ingest, live, batch, emit }
+    }
+}
+
+impl<M: Model> ChainBuilders<M> {
+    fn build(self) -> Chain<M> {
+        Chain {
             features: self.features.map(|build| build()),
             encoder: self.encoder.map(|build| build()),
             decoder: self.decoder.map(|build| build()),
-            emit: self.emit.map(|build| build()),
         }
     }
 }
@@ -89,31 +101,27 @@ impl<M: Model> Wiring<M> {
         let thread_of = |stage| placement.threads.iter().position(|t| t.stages.contains(&stage)).unwrap_or(0);
         let bell = |stage| sleepers[thread_of(stage)].bell();
 
+        // A final's own frames and the markers that it answers come at once: no client can read them meanwhile.
+        let at_once = limits.max_segment_tokens.div_ceil(FRAME_TOKENS) + MAX_MARKS;
         let audio_frames = (lane.audio_ms as usize * 16).div_ceil(FRAME_SAMPLES);
         let mut inputs = Vec::with_capacity(streams);
         let mut outputs = Vec::with_capacity(streams);
-        let mut updates = Vec::with_capacity(streams);
+        let count = if plan.config.preempt_batch && model.batch() == 1 { 2 } else { 1 };
+        let mut updates: Vec<Vec<PhraseReceiver>> = (0..count).map(|_| Vec::with_capacity(streams)).collect();
         let mut endpoints = Vec::with_capacity(streams);
         for _ in 0..streams {
             let (audio, input) = ring::<AudioFrame>(audio_frames, bell(StageKind::Ingest));
             let sleeper = Sleeper::new();
-            let (output, events) = ring::<TokensFrame>(lane.events, sleeper.bell());
+            let (output, events) = ring::<TokensFrame>(lane.events + at_once, sleeper.bell());
             inputs.push(input);
             outputs.push(output);
-            let (sender, receiver) = phrases();
-            updates.push(receiver);
-            endpoints.push(Endpoints { inputs: Inputs { audio, phrases: sender }, events, sleeper });
+            let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| phrases()).unzip();
+            updates.iter_mut().zip(receivers).for_each(|(updates, receiver)| updates.push(receiver));
+            endpoints.push(Endpoints { inputs: Inputs { audio, phrases: senders }, events, sleeper });
         }
 
-        // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
-        // A decoder that works in batches holds one for each pass.
-        let batch = model.batch();
-        let pool = Arc::new(Pool::new(streams.min(5 + batch) + 2, || model.span()));
-        let (to_features, from_ingest) = ring::<AudioFrame>(AUDIO_FRAMES, bell(StageKind::Features));
-        let (to_encoder, from_features) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Encoder));
-        let (to_decoder, from_encoder) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Decoder));
-        let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, bell(StageKind::Emit));
-        let (give_back, returned) = ring::<u32>(pool.capacity(), bell(StageKind::Features));
+        let audio_ring = |_| ring::<AudioFrame>(AUDIO_FRAMES, bell(StageKind::Features));
+        let (to_features, from_ingest): (Vec<Sender<AudioFrame>>, Vec<_>) = (0..count).map(audio_ring).unzip();
 
         let mut readers = Vec::new();
         let mut meter = |stage: StageKind| {
@@ -136,14 +144,8 @@ impl<M: Model> Wiring<M> {
         let ingest_meter = meter(StageKind::Ingest);
         threads[thread_of(StageKind::Ingest)].ingest = Some(Box::new(move || {
             let detector = voice.detector(streams);
-            let ports = IngestPorts { inputs, output: to_features, slots: its_slots, warmer, detector };
+            let ports = IngestPorts { inputs, outputs: to_features, slots: its_slots, warmer, detector };
             Ingest::new(ports, chunks, &cutter, &history, ingest_meter)
-        }));
-
-        let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
-        threads[thread_of(StageKind::Features)].features = Some(Box::new(move || {
-            let ports = (from_ingest, to_encoder, returned);
-            Features::new(part.front_end(states), states, ports, its_pool, its_meter)
         }));
 
         let helper = placement.helper.map(|core| {
@@ -151,35 +153,53 @@ impl<M: Model> Wiring<M> {
             let desk = Arc::new(Desk::new(sleeper.bell()));
             (core, sleeper, desk)
         });
-        let team = helper.as_ref().map_or(Team::alone(), |(_, _, desk)| Team::with(Arc::clone(desk) as _));
-        let (part, its_pool, its_meter) = (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Encoder));
-        threads[thread_of(StageKind::Encoder)].encoder = Some(Box::new(move || {
-            Encoder::new(
-                part.encoder(states, team),
-                part.encoder_batch(),
-                (from_features, to_decoder),
-                its_pool,
-                its_meter,
-            )
-        }));
+        let mut from_decoders = Vec::with_capacity(count);
+        for (chain, (from_ingest, phrases)) in from_ingest.into_iter().zip(updates).enumerate() {
+            // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
+            // A decoder that works in batches holds one for each pass.
+            let batch = model.batch();
+            let pool = Arc::new(Pool::new(streams.min(5 + batch) + 2, || model.span()));
+            let (to_encoder, from_features) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Encoder));
+            let (to_decoder, from_encoder) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Decoder));
+            let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, bell(StageKind::Emit));
+            let (give_back, returned) = ring::<u32>(pool.capacity(), bell(StageKind::Features));
+            from_decoders.push(from_decoder);
 
-        let ingest_bell = bell(StageKind::Ingest);
-        let (part, its_slots, its_meter) = (Arc::clone(model), Arc::clone(&slots), meter(StageKind::Decoder));
-        threads[thread_of(StageKind::Decoder)].decoder = Some(Box::new(move || {
-            let sizes = (states, limits.max_segment_tokens, batch);
-            let ports = DecoderPorts {
-                input: from_encoder,
-                output: to_emit,
-                returned: give_back,
-                phrases: updates,
-                bell: ingest_bell,
-                slots: its_slots,
-            };
-            Decoder::new(part.decoder(states), sizes, ports, pool, its_meter)
-        }));
+            let (part, its_pool, its_meter) =
+                (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
+            threads[thread_of(StageKind::Features)].chains[chain].features = Some(Box::new(move || {
+                let ports = (from_ingest, to_encoder, returned);
+                Features::new(part.front_end(states), states, ports, its_pool, its_meter)
+            }));
+
+            let team =
+                helper.as_ref().map_or(Team::alone(), |(_, _, desk)| Team::with(Arc::clone(desk) as _));
+            let (part, its_pool, its_meter) =
+                (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Encoder));
+            threads[thread_of(StageKind::Encoder)].chains[chain].encoder = Some(Box::new(move || {
+                let ports = (from_features, to_decoder);
+                Encoder::new(part.encoder(states, team), part.encoder_batch(), ports, its_pool, its_meter)
+            }));
+
+            let ingest_bell = bell(StageKind::Ingest);
+            let (part, its_slots, its_meter) =
+                (Arc::clone(model), Arc::clone(&slots), meter(StageKind::Decoder));
+            threads[thread_of(StageKind::Decoder)].chains[chain].decoder = Some(Box::new(move || {
+                let sizes = (states, limits.max_segment_tokens, batch);
+                let ports = DecoderPorts {
+                    input: from_encoder,
+                    output: to_emit,
+                    returned: give_back,
+                    phrases,
+                    bell: ingest_bell,
+                    slots: its_slots,
+                };
+                Decoder::new(part.decoder(states), sizes, ports, pool, its_meter)
+            }));
+        }
 
         let ports = EmitPorts {
-            input: from_decoder,
+            inputs: from_decoders,
             outputs,
             slots: Arc::clone(&slots),
             feedback: Arc::clone(&feedback),

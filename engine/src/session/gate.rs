@@ -47,7 +47,8 @@ impl LaneStatus {
 /// A client's ends of what goes into a slot.
 pub(crate) struct Inputs {
     pub(crate) audio: Sender<AudioFrame>,
-    pub(crate) phrases: PhraseSender,
+    /// To the decoder of each chain.
+    pub(crate) phrases: Vec<PhraseSender>,
 }
 
 /// A part of a slot's endpoints on its way back. A slot is free when both have come and its lane is done.

@@ -76,7 +76,8 @@ impl AudioWriter {
             return Ok(()); // nobody hears it, as with samples; what is left behind would be in the next stream's way
         }
         let inputs = self.inputs.as_mut().ok_or(StreamError::Finished)?;
-        if inputs.audio.vacant() == 0 || !inputs.phrases.send(*generation, hotwords) {
+        let chain = self.rules.class.chain(inputs.phrases.len());
+        if inputs.audio.vacant() == 0 || !inputs.phrases[chain].send(*generation, hotwords) {
             return Err(StreamError::Full);
         }
         self.request(Flags::HOTWORDS, 0, now)

@@ -296,8 +296,11 @@ impl<D: model::Decoder> Decoder<D> {
 }
 
 impl<D: model::Decoder> Stage for Decoder<D> {
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn report(&mut self) {
         self.meter.answer(self.output.refused());
+    }
+
+    fn step(&mut self, budget: &Budget) -> Progress {
         let mut worked = false;
         loop {
             let moved = match self.publishing.take() {

@@ -11,8 +11,8 @@ use voxlane_models::budget::{Budget, Progress};
 
 /// What emit is connected to.
 pub(crate) struct EmitPorts {
-    /// From the decoder.
-    pub(crate) input: Receiver<TokensFrame>,
+    /// From the decoder of each chain, that of live streams first.
+    pub(crate) inputs: Vec<Receiver<TokensFrame>>,
     /// One ring of events a slot.
     pub(crate) outputs: Vec<Sender<TokensFrame>>,
     /// What is shared with the clients.
@@ -115,10 +115,13 @@ impl Emit {
 }
 
 impl Stage for Emit {
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn report(&mut self) {
         self.meter.answer(self.refused);
+    }
+
+    fn step(&mut self, budget: &Budget) -> Progress {
         let mut worked = false;
-        while let Some(frame) = self.ports.input.take() {
+        while let Some(frame) = self.ports.inputs.iter_mut().find_map(Receiver::take) {
             self.emit(&frame);
             worked = true;
             if budget.is_spent() {

@@ -108,8 +108,11 @@ impl<E: model::Encoder> Encoder<E> {
 }
 
 impl<E: model::Encoder> Stage for Encoder<E> {
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn report(&mut self) {
         self.meter.answer(self.output.refused());
+    }
+
+    fn step(&mut self, budget: &Budget) -> Progress {
         let mut worked = false;
         loop {
             while self.read() {}

@@ -316,8 +316,11 @@ impl<F: FrontEnd> Features<F> {
 }
 
 impl<F: FrontEnd> Stage for Features<F> {
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn report(&mut self) {
         self.meter.answer(self.output.refused());
+    }
+
+    fn step(&mut self, budget: &Budget) -> Progress {
         let mut worked = false;
         loop {
             let moved = match self.pass.take() {

@@ -24,7 +24,7 @@ const FRAMES_OUT: usize = 4;
 /// The most frames of a client that one turn of a slot takes while others wait: 80 ms of audio.
 const TURN_FRAMES: usize = 4;
 
-/// Frames of batch streams that may wait in front of a live stream's at the next stage.
+/// Frames of batch streams that may wait in front of a live stream's at the next stage, where they share it.
 const BATCH_FRAMES_AHEAD: usize = 8;
 
 /// What a client's frame may ask for beside taking its samples.
@@ -34,8 +34,8 @@ const REQUESTS: Flags = Flags::SPEECH_END.with(Flags::MARKER).with(Flags::LAST).
 pub(crate) struct IngestPorts {
     /// One ring of audio a slot.
     pub(crate) inputs: Vec<Receiver<AudioFrame>>,
-    /// To features.
-    pub(crate) output: Sender<AudioFrame>,
+    /// To the features of each chain: of live streams and of batch streams, or of all.
+    pub(crate) outputs: Vec<Sender<AudioFrame>>,
     /// What is shared with the clients.
     pub(crate) slots: Arc<Slots>,
     /// The source of dummy work.
@@ -111,13 +111,13 @@ impl Ingest {
                 return worked;
             }
             if !worked {
-                self.ports.warmer.give_way(&mut self.ports.output, &self.meter);
+                self.ports.warmer.give_way(&mut self.ports.outputs[0], &self.meter);
             }
             worked = true;
             self.turns[class as usize] = slot + 1;
             let bit = 1 << (slot % 64);
             self.pending[slot / 64] &= !bit;
-            if self.serve(slot, class, budget) {
+            if self.serve(slot, budget) {
                 self.pending[slot / 64] |= bit;
             }
         }
@@ -144,19 +144,29 @@ impl Ingest {
 
     /// Whether the output takes what one step of a slot may publish.
     fn has_room(&mut self, class: ServiceClass) -> bool {
-        let output = &mut self.ports.output;
+        let is_shared = self.ports.outputs.len() == 1;
+        let output = output(&mut self.ports.outputs, class);
         let kept_free = match class {
-            ServiceClass::Live => FRAMES_OUT,
-            ServiceClass::Batch => output.capacity().saturating_sub(BATCH_FRAMES_AHEAD).max(FRAMES_OUT),
+            ServiceClass::Batch if is_shared => {
+                output.capacity().saturating_sub(BATCH_FRAMES_AHEAD).max(FRAMES_OUT)
+            }
+            _ => FRAMES_OUT,
         };
         output.vacant() >= kept_free
     }
 
+    /// The class of the stream in a slot.
+    fn class(&self, slot: usize) -> ServiceClass {
+        let is_batch = self.batch[slot / 64] >> (slot % 64) & 1 == 1;
+        if is_batch { ServiceClass::Batch } else { ServiceClass::Live }
+    }
+
     /// One turn of a slot: works until it is empty, its turn is over, the budget is spent or the output is full; whether
     /// work is left.
-    fn serve(&mut self, slot: usize, class: ServiceClass, budget: &Budget) -> bool {
+    fn serve(&mut self, slot: usize, budget: &Budget) -> bool {
         let mut taken = 0;
         loop {
+            let class = self.class(slot);
             if taken == TURN_FRAMES || !self.has_room(class) || budget.is_spent() {
                 return true;
             }
@@ -170,10 +180,11 @@ impl Ingest {
             if let Some(question) = stream.segmenter.question {
                 // The decoder wakes this slot when it has an answer: what comes after depends on it.
                 let Some(quiet) = self.ports.slots.answered(slot, question) else { return false };
-                stream.segmenter.hear(quiet, &mut self.ports.output, &self.meter);
+                stream.segmenter.hear(quiet, output(&mut self.ports.outputs, class), &self.meter);
                 continue;
             }
-            if stream.segmenter.advance(&mut self.ports.detector, &mut self.ports.output, &mut self.meter) {
+            let output = output(&mut self.ports.outputs, class);
+            if stream.segmenter.advance(&mut self.ports.detector, output, &mut self.meter) {
                 continue;
             }
             if let Some(request) = stream.request.take() {
@@ -227,8 +238,9 @@ impl Ingest {
 
     /// Does what the client's last frame asked for beside taking its samples.
     fn answer(&mut self, slot: usize, request: &Header) {
+        let class = self.class(slot);
         let stream = &mut self.streams[slot];
-        let output = &mut self.ports.output;
+        let output = output(&mut self.ports.outputs, class);
         let base = Header { marker: request.marker, ..stream.segmenter.header(request.capture) };
         let is_last = request.flags.has(Flags::LAST);
         if request.flags.has(Flags::SPEECH_END) || is_last {
@@ -248,16 +260,13 @@ impl Ingest {
 
     /// The client has gone: tells the stages after this one to forget the stream.
     fn abandon(&mut self, slot: usize, generation: u32) {
+        let class = self.class(slot);
         self.open(slot, generation, StreamRules::default());
         let stream = &mut self.streams[slot];
         stream.closed = true;
         let header = stream.segmenter.header(self.meter.clock.now());
-        send(
-            &mut self.ports.output,
-            &self.meter,
-            Header { flags: Flags::ABORT, ..header },
-            Extent::default(),
-        );
+        let output = output(&mut self.ports.outputs, class);
+        send(output, &self.meter, Header { flags: Flags::ABORT, ..header }, Extent::default());
     }
 
     /// A stream that its client or a shutdown finishes ends where its audio ends.
@@ -273,15 +282,24 @@ impl Ingest {
     }
 }
 
+/// The ring to the stages that serve a class.
+fn output(outputs: &mut [Sender<AudioFrame>], class: ServiceClass) -> &mut Sender<AudioFrame> {
+    let chain = class.chain(outputs.len());
+    &mut outputs[chain]
+}
+
 impl Stage for Ingest {
+    fn report(&mut self) {
+        self.meter.answer(self.ports.outputs.iter().map(Sender::refused).sum());
+    }
+
     fn step(&mut self, budget: &Budget) -> Progress {
-        self.meter.answer(self.ports.output.refused());
         let mut worked = self.serve_class(ServiceClass::Live, budget);
         worked |= self.serve_class(ServiceClass::Batch, budget);
         // What waits for room at the next stage is work too.
         worked |= self.pending.iter().any(|&slots| slots != 0);
         if !worked {
-            worked = self.ports.warmer.step(&mut self.ports.output, &self.meter);
+            worked = self.ports.warmer.step(&mut self.ports.outputs[0], &self.meter);
         }
         if worked { Progress::More } else { Progress::Done }
     }

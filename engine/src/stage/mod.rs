@@ -24,4 +24,7 @@ pub(crate) trait Stage {
     /// Does what is at hand within `budget`: many frames in, many out. [`Progress::More`] if it did or has
     /// left anything, [`Progress::Done`] if there was nothing to do. Never blocks, allocates or locks.
     fn step(&mut self, budget: &Budget) -> Progress;
+
+    /// Hands the stage's histograms over if they were asked for: each round, whether or not it has a turn.
+    fn report(&mut self);
 }

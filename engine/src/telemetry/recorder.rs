@@ -101,6 +101,8 @@ impl StageHistograms {
 /// The stage's end.
 pub struct Recorder {
     current: Box<StageHistograms>,
+    /// The output ring's count of refusals that has been handed over.
+    refused: u64,
     requests: HeapCons<Box<StageHistograms>>,
     readings: HeapProd<Box<StageHistograms>>,
 }
@@ -119,7 +121,7 @@ pub fn recorder(stage: StageKind, bell: Arc<Bell>) -> (Recorder, Reader) {
     let (reading_sink, readings) = HeapRb::new(1).split();
     let fresh = || Box::new(StageHistograms::new(stage));
     (
-        Recorder { current: fresh(), requests: request_source, readings: reading_sink },
+        Recorder { current: fresh(), refused: 0, requests: request_source, readings: reading_sink },
         Reader { requests, readings, spare: Some(fresh()), bell },
     )
 }
@@ -138,7 +140,7 @@ impl Recorder {
             fresh.clear();
             std::mem::swap(&mut self.current, &mut fresh);
             fresh.core = crate::lane::current_core();
-            fresh.refused = refused;
+            fresh.refused = refused - std::mem::replace(&mut self.refused, refused);
             // The reader has at most one request out, so there is room for the answer.
             let unsent = self.readings.try_push(fresh);
             debug_assert!(unsent.is_ok());
@@ -190,10 +192,11 @@ mod tests {
             recorder.record(Measure::Service, 1000 * round);
             reader.request();
             assert!(!reader.collect(&mut total));
-            recorder.answer(0);
+            recorder.answer(round);
             assert!(reader.collect(&mut total));
             assert_eq!(total.get(Measure::Service).len(), round);
         }
         assert!(total.get(Measure::Service).max() >= 3000);
+        assert_eq!(total.refused, 3);
     }
 }

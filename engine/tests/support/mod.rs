@@ -5,7 +5,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use voxlane::config::{LaneConfig, Source};
 use voxlane::{Config, Engine, Event, Stream, StreamError, StreamOptions};
@@ -33,11 +33,28 @@ pub struct Toy {
     pub batch: usize,
     /// Gives no token for what the segment holds beyond so many; `None` is without limit.
     pub most_tokens: Option<usize>,
+    /// What it does, in order, for tests that ask.
+    pub log: Option<Arc<Mutex<Vec<Work>>>>,
+}
+
+/// What the model does for a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Features begin a pass.
+    Pass(Slot),
+    /// The decoder finds a token.
+    Token(Slot),
 }
 
 impl Default for Toy {
     fn default() -> Self {
-        Toy { sample_rate: 16_000, decode: Duration::ZERO, batch: 0, most_tokens: None }
+        Toy { sample_rate: 16_000, decode: Duration::ZERO, batch: 0, most_tokens: None, log: None }
+    }
+}
+
+fn note(log: &Option<Arc<Mutex<Vec<Work>>>>, work: Work) {
+    if let Some(log) = log {
+        log.lock().unwrap().push(work);
     }
 }
 
@@ -51,6 +68,7 @@ pub struct ToySpan {
 pub struct ToyFrontEnd {
     slots: Vec<Vec<i16>>,
     pass: (Slot, usize, usize),
+    log: Option<Arc<Mutex<Vec<Work>>>>,
 }
 
 pub struct ToyEncoder(Team);
@@ -61,6 +79,7 @@ pub struct ToyDecoder {
     done: Vec<usize>,
     decode: Duration,
     most_tokens: usize,
+    log: Option<Arc<Mutex<Vec<Work>>>>,
 }
 
 impl Model for Toy {
@@ -89,7 +108,7 @@ impl Model for Toy {
 
     fn front_end(&self, slots: usize) -> ToyFrontEnd {
         let slots = (0..slots).map(|_| Vec::with_capacity(MAX_SAMPLES + 320)).collect();
-        ToyFrontEnd { slots, pass: (0, 0, 0) }
+        ToyFrontEnd { slots, pass: (0, 0, 0), log: self.log.clone() }
     }
 
     fn encoder(&self, _: usize, team: Team) -> ToyEncoder {
@@ -99,7 +118,9 @@ impl Model for Toy {
     fn decoder(&self, slots: usize) -> ToyDecoder {
         let hypothesis = Hypothesis::with_capacity(self.limits().max_segment_tokens + 1);
         let most_tokens = self.most_tokens.unwrap_or(usize::MAX);
-        ToyDecoder { slots: vec![hypothesis; slots], done: vec![0; slots], decode: self.decode, most_tokens }
+        let slots_done = vec![0; slots];
+        let (slots, decode, log) = (vec![hypothesis; slots], self.decode, self.log.clone());
+        ToyDecoder { slots, done: slots_done, decode, most_tokens, log }
     }
 }
 
@@ -119,6 +140,7 @@ impl FrontEnd for ToyFrontEnd {
     }
 
     fn begin(&mut self, slot: Slot, samples: usize, _: Goal) {
+        note(&self.log, Work::Pass(slot));
         self.pass = (slot, samples, 0);
     }
 
@@ -181,6 +203,7 @@ impl Decoder for ToyDecoder {
         while let Some(&id) = span.sums.get(*done).filter(|_| *done < self.most_tokens) {
             let start = (*done * TOKEN_SAMPLES) as u32;
             let token = Token { id, log_prob: 0.0, start, end: start + TOKEN_SAMPLES as u32 };
+            note(&self.log, Work::Token(span.slot));
             self.slots[span.slot].push(token);
             *done += 1;
             if !self.decode.is_zero() {
