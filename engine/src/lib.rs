@@ -29,6 +29,7 @@ mod heartbeat;
 mod history;
 pub mod host;
 pub mod lane;
+pub mod memory;
 mod phrases;
 pub mod pool;
 mod registry;

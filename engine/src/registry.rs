@@ -63,6 +63,7 @@ pub(crate) use models::load;
 #[cfg(feature = "fetch")]
 mod models {
     use crate::config::{Backend, Config, DecodeKind, Source};
+    use crate::memory::MemoryPlan;
     use crate::{Engine, EngineError};
     use std::sync::Arc;
     use voxlane_models::checkpoint::SentencePiece;
@@ -79,7 +80,7 @@ mod models {
     use voxlane_models::tokenizer::Tokenizer;
     use voxlane_models::vocabulary::Vocabulary;
 
-    type Check = dyn Fn(&Source) -> Result<(), EngineError>;
+    type Check = dyn Fn(&Source) -> Result<MemoryPlan, EngineError>;
     type Start = dyn FnOnce(Source) -> Result<Engine, EngineError>;
 
     /// A model that has been loaded, with its type hidden.
@@ -95,7 +96,9 @@ mod models {
         fn new<M: Model>(models: Vec<Arc<M>>, vocabulary: Arc<dyn Vocabulary>) -> Self {
             let (its_models, its_vocabulary) = (models.clone(), Arc::clone(&vocabulary));
             Loaded {
-                check: Box::new(move |source| Engine::check(source, &its_models, &its_vocabulary).map(drop)),
+                check: Box::new(move |source| {
+                    Engine::check(source, &its_models, &its_vocabulary).map(|(_, _, memory)| memory)
+                }),
                 start: Box::new(|source| Engine::with_models(source, models, vocabulary)),
             }
         }

@@ -1,5 +1,6 @@
 //! Storage whose start lies on a cache-line boundary.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use voxlane_kernels::projection::PanelBound;
 
@@ -54,6 +55,18 @@ pub struct Buffer<T = f32> {
     numbers: std::marker::PhantomData<T>,
 }
 
+thread_local! {
+    /// Bytes of all buffers that the thread has made.
+    static MADE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The bytes of all buffers that `make` makes on the calling thread.
+pub fn bytes_made<T>(make: impl FnOnce() -> T) -> usize {
+    let before = MADE.get();
+    drop(make());
+    MADE.get() - before
+}
+
 impl<T: Plain> Buffer<T> {
     const LINE: usize = size_of::<Line>() / size_of::<u128>();
 
@@ -63,6 +76,7 @@ impl<T: Plain> Buffer<T> {
         // Room for one line more, less one element, to begin on a boundary.
         let memory = vec![0; (lines + 1) * Self::LINE - 1].into_boxed_slice();
         let skipped = memory.as_ptr().align_offset(align_of::<Line>());
+        MADE.set(MADE.get().saturating_add(size_of_val(&*memory)));
         assert!(skipped < Self::LINE, "there is a line boundary in every line's length");
         Buffer { memory, skipped, len, numbers: std::marker::PhantomData }
     }
@@ -105,6 +119,13 @@ impl<T: Plain> DerefMut for Buffer<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bytes_of_buffers_are_counted() {
+        let bytes = bytes_made(|| (Buffer::<f32>::zeros(1000), Buffer::<u8>::zeros(64)));
+        assert!((4064..4064 + 4 * 64).contains(&bytes), "{bytes}");
+        assert_eq!(bytes_made(|| 0), 0);
+    }
 
     #[test]
     fn a_buffer_is_aligned_and_as_long_as_asked() {

@@ -9,6 +9,7 @@
 //! encoder replaces by hidden frames. On the CPU it is a buffer; on a GPU it names tensors on the device.
 
 use crate::budget::{Budget, Progress};
+use crate::buffer::bytes_made;
 use crate::decode::Hotwords;
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
@@ -54,6 +55,15 @@ pub struct Limits {
     pub max_segment_samples: usize,
     /// The most tokens a segment can give.
     pub max_segment_tokens: usize,
+}
+
+/// Bytes that a network needs beside its weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkingMemory {
+    /// The states and scratch of its three parts.
+    pub parts: usize,
+    /// One span.
+    pub span: usize,
 }
 
 /// Where chunks are complete, in samples from the start of a segment.
@@ -110,6 +120,17 @@ pub trait Model: Send + Sync + 'static {
     /// How many segments its encoder works on at the same time, at least one; see [`Encoder`].
     fn encoder_batch(&self) -> usize {
         1
+    }
+
+    /// The working memory of a front end, an encoder and a decoder with `slots` states each, in bytes, and that of a span;
+    /// without weights. Makes them to know, at most with two states. None where the memory is a device's.
+    fn working_memory(&self, slots: usize) -> Option<WorkingMemory> {
+        let parts = |slots| {
+            bytes_made(|| (self.front_end(slots), self.encoder(slots, Team::alone()), self.decoder(slots)))
+        };
+        let (one, two) = (parts(1), parts(2));
+        let more = two.saturating_sub(one).saturating_mul(slots.saturating_sub(1));
+        Some(WorkingMemory { parts: one.saturating_add(more), span: bytes_made(|| self.span()) })
     }
 
     /// An empty span with room for the longest segment.

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use voxlane::config::{Placement, Profile, Source, Topology};
 use voxlane::frame::StageKind;
+use voxlane::lane::LaneMemory;
+use voxlane::memory::{Bytes, MemoryPlan};
 use voxlane::{Config, Engine, EngineError};
 use voxlane_models::manager::ManagerError;
 
@@ -77,15 +79,19 @@ fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<
     let begun = Instant::now();
     let tried = match cores {
         // Another machine's cores cannot be pinned to here.
-        Some(_) => Engine::check_model(source.clone()).map(|()| "loaded"),
+        Some(_) => Engine::check_model(source.clone()).map(|memory| (memory, "loaded")),
         None => Engine::start(source.clone()).map(|engine| {
+            let memory = engine.memory().clone();
             engine.shutdown(SHUTDOWN_LIMIT);
-            "loaded, every thread pinned and started"
+            (memory, "loaded, every thread pinned and started")
         }),
     };
     let model = &source.config.model;
     match tried {
-        Ok(done) => writeln!(out, "model {model}: {done} in {:.2} s", begun.elapsed().as_secs_f64())?,
+        Ok((memory, done)) => {
+            writeln!(out, "model {model}: {done} in {:.2} s", begun.elapsed().as_secs_f64())?;
+            write_memory(&memory, out)?;
+        }
         Err(EngineError::Model(error) | EngineError::Detector(error)) if missing(&*error).is_some() => {
             let model = missing(&*error).unwrap_or(model);
             writeln!(
@@ -105,6 +111,23 @@ fn missing<'a>(error: &'a (dyn Error + Send + Sync + 'static)) -> Option<&'a Str
         Some(ManagerError::Missing { model, .. }) => Some(model),
         _ => None,
     }
+}
+
+/// What each lane takes beside the weights.
+fn write_memory(memory: &MemoryPlan, out: &mut impl Write) -> io::Result<()> {
+    for (number, lane) in memory.lanes.iter().enumerate() {
+        let LaneMemory { audio, events, history, network } = *lane;
+        let network = network.map_or("on the device".to_owned(), |bytes| Bytes(bytes).to_string());
+        writeln!(
+            out,
+            "memory of lane {number}: at most {} (audio {}, events {}, history {}, network {network}), and the weights",
+            Bytes(lane.total()),
+            Bytes(audio),
+            Bytes(events),
+            Bytes(history)
+        )?;
+    }
+    Ok(())
 }
 
 fn write_threads(placement: &Placement, out: &mut impl Write) -> io::Result<()> {

@@ -87,6 +87,7 @@ impl Failure {
             Failure::Prepare(_) => 3,
             Failure::Engine(
                 EngineError::Config(_)
+                | EngineError::Memory { .. }
                 | EngineError::Hotwords(_)
                 | EngineError::UnknownModel { .. }
                 | EngineError::NoRecognizer { .. }
@@ -132,6 +133,9 @@ impl Failure {
             }
             Failure::Engine(EngineError::Decode { .. }) => {
                 Some("set `decode` in the configuration or give --decode WAY".into())
+            }
+            Failure::Engine(EngineError::Memory { .. }) => {
+                Some("smaller values take less; `voxlane config check FILE` says how much".to_owned())
             }
             Failure::Engine(EngineError::NoBackend { .. }) => {
                 Some("set `backend = \"cpu\"` in the configuration".into())

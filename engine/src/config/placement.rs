@@ -118,7 +118,8 @@ impl Placement {
 
 /// The first lane that spins on a core on which another lane spins too: neither would ever give it up to the other.
 pub(super) fn spinning_fault(lanes: &[LaneConfig], placements: &[Placement]) -> Option<Fault> {
-    let spinning = || lanes.iter().zip(placements).enumerate().filter(|(_, (lane, _))| lane.wait == WaitKind::Spin);
+    let spinning =
+        || lanes.iter().zip(placements).enumerate().filter(|(_, (lane, _))| lane.wait == WaitKind::Spin);
     spinning().find_map(|(number, (_, placement))| {
         let mut earlier = spinning().take_while(|(other, _)| *other < number);
         let (other, core) = earlier.find_map(|(other, (_, theirs))| {

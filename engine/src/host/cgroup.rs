@@ -69,7 +69,7 @@ pub fn quota(root: &Root) -> Option<Option<Quota>> {
 }
 
 /// `/a/b` → `/a/b`, `/a` and the root, written as empty text.
-fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+pub(super) fn ancestors(path: &str) -> impl Iterator<Item = &str> {
     let path = path.trim_end_matches('/');
     std::iter::successors(Some(path), |path| path.rfind('/').map(|slash| &path[..slash]))
 }

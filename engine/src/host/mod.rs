@@ -8,6 +8,7 @@ pub mod core_list;
 pub(crate) mod fork;
 pub mod gaps;
 pub mod limits;
+pub mod memory;
 pub mod system;
 pub mod thread;
 pub mod topology;

@@ -5,10 +5,13 @@
 //! of the live streams have nothing to do: so a live stream waits for one step of a batch pass at most, on each thread.
 
 mod pin;
+mod sizes;
 mod start;
 mod wiring;
 
 pub use pin::current_core;
+pub use sizes::LaneMemory;
+pub(crate) use sizes::Sizes;
 pub(crate) use start::{Exit, Lane, LaneError, LaneFactory, LanePlan, LaneSpec, Outcome};
 pub(crate) use wiring::Endpoints;
 

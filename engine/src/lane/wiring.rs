@@ -1,12 +1,11 @@
 //! The rings of a lane, and what each of its threads needs to build its stages.
 
+use super::sizes::Sizes;
 use super::{Chain, LanePlan, Stages};
 use crate::assist::Desk;
-use crate::audio::ENGINE_RATE_HZ;
 use crate::bell::{Bell, Sleeper};
 use crate::config::LaneConfig;
-use crate::cut::Cutter;
-use crate::frame::{AudioFrame, FRAME_SAMPLES, FRAME_TOKENS, SpanFrame, StageKind, TokensFrame};
+use crate::frame::{AudioFrame, SpanFrame, StageKind, TokensFrame};
 use crate::history::History;
 use crate::phrases::{PhraseReceiver, phrases};
 use crate::pool::Pool;
@@ -24,9 +23,6 @@ use voxlane_models::team::Team;
 const AUDIO_FRAMES: usize = 64;
 /// Results and notices between the stages after that: more than the markers that one result may set free.
 const SPAN_FRAMES: usize = 2 * MAX_MARKS;
-
-/// Audio that a decision may reach back for: the longest lead and onset together.
-const LOOK_BACK_SAMPLES: u64 = 4 * ENGINE_RATE_HZ as u64;
 
 /// A client's ends of one slot.
 pub(crate) struct Endpoints {
@@ -92,8 +88,8 @@ impl<M: Model> Wiring<M> {
     /// Connects everything anew: nothing of an earlier lane is reused.
     pub(crate) fn new(plan: &LanePlan<M>, lane: &LaneConfig) -> Self {
         let LanePlan { model, config, placement, clock, faults, voice, .. } = plan;
-        let streams = *lane.slots.get_ref();
-        let states = streams + 1; // the last one is the dummy's
+        let sizes = Sizes::new(config, lane, &**model);
+        let (streams, states, count) = (sizes.streams, sizes.states(), sizes.chains);
         let limits = model.limits();
         let slots = Arc::new(Slots::new(streams));
         let feedback = Arc::new(WarmFeedback::default());
@@ -101,18 +97,14 @@ impl<M: Model> Wiring<M> {
         let thread_of = |stage| placement.threads.iter().position(|t| t.stages.contains(&stage)).unwrap_or(0);
         let bell = |stage| sleepers[thread_of(stage)].bell();
 
-        // A final's own frames and the markers that it answers come at once: no client can read them meanwhile.
-        let at_once = limits.max_segment_tokens.div_ceil(FRAME_TOKENS) + MAX_MARKS;
-        let audio_frames = (lane.audio_ms as usize * 16).div_ceil(FRAME_SAMPLES);
         let mut inputs = Vec::with_capacity(streams);
         let mut outputs = Vec::with_capacity(streams);
-        let count = if plan.config.preempt_batch && model.batch() == 1 { 2 } else { 1 };
         let mut updates: Vec<Vec<PhraseReceiver>> = (0..count).map(|_| Vec::with_capacity(streams)).collect();
         let mut endpoints = Vec::with_capacity(streams);
         for _ in 0..streams {
-            let (audio, input) = ring::<AudioFrame>(audio_frames, bell(StageKind::Ingest));
+            let (audio, input) = ring::<AudioFrame>(sizes.audio_frames, bell(StageKind::Ingest));
             let sleeper = Sleeper::new();
-            let (output, events) = ring::<TokensFrame>(lane.events + at_once, sleeper.bell());
+            let (output, events) = ring::<TokensFrame>(sizes.event_frames, sleeper.bell());
             inputs.push(input);
             outputs.push(output);
             let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| phrases()).unzip();
@@ -121,7 +113,8 @@ impl<M: Model> Wiring<M> {
         }
 
         let audio_ring = |_| ring::<AudioFrame>(AUDIO_FRAMES, bell(StageKind::Features));
-        let (to_features, from_ingest): (Vec<Sender<AudioFrame>>, Vec<_>) = (0..count).map(audio_ring).unzip();
+        let (to_features, from_ingest): (Vec<Sender<AudioFrame>>, Vec<_>) =
+            (0..count).map(audio_ring).unzip();
 
         let mut readers = Vec::new();
         let mut meter = |stage: StageKind| {
@@ -133,12 +126,7 @@ impl<M: Model> Wiring<M> {
             placement.threads.iter().map(|_| StageBuilders::none()).collect();
 
         let warmer = Warmer::new(config.warm, streams as u16, Arc::clone(&feedback), clock.now());
-        let rate = f64::from(limits.sample_rate);
-        let samples = |seconds: f64| (seconds * rate) as u64;
-        let by = samples(config.segment.cut_by_s).min(limits.max_segment_samples as u64);
-        let from = samples(config.segment.cut_from_s).min(by - by / 60);
-        let cutter = Cutter::new(from, by);
-        let history = History::new((by - from).max(LOOK_BACK_SAMPLES) as usize + 2 * FRAME_SAMPLES);
+        let (cutter, history) = (sizes.cutter, History::new(sizes.history_samples));
         let chunks = model.chunks();
         let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
         let ingest_meter = meter(StageKind::Ingest);
@@ -155,10 +143,8 @@ impl<M: Model> Wiring<M> {
         });
         let mut from_decoders = Vec::with_capacity(count);
         for (chain, (from_ingest, phrases)) in from_ingest.into_iter().zip(updates).enumerate() {
-            // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
-            // A decoder that works in batches holds one for each pass.
             let batch = model.batch();
-            let pool = Arc::new(Pool::new(streams.min(5 + batch) + 2, || model.span()));
+            let pool = Arc::new(Pool::new(sizes.spans, || model.span()));
             let (to_encoder, from_features) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Encoder));
             let (to_decoder, from_encoder) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Decoder));
             let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, bell(StageKind::Emit));

@@ -12,7 +12,9 @@ use crate::config::{
 };
 use crate::fault_plan::FaultPlan;
 use crate::host::fork::Process;
+use crate::host::{Root, memory};
 use crate::lane::LanePlan;
+use crate::memory::MemoryPlan;
 use crate::registry;
 use crate::supervise::{Command, LONGEST_SHUTDOWN, Supervisor};
 use crate::telemetry::Report;
@@ -84,6 +86,7 @@ pub struct Engine {
     voice: Voice,
     vocabulary: Arc<dyn Vocabulary>,
     is_streaming: bool,
+    memory: MemoryPlan,
     compiler: HotwordCompiler,
     /// What streams listen for that bring nothing of their own.
     hotwords: Option<Arc<Hotwords>>,
@@ -106,15 +109,17 @@ impl Engine {
     }
 
     /// Loads the model and the detector that a configuration names and lets them go again: whether
-    /// [`start`](Self::start) would find them whole, and fit for all that the configuration asks of them.
+    /// [`start`](Self::start) would find them whole, and fit for all that the configuration asks of them. The memory that
+    /// an engine would take, on whatever machine.
     ///
     /// # Errors
     /// As for [`start`](Self::start), but for those that come of cores and threads.
     #[cfg(feature = "fetch")]
-    pub fn check_model(config: impl Into<Source>) -> Result<(), EngineError> {
+    pub fn check_model(config: impl Into<Source>) -> Result<MemoryPlan, EngineError> {
         let source = config.into();
-        (registry::load(&source.config)?.check)(&source)?;
-        registry::voice(source.config.endpoint.detector).map(drop)
+        let memory = (registry::load(&source.config)?.check)(&source)?;
+        registry::voice(source.config.endpoint.detector)?;
+        Ok(memory)
     }
 
     /// Starts an engine with a model that is at hand. Returns when every thread is pinned, built and, unless
@@ -143,7 +148,10 @@ impl Engine {
         }
         let is_streaming = models.iter().all(|model| model.is_streaming());
         let placements = source.placement(&Topology::of_host())?;
-        let (compiler, hotwords) = Self::check(&source, &models, &vocabulary)?;
+        let (compiler, hotwords, memory) = Self::check(&source, &models, &vocabulary)?;
+        if let Some(limit) = memory::limit(&Root::system()) {
+            memory.check(&source.config, limit)?;
+        }
         let voice = registry::voice(source.config.endpoint.detector)?;
         let config = Arc::new(source.config);
         let clock = Clock::new();
@@ -180,6 +188,7 @@ impl Engine {
             voice,
             vocabulary,
             is_streaming,
+            memory,
             compiler,
             hotwords,
             commands,
@@ -189,12 +198,12 @@ impl Engine {
         })
     }
 
-    /// Whether the models can do what a configuration asks of them, and what its hotwords are to them.
+    /// Whether the models can do what a configuration asks of them, what its hotwords are to them, and what the lanes take.
     pub(crate) fn check<M: Model>(
         source: &Source,
         models: &[Arc<M>],
         vocabulary: &Arc<dyn Vocabulary>,
-    ) -> Result<(HotwordCompiler, Option<Arc<Hotwords>>), EngineError> {
+    ) -> Result<(HotwordCompiler, Option<Arc<Hotwords>>, MemoryPlan), EngineError> {
         let config = &source.config;
         if config.endpoint.blank_ms > 0 && !models.iter().all(|model| model.is_streaming()) {
             let (at, value) = (source.locate(None), config.endpoint.blank_ms.to_string());
@@ -205,7 +214,7 @@ impl Engine {
         let vocabulary = takes_hotwords.then(|| Arc::clone(vocabulary));
         let compiler = HotwordCompiler { vocabulary, cap: config.hotword_cap };
         let hotwords = compiler.compile(&config.hotwords)?;
-        Ok((compiler, hotwords))
+        Ok((compiler, hotwords, MemoryPlan::new(config, models)))
     }
 
     /// Opens a stream in the lane with the most free slots.
@@ -270,6 +279,11 @@ impl Engine {
     /// The present by the engine's clock, for [`Stream::push_at`].
     pub fn now(&self) -> Time {
         self.clock.now()
+    }
+
+    /// The memory that it takes beside the weights.
+    pub fn memory(&self) -> &MemoryPlan {
+        &self.memory
     }
 
     /// How many streams the engine serves at once.

@@ -6,6 +6,7 @@ use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
 use crate::config::{Backend, ConfigError, DecodeKind, DetectorKind};
 use crate::lane::LaneError;
+use crate::memory::Bytes;
 use thiserror::Error;
 
 /// Why an engine does not start.
@@ -22,6 +23,22 @@ pub enum EngineError {
         lane: usize,
         /// Why.
         source: LaneError,
+    },
+    /// The lanes would take more memory than there is.
+    #[error(
+        "lane {lane}: {fields}: needs {} of memory with the lanes before it (expected at most {}, what this process may have)",
+        Bytes(*needed),
+        Bytes(*limit)
+    )]
+    Memory {
+        /// The lane at which it is too much.
+        lane: usize,
+        /// The fields that decide how much it takes, with their values.
+        fields: String,
+        /// The bytes of all lanes up to it.
+        needed: u64,
+        /// The bytes that there are.
+        limit: u64,
     },
     /// The model is not there or cannot be used.
     #[error("{0}")]

@@ -197,4 +197,12 @@ fn checkpoints_and_configurations_that_once_did_harm_are_refused() {
     }
     let said = output(&mut command(&["config", "check", &path(&shared.join("audio_ms_overflow.toml"))]));
     assert!(said.code == 2 && said.err.contains("must be from 40 to 600000"), "{}", said.err);
+    let huge = path(&shared.join("slots_huge.toml"));
+    let said = output(&mut command(&["config", "check", &huge]));
+    let is_named =
+        ["slots = 4096", "audio_ms = 600000", "events = 65536"].map(|field| said.err.contains(field));
+    assert!(said.code == 2 && is_named == [true; 3], "{}", said.err);
+    // For another machine it only says what it would take.
+    let said = output(&mut command(&["config", "check", &huge, "--cores", "2"]));
+    assert!(said.code == 0 && said.out.contains("memory of lane 0: at most 3"), "{}{}", said.out, said.err);
 }

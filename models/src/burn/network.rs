@@ -10,7 +10,7 @@ use super::stem::Stem;
 use crate::budget::{Budget, Progress};
 use crate::device::DeviceOptions;
 use crate::fault::Faults;
-use crate::model::{Decoder as _, Encoder as _, FrontEnd, Goal, Limits, Model};
+use crate::model::{Decoder as _, Encoder as _, FrontEnd, Goal, Limits, Model, WorkingMemory};
 use crate::moonshine::config::{Config, SAMPLE_RATE_HZ};
 use crate::moonshine::weights::MoonshineWeights;
 use crate::team::Team;
@@ -145,6 +145,11 @@ impl<B: Backend> Model for BurnMoonshine<B> {
 
     fn limits(&self) -> Limits {
         self.config.limits()
+    }
+
+    /// It is the device's.
+    fn working_memory(&self, _: usize) -> Option<WorkingMemory> {
+        None
     }
 
     fn batch(&self) -> usize {

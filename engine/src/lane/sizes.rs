@@ -1,0 +1,91 @@
+//! How large the parts of a lane are, computed before any of them is made.
+
+use crate::audio::ENGINE_RATE_HZ;
+use crate::config::{Config, LaneConfig};
+use crate::cut::Cutter;
+use crate::frame::{AudioFrame, FRAME_SAMPLES, FRAME_TOKENS, TokensFrame};
+use crate::session::MAX_MARKS;
+use voxlane_models::model::{Limits, Model};
+
+/// Audio that a decision may reach back for: the longest lead and onset together.
+const LOOK_BACK_SAMPLES: u64 = 4 * ENGINE_RATE_HZ as u64;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// Streams at once.
+    pub(crate) streams: usize,
+    /// Sets of features, encoder and decoder: one for all streams, or one for each class.
+    pub(crate) chains: usize,
+    /// Places in each stream's ring of audio.
+    pub(crate) audio_frames: usize,
+    /// Places in each stream's ring of events.
+    pub(crate) event_frames: usize,
+    /// Samples of each stream that can still be looked at.
+    pub(crate) history_samples: usize,
+    /// Pooled buffers of each chain.
+    pub(crate) spans: usize,
+    /// Where segments are cut.
+    pub(crate) cutter: Cutter,
+}
+
+impl Sizes {
+    pub(crate) fn new<M: Model>(config: &Config, lane: &LaneConfig, model: &M) -> Self {
+        let Limits { max_segment_samples, max_segment_tokens, sample_rate, .. } = model.limits();
+        let (streams, batch) = (*lane.slots.get_ref(), model.batch());
+        let samples = |seconds: f64| (seconds * f64::from(sample_rate)) as u64;
+        let by = samples(config.segment.cut_by_s).min(max_segment_samples as u64);
+        let from = samples(config.segment.cut_from_s).min(by - by / 60);
+        Sizes {
+            streams,
+            chains: if config.preempt_batch && batch == 1 { 2 } else { 1 },
+            audio_frames: (lane.audio_ms as usize * 16).div_ceil(FRAME_SAMPLES),
+            // A final's own frames and the markers that it answers come at once: no client can read them meanwhile.
+            event_frames: lane.events + max_segment_tokens.div_ceil(FRAME_TOKENS) + MAX_MARKS,
+            history_samples: (by - from).max(LOOK_BACK_SAMPLES) as usize + 2 * FRAME_SAMPLES,
+            // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
+            // A decoder that works in batches holds one for each pass.
+            spans: streams.min(5 + batch) + 2,
+            cutter: Cutter::new(from, by),
+        }
+    }
+
+    /// States of each stage that computes: the last one is the dummy's.
+    pub(crate) fn states(&self) -> usize {
+        self.streams + 1
+    }
+
+    /// What the lane takes.
+    pub(crate) fn memory<M: Model>(&self, model: &M) -> LaneMemory {
+        let network = model.working_memory(self.states());
+        let streams = self.streams as u64;
+        let chains = self.chains as u64;
+        LaneMemory {
+            audio: streams * (self.audio_frames * size_of::<AudioFrame>()) as u64,
+            events: streams * (self.event_frames * size_of::<TokensFrame>()) as u64,
+            history: streams * (self.history_samples * size_of::<i16>()) as u64,
+            network: network
+                .map(|memory| chains * (memory.parts as u64 + self.spans as u64 * memory.span as u64)),
+        }
+    }
+}
+
+/// The memory of one lane in bytes, beside the weights, which lanes share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneMemory {
+    /// Audio that waits: `slots` times `audio_ms`.
+    pub audio: u64,
+    /// Events that wait: `slots` times `events`.
+    pub events: u64,
+    /// The audio of late of each stream: `slots` times the range in which speech may be cut.
+    pub history: u64,
+    /// The network's states and scratch, once or, with `preempt_batch`, twice; none where they are on a device.
+    pub network: Option<u64>,
+}
+
+impl LaneMemory {
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.audio + self.events + self.history + self.network.unwrap_or(0)
+    }
+}
