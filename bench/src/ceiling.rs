@@ -3,6 +3,7 @@
 use crate::stopwatch::Stopwatch;
 use crate::timing::seconds_of_best;
 use std::hint::black_box;
+use voxlane_models::buffer::Plain;
 
 /// Ceilings of one core.
 pub struct Ceilings {
@@ -24,9 +25,14 @@ pub fn measure() -> Ceilings {
 }
 
 /// Reads a buffer from its first aligned word on.
-pub fn read<T: Copy>(data: &[T]) {
-    // SAFETY: any bits of a number make a word.
+pub fn read<T: Plain>(data: &[T]) {
+    // SAFETY: a plain number has no padding: its bits are initialized, and any bits make a word.
     let (_, words, _) = unsafe { data.align_to::<u64>() };
+    read_words(words);
+}
+
+/// Reads all words.
+pub fn read_words(words: &[u64]) {
     black_box(sum(black_box(words)));
 }
 

@@ -136,6 +136,11 @@ impl Linear {
         (self.weight.outputs(), self.weight.inputs()) == (outputs, inputs) && has_bias
     }
 
+    /// Whether its weights are in `precision`.
+    pub(crate) fn is_in(&self, precision: Precision) -> bool {
+        self.weight.is_in(precision)
+    }
+
     /// Writes the weights of one output, as they were rounded.
     ///
     /// # Panics

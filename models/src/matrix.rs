@@ -66,6 +66,21 @@ impl Matrix {
         self.inputs
     }
 
+    /// Whether its weights are in `precision`.
+    pub(crate) fn is_in(&self, precision: Precision) -> bool {
+        match self.form {
+            Form::F32(_) => precision == Precision::F32,
+            Form::Bf16(_) => precision == Precision::Bf16,
+            Form::Int8(_) => precision == Precision::Int8,
+            Form::Int6(_) => false,
+        }
+    }
+
+    /// Whether its weights have 6 bits.
+    pub(crate) fn is_six_bits(&self) -> bool {
+        matches!(self.form, Form::Int6(_))
+    }
+
     /// Bytes of the weights of one output.
     pub(crate) fn output_bytes(&self) -> usize {
         match self.form {

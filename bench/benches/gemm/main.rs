@@ -11,6 +11,7 @@ use voxlane_kernels::gemm::i8::{PackedMut, QuantizedRows, quantize_rows};
 use voxlane_kernels::gemm::{self, Epilogue};
 use voxlane_kernels::projection::{self, PanelBound, ShortList};
 use voxlane_kernels::rows::{Rows, RowsMut};
+use voxlane_models::buffer::Plain;
 
 /// Rows of a 10 s utterance after the convolutions of Moonshine.
 const ROWS: usize = 415;
@@ -324,7 +325,7 @@ fn i4_few_rows(_: &Ceilings) {
 
 /// A table of products of few rows with weights in another form than the inputs: beside reads of the packed
 /// weights `T` (their scales `S` left out), and beside f32.
-fn weight_only<T: Copy, S>(
+fn weight_only<T: Plain, S>(
     pack: impl Fn(&[f32], usize, usize) -> (Vec<T>, S),
     product: impl Fn(&[T], &S, usize, usize, Rows<'_>, RowsMut<'_>),
 ) {

@@ -5,7 +5,7 @@ use super::ModelArgs;
 use anyhow::{Result, ensure};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use voxlane_bench::ceiling::{self, read};
+use voxlane_bench::ceiling::{self, read_words};
 use voxlane_bench::passes::Passes;
 use voxlane_bench::recordings::read_samples;
 use voxlane_bench::stopwatch::Stopwatch;
@@ -102,7 +102,7 @@ pub fn run(args: &Args) -> Result<()> {
         let pass = passes.run(&samples, args.clock);
         layers.push(pass.encoder.as_secs_f64());
         step.push(pass.other_tokens.as_secs_f64() / steps as f64);
-        reads.push(seconds(&mut || (0..steps).for_each(|_| read(&set))) / steps as f64);
+        reads.push(seconds(&mut || (0..steps).for_each(|_| read_words(&set))) / steps as f64);
         peaks.push(match args.precision {
             Precision::Int8 => ceiling::i8_rate(args.clock),
             _ => ceiling::f32_rate(args.clock),

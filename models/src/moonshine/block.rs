@@ -19,6 +19,11 @@ impl Norm {
         Norm { weight: weight.into(), epsilon }
     }
 
+    /// Whether it norms rows of `width` values.
+    pub(super) fn is_sound(&self, width: usize) -> bool {
+        self.weight.len() == width && self.epsilon.is_finite() && self.epsilon >= 0.0
+    }
+
     /// Norms each row of `input` into `out`.
     pub(super) fn apply(&self, input: Rows<'_>, out: RowsMut<'_>) {
         norm::layer_norm(input, &self.weight, None, self.epsilon, out);

@@ -6,6 +6,7 @@
 
 use super::alignment::Alignment;
 use super::cache::Cache;
+use super::check::ensure;
 use super::config::{Config, END_TOKEN, START_TOKEN};
 use super::decoder_layer::{Context, Layer, Operation};
 use super::output::{Block, Choice, Output};
@@ -20,7 +21,7 @@ use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
 use crate::linear::{Linear, Precision};
 use crate::model::{Request, Slot};
-use crate::packed::packed_fields;
+use crate::packed::{PackedError, packed_fields};
 use std::sync::Arc;
 
 /// Frames whose cross-attention keys and values are made in one unit: about 100 µs in f32.
@@ -49,6 +50,21 @@ impl Decoder {
             output: Output::new(weights, config, precision),
             rotary,
         }
+    }
+}
+
+impl Decoder {
+    /// Whether it is the decoder of such a network, with angles for `positions` positions.
+    pub(super) fn check(
+        &self,
+        config: &Config,
+        precision: Precision,
+        positions: usize,
+    ) -> Result<(), PackedError> {
+        ensure(self.layers.len() == config.decoder_layers, "the decoder has another number of layers")?;
+        ensure(self.rotary.is_sound(config, positions), "the decoder's angles are not the network's")?;
+        self.layers.iter().try_for_each(|layer| layer.check(config, precision))?;
+        self.output.check(config, precision)
     }
 }
 

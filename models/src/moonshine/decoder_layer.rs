@@ -4,12 +4,13 @@ use super::alignment::Alignment;
 use super::balance::{norm_and_layers, values_and_output};
 use super::block::{Norm, linear, stacked};
 use super::cache::Cache;
+use super::check::{ensure, ensure_linear};
 use super::config::Config;
 use super::rotary::Rotary;
 use super::weights::DecoderLayerWeights;
 use crate::arena::Arena;
 use crate::linear::{Linear, Precision, Then};
-use crate::packed::packed_fields;
+use crate::packed::{PackedError, packed_fields};
 use voxlane_kernels::activation::silu_gate;
 use voxlane_kernels::attention::Visible;
 use voxlane_kernels::rows::{Rows, RowsMut};
@@ -108,6 +109,26 @@ impl Layer {
             mlp_down: linear(&weights.down, precision),
             scale: config.attention_scale(),
         }
+    }
+
+    /// Whether it is a layer of such a network.
+    pub(super) fn check(&self, config: &Config, precision: Precision) -> Result<(), PackedError> {
+        let (hidden, mlp) = (config.sizes.hidden, config.sizes.decoder_mlp);
+        let norms = [&self.self_norm, &self.cross_norm, &self.mlp_norm];
+        ensure(norms.iter().all(|norm| norm.is_sound(hidden)), "a norm of a decoder layer is not sound")?;
+        ensure(self.scale.is_finite(), "the scale of a decoder layer is not finite")?;
+        for (linear, shape) in [
+            (&self.self_query_key_value, (3 * hidden, hidden)),
+            (&self.self_output, (hidden, hidden)),
+            (&self.cross_query, (hidden, hidden)),
+            (&self.cross_key_value, (2 * hidden, hidden)),
+            (&self.cross_output, (hidden, hidden)),
+            (&self.mlp_up, (2 * mlp, hidden)),
+            (&self.mlp_down, (hidden, mlp)),
+        ] {
+            ensure_linear(linear, shape, precision)?;
+        }
+        Ok(())
     }
 
     /// The lengths of scratch memory that one operation over `rows` tokens takes at most.

@@ -6,6 +6,7 @@
 
 use super::balance::{norm_and_layers, values_and_output};
 use super::block::{Norm, linear, stacked};
+use super::check::{ensure, ensure_linear};
 use super::config::Config;
 use super::encoder_cache::{EncoderCache, MAX_QUERIES};
 use super::rotary::Rotary;
@@ -17,7 +18,7 @@ use crate::buffer::Buffer;
 use crate::fault::Faults;
 use crate::linear::{Linear, Precision, Then};
 use crate::model::Slot;
-use crate::packed::packed_fields;
+use crate::packed::{PackedError, packed_fields};
 use crate::team::Team;
 use std::ops::Range;
 use std::sync::Arc;
@@ -116,6 +117,42 @@ impl Encoder {
             rotary,
             scale: config.attention_scale(),
         }
+    }
+}
+
+impl Encoder {
+    /// Whether it is the encoder of such a network, with angles for `positions` positions.
+    pub(super) fn check(
+        &self,
+        config: &Config,
+        precision: Precision,
+        positions: usize,
+    ) -> Result<(), PackedError> {
+        let hidden = config.sizes.hidden;
+        ensure(self.layers.len() == config.encoder_layers, "the encoder has another number of layers")?;
+        ensure(self.norm.is_sound(hidden), "the encoder's norm is not sound")?;
+        ensure(self.rotary.is_sound(config, positions), "the encoder's angles are not the network's")?;
+        ensure(self.scale.is_finite(), "the encoder's scale is not finite")?;
+        self.layers.iter().try_for_each(|layer| layer.check(config, precision))
+    }
+}
+
+impl Layer {
+    fn check(&self, config: &Config, precision: Precision) -> Result<(), PackedError> {
+        let hidden = config.sizes.hidden;
+        let are_norms = self.attention_norm.is_sound(hidden) && self.mlp_norm.is_sound(hidden);
+        ensure(are_norms, "a norm of an encoder layer is not sound")?;
+        ensure_linear(&self.query_key_value, (3 * hidden, hidden), precision)?;
+        ensure_linear(&self.attention_output, (hidden, hidden), precision)?;
+        let mut width = 0;
+        for MlpSlice { up, down } in &self.mlp {
+            let part = up.outputs();
+            ensure((1..=hidden).contains(&part), "a slice of an MLP is not as wide as a frame at most")?;
+            ensure_linear(up, (part, hidden), precision)?;
+            ensure_linear(down, (hidden, part), precision)?;
+            width += part;
+        }
+        ensure(width == config.sizes.encoder_mlp, "the slices do not make up an encoder layer's MLP")
     }
 }
 

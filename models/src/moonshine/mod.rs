@@ -8,6 +8,7 @@ mod alignment;
 mod balance;
 mod block;
 mod cache;
+mod check;
 pub mod config;
 pub mod decoder;
 mod decoder_layer;

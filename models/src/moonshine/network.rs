@@ -38,7 +38,7 @@ impl<S: DecodeStrategy> Moonshine<S> {
     /// If the matrices do not have the sizes that `weights` states.
     pub fn new(weights: &MoonshineWeights, precision: Precision) -> Self {
         let config = Config::new(weights);
-        let positions = config.max_frames().max(config.limits().max_segment_tokens + S::MAX_BLOCK);
+        let positions = Self::positions(&config);
         let rotary = Arc::new(Rotary::new(weights, &config, positions));
         Moonshine {
             stem: Arc::new(Stem::new(&weights.stem, &config, precision)),
@@ -48,6 +48,19 @@ impl<S: DecodeStrategy> Moonshine<S> {
             precision,
             strategy: PhantomData,
         }
+    }
+
+    /// Positions that a segment can have, in encoder or decoder.
+    fn positions(config: &Config) -> usize {
+        config.max_frames().max(config.limits().max_segment_tokens + S::MAX_BLOCK)
+    }
+
+    /// Whether the parts are those of the sizes, which have been checked.
+    fn check(&self) -> Result<(), PackedError> {
+        let (config, positions) = (&self.config, Self::positions(&self.config));
+        self.stem.check(config, self.precision)?;
+        self.encoder.check(config, self.precision, positions)?;
+        self.decoder.check(config, self.precision, positions)
     }
 
     /// The network's sizes.
@@ -66,14 +79,18 @@ impl<S: DecodeStrategy> Packed for Moonshine<S> {
     }
 
     fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
-        Ok(Moonshine {
-            config: Packed::load(reader)?,
+        let config: Config = Packed::load(reader)?;
+        config.check()?;
+        let model = Moonshine {
+            config,
             precision: Packed::load(reader)?,
             stem: Packed::load(reader)?,
             encoder: Packed::load(reader)?,
             decoder: Packed::load(reader)?,
             strategy: PhantomData,
-        })
+        };
+        model.check()?;
+        Ok(model)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The output projection: the last norm, and the most likely token with its probability.
 
 use super::block::Norm;
+use super::check::ensure;
 use super::config::Config;
 use super::weights::MoonshineWeights;
 use crate::arena::Arena;
@@ -98,6 +99,19 @@ impl Output {
             }
         };
         Output { norm: Norm::new(&weights.decoder_norm, config.layer_norm_epsilon), embedding: exact, coarse }
+    }
+
+    /// Whether it is the output projection of such a network.
+    pub(super) fn check(&self, config: &Config, precision: Precision) -> Result<(), PackedError> {
+        let (hidden, shape) = (config.sizes.hidden, (config.sizes.vocabulary, config.sizes.hidden));
+        let has_shape = |matrix: &Matrix| (matrix.outputs(), matrix.inputs()) == shape;
+        ensure(self.norm.is_sound(hidden), "the norm of the output projection is not sound")?;
+        ensure(has_shape(&self.embedding), "the embedding has not the size that the network's sizes give")?;
+        let exact = if self.coarse.is_some() { Precision::F32 } else { precision };
+        ensure(self.embedding.is_in(exact), "the embedding is not in the network's precision")?;
+        ensure(self.coarse.is_some() == (precision == Precision::Int8), "a short list belongs to 8 bits")?;
+        let is_sound = |coarse: &Coarse| has_shape(&coarse.matrix) && coarse.matrix.is_six_bits();
+        ensure(self.coarse.as_ref().is_none_or(is_sound), "the short list is not of the embedding's size")
     }
 
     /// The matrix whose products are all computed.

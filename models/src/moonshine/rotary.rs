@@ -28,6 +28,14 @@ impl Rotary {
         }
     }
 
+    /// Whether it has the angles of `positions` positions.
+    pub(super) fn is_sound(&self, config: &Config, positions: usize) -> bool {
+        let sizes = &config.sizes;
+        let is_of_size = (self.rotary_dim, self.head_dim) == (sizes.rotary_dim, sizes.head_dim);
+        let least = positions * sizes.rotary_dim / 2;
+        is_of_size && self.cos.len() == self.sin.len() && self.cos.len() >= least
+    }
+
     /// Turns each head of the rows, whose first `width` channels hold whole heads. The first row is at
     /// position `first`.
     pub(super) fn apply(&self, rows: RowsMut<'_>, width: usize, first: usize) {

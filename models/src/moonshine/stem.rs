@@ -12,6 +12,7 @@
 //!
 //! Every row is computed on its own, so that results are the same bits for every chunking of the audio.
 
+use super::check::{ensure, ensure_linear};
 use super::config::{Config, Window};
 use super::span::Span;
 use super::weights::StemWeights;
@@ -21,7 +22,7 @@ use crate::buffer::Buffer;
 use crate::fault::Faults;
 use crate::linear::{Linear, Precision, Then};
 use crate::model::{FrontEnd, Goal, Slot};
-use crate::packed::packed_fields;
+use crate::packed::{PackedError, packed_fields};
 use std::sync::Arc;
 use voxlane_kernels::activation::gelu_affine;
 use voxlane_kernels::convert::i16_to_f32;
@@ -36,6 +37,9 @@ const PUSH_SAMPLES: usize = 320;
 const CONV2_ROWS: usize = 24;
 /// Feature frames per unit of a pass: about 100 µs.
 const CONV3_ROWS: usize = 16;
+
+/// Far more than any stem has.
+const MAX_CHANNELS: usize = 1 << 13;
 
 /// The prepared weights of the stem.
 pub(super) struct Stem {
@@ -86,6 +90,24 @@ impl Stem {
                 .collect(),
             conv3: Linear::new(&conv3.weight, conv3.bias.as_deref(), conv3.outputs, precision),
         }
+    }
+}
+
+impl Stem {
+    /// Whether it is the stem of such a network.
+    pub(super) fn check(&self, config: &Config, precision: Precision) -> Result<(), PackedError> {
+        let [first, second, third] = self.channels;
+        let [conv1, conv2, conv3] = self.windows;
+        ensure(self.windows == config.stem, "the stem's convolutions are not the network's")?;
+        ensure(third == config.sizes.hidden, "the stem does not make hidden frames")?;
+        ensure(first.max(second) <= MAX_CHANNELS, "the stem has too many channels")?;
+        ensure_linear(&self.conv1, (first, conv1.kernel), Precision::F32)?;
+        ensure_linear(&self.conv2, (second, conv2.kernel * first), precision)?;
+        ensure_linear(&self.conv3, (third, conv3.kernel * second), precision)?;
+        let lengths = [self.conv2_gain.len(), self.conv2_offset.len()];
+        ensure(lengths == [second; 2], "the stem's norm has not a value for each channel")?;
+        let epsilon = self.norm_epsilon;
+        ensure(epsilon.is_finite() && epsilon >= 0.0, "the stem's epsilon is not a small number")
     }
 }
 

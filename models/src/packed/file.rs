@@ -4,10 +4,10 @@ use super::write::ALIGNMENT;
 use super::{Packed, PackedError, Reader, Writer};
 use crate::regular;
 use crate::temporary::Temporary;
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapMut};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,9 +19,6 @@ const BYTE_ORDER: u32 = 0x0102_0304;
 const HEADER_BYTES: usize = 64;
 /// Where sections begin: on a page, so that huge pages can hold them.
 const SECTIONS_ALIGNMENT: usize = 4096;
-
-/// Bytes hashed at a time; large enough that the hash, not the calls, takes the time.
-const CHUNK_BYTES: usize = 256 * 1024;
 
 type Hash = [u8; 32];
 
@@ -87,6 +84,18 @@ pub(crate) fn write(file: &Path, origin: &Origin, save: impl FnOnce(&mut Writer)
     written.map_err(failed("write"))
 }
 
+/// The bytes of `file` in anonymous memory, of huge pages where the system gives them: the weights are read once a token,
+/// and small pages cost the processor address translations.
+fn read(mut file: &File) -> io::Result<Mmap> {
+    let len = usize::try_from(file.metadata()?.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    let mut memory = MmapMut::map_anon(len.max(1))?;
+    // Only advice: without it the pages are small.
+    #[cfg(target_os = "linux")]
+    let _ = memory.advise(memmap2::Advice::HugePage);
+    file.read_exact(&mut memory[..len])?;
+    memory.make_read_only()
+}
+
 fn sections_start(fields: usize) -> Option<usize> {
     HEADER_BYTES.checked_add(fields)?.checked_next_multiple_of(SECTIONS_ALIGNMENT)
 }
@@ -105,17 +114,15 @@ pub struct PackedFile {
 }
 
 impl PackedFile {
-    /// Maps `file`. Reads the header and the fields, a few kilobytes.
+    /// Reads `file` into memory of its own: whatever becomes of the file, the weights stay what they are. Checks the
+    /// header and the fields.
     ///
     /// # Errors
     /// [`PackedError`], for a file that cannot be read, is damaged or has another layout.
     pub fn open(file: &Path) -> Result<Self, PackedError> {
         let failed = |source| PackedError::Io { doing: "open", file: file.to_path_buf(), source };
         let opened = regular::open(file).map_err(failed)?;
-        // SAFETY: `write` renames whole files into place and nothing in this program changes one afterwards.
-        // Whoever else may write to the user's cache could do worse than to change the weights under us.
-        let map = unsafe { Mmap::map(&opened) }.map_err(failed)?;
-        let map = Arc::new(map);
+        let map = Arc::new(read(&opened).map_err(failed)?);
         let damaged = |what| PackedError::Damaged { file: file.to_path_buf(), what };
         let header: &[u8; HEADER_BYTES] =
             map.first_chunk().ok_or_else(|| damaged("shorter than its header"))?;
@@ -173,39 +180,19 @@ impl PackedFile {
     /// [`PackedError::Io`].
     #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
     pub(crate) fn metadata(&self) -> Result<fs::Metadata, PackedError> {
-        self.file.metadata().map_err(|source| self.failed(source))
+        let failed = |source| PackedError::Io { doing: "read", file: self.path.clone(), source };
+        self.file.metadata().map_err(failed)
     }
 
-    /// Hashes the weights, which opening does not. Reads them instead of touching the map, so that they do not become
-    /// resident.
+    /// Hashes the weights as they were read, which opening does not.
     ///
     /// # Errors
-    /// [`PackedError::Damaged`] if they are not those that were written; [`PackedError::Io`].
+    /// [`PackedError::Damaged`] if they are not those that were written.
     pub fn verify(&self) -> Result<(), PackedError> {
-        let found = self.hash_weights().map_err(|source| self.failed(source))?;
-        if found == self.hash {
+        if Sha256::digest(&self.map[self.sections..])[..] == self.hash {
             return Ok(());
         }
         Err(PackedError::Damaged { file: self.path.clone(), what: "the hash of its weights is another" })
-    }
-
-    fn hash_weights(&self) -> io::Result<Hash> {
-        let mut file = &self.file;
-        file.seek(SeekFrom::Start(self.sections as u64))?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; CHUNK_BYTES];
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finalize().into()),
-                Ok(count) => hasher.update(&buffer[..count]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    fn failed(&self, source: io::Error) -> PackedError {
-        PackedError::Io { doing: "read", file: self.path.clone(), source }
     }
 
     /// What `load` takes from the fields, which must be all of them. `wanted` must be the file's origin.

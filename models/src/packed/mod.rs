@@ -1,7 +1,7 @@
 //! Packed model files: everything a network needs to run, laid out as the kernels read it.
 //!
-//! A file is mapped, not read: its pages come from the system's page cache, are shared by all processes that
-//! map it, and only those that are used become resident. What it looks like:
+//! A file is read into memory of the process, in one go: a map of it would let whoever shortens the file end the process
+//! (`docs/measurements.md` has what reading costs). What it looks like:
 //!
 //! | bytes | |
 //! |---|---|
@@ -34,7 +34,7 @@ pub(crate) use write::Writer;
 
 use std::sync::Arc;
 
-/// What can be written into a packed file and mapped from it. Both sides run through the same fields in the
+/// What can be written into a packed file and read from it. Both sides run through the same fields in the
 /// same order; [`packed_fields`] writes both from one list.
 pub(crate) trait Packed: Sized {
     /// Appends the fields of `self`.

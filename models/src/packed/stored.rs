@@ -1,4 +1,4 @@
-//! Arrays of numbers that the kernels read, on the heap or in a mapped file.
+//! Arrays of numbers that the kernels read, on the heap or in a packed file.
 
 use super::{Packed, PackedError, Reader, Writer};
 use crate::buffer::{Buffer, Plain};
@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 /// Numbers that do not change, aligned to 64 bytes: made at load, or a section of a packed file, which stays
-/// mapped as long as one of them lives.
+/// in memory as long as one of them lives.
 #[derive(Debug)]
 pub struct Stored<T>(Place<T>);
 
@@ -55,8 +55,8 @@ impl<T: Plain> Deref for Stored<T> {
             Place::Heap(buffer) => buffer,
             Place::Mapped { map, start, len } => {
                 // SAFETY: `mapped` checked that the bytes lie inside the map, aligned for `T`; every bit pattern
-                // is a valid `T`; the map lives as long as `self`, and files are never changed in place
-                // (`file::open`).
+                // is a valid `T`; the map lives as long as `self`, and nobody else has the memory
+                // (`file::read`).
                 unsafe { std::slice::from_raw_parts(map.as_ptr().add(*start).cast(), *len) }
             }
         }

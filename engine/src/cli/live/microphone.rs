@@ -42,20 +42,55 @@ mod device {
     use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
     use cpal::{FromSample, Sample, SizedSample};
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+    use std::thread::JoinHandle;
     use voxlane::audio::file::Samples;
 
     /// Blocks that may wait for the engine; the sound card's thread must never wait itself.
     const BLOCKS_AHEAD: usize = 256;
 
-    /// A microphone that records as long as this is held.
-    pub struct Device(#[allow(dead_code, reason = "held so that it records")] cpal::Stream);
+    /// A microphone that records as long as this is held. Sound libraries want a stream to stay on the thread that made
+    /// it: it has one of its own.
+    pub struct Device {
+        /// Taken when the device is dropped: then the thread lets go of the stream.
+        held: Option<SyncSender<()>>,
+        thread: Option<JoinHandle<()>>,
+    }
 
-    // SAFETY: the stream is only held, and dropped by whoever holds it; its callback runs on a thread of the
-    // sound library and shares nothing with it.
-    unsafe impl Send for Device {}
+    impl Drop for Device {
+        fn drop(&mut self) {
+            self.held = None;
+            if let Some(thread) = self.thread.take() {
+                // It has nothing to say, and nothing to fail with.
+                let _ = thread.join();
+            }
+        }
+    }
 
     /// The default microphone, its blocks of mono samples, and its rate.
     pub fn open() -> Result<(Device, Receiver<Message>, u32), String> {
+        let (held, release) = sync_channel::<()>(0);
+        let (answer, answered) = sync_channel(1);
+        let record = move || {
+            let stream = match start() {
+                Ok((stream, blocks, sample_rate)) => {
+                    let _ = answer.send(Ok((blocks, sample_rate)));
+                    stream
+                }
+                Err(message) => return drop(answer.send(Err(message))),
+            };
+            // Ends when the other end is dropped: nothing is ever sent.
+            let _ = release.recv();
+            drop(stream);
+        };
+        let thread = std::thread::Builder::new().name("vox-microphone".into()).spawn(record);
+        let thread = Some(thread.map_err(|error| error.to_string())?);
+        let device = Device { held: Some(held), thread };
+        let (blocks, sample_rate) = answered.recv().map_err(|_| "the sound library failed".to_owned())??;
+        Ok((device, blocks, sample_rate))
+    }
+
+    /// Records, on the calling thread's behalf.
+    fn start() -> Result<(cpal::Stream, Receiver<Message>, u32), String> {
         let device = cpal::default_host().default_input_device().ok_or("there is none")?;
         let supported = device.default_input_config().map_err(|error| error.to_string())?;
         let (format, config) = (supported.sample_format(), supported.config());
@@ -68,7 +103,7 @@ mod device {
             other => return Err(format!("it records {other}, which is not understood")),
         }?;
         stream.play().map_err(|error| error.to_string())?;
-        Ok((Device(stream), blocks, config.sample_rate))
+        Ok((stream, blocks, config.sample_rate))
     }
 
     /// Starts recording: the mean of all channels.
