@@ -13,12 +13,12 @@ pub unsafe trait Plain: Copy + Default + Send + Sync + 'static {}
 
 macro_rules! plain {
     ($($number:ty),+) => {
-        // SAFETY: a number of 1, 2 or 4 bytes, or two `f32` side by side in a `repr(C)` struct: no padding,
+        // SAFETY: a number of 1 to 8 bytes, or two `f32` side by side in a `repr(C)` struct: no padding,
         // and every bit pattern is valid.
         $(unsafe impl Plain for $number {})+
     };
 }
-plain!(u8, i8, i16, u16, i32, f32, PanelBound);
+plain!(u8, i8, i16, u16, i32, u32, u64, f32, PanelBound);
 
 /// One cache line and one AVX-512 register.
 #[derive(Clone, Copy, Debug, Default)]
