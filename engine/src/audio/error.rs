@@ -53,11 +53,14 @@ pub enum Problem {
     /// Another container or codec than those that are read.
     #[error("{0} is not supported; `ffmpeg -i IN OUT.wav` may convert it")]
     Unsupported(String),
+    /// It can be read from a file, but not from a pipe.
+    #[error("{0} cannot be read from a pipe; give it as a file")]
+    Pipe(String),
     /// No kind of audio file at all.
     #[error("{0}, not an audio file of a known kind")]
     NotAudio(String),
     /// The channel that was asked for, counted from 0, is not there.
-    #[error("no channel {}: the file has {channels}", index + 1)]
+    #[error("no channel {}: the file has {channels} channel{}", index + 1, if *channels == 1 { "" } else { "s" })]
     NoChannel {
         /// The channel that was asked for, counted from 0.
         index: usize,

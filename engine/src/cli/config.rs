@@ -30,10 +30,10 @@ enum Command {
     Check {
         /// The configuration
         file: PathBuf,
-        /// What holds where the file states nothing, unless it names a profile: manual, recordings or live
+        /// Profile for what the file leaves out: manual, recordings or live; a `profile` in the file wins
         #[arg(long, default_value_t, value_parser = arguments::profile)]
         profile: Profile,
-        /// Check the placement for a machine with so many cores instead of this one
+        /// Check the placement for a machine with N cores instead of this one
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
         cores: Option<u64>,
     },
@@ -41,7 +41,7 @@ enum Command {
     Show {
         /// The configuration; without, the values of the profile
         file: Option<PathBuf>,
-        /// What holds where the file states nothing, unless it names a profile: manual, recordings or live
+        /// Profile for what the file leaves out: manual, recordings or live; a `profile` in the file wins
         #[arg(long, default_value_t, value_parser = arguments::profile)]
         profile: Profile,
     },
@@ -98,6 +98,8 @@ fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<
                 out,
                 "model {model}: not in the cache, so not tried; `voxlane models fetch {model}` brings it"
             )?;
+            writeln!(out, "ok, but for what was not tried")?;
+            return Ok(());
         }
         Err(error) => return Err(error.into()),
     }

@@ -45,7 +45,7 @@ enum Command {
         /// As `list` shows it
         name: String,
     },
-    /// Write a model into one file that is mapped at start, and print its path; `transcribe` does so on first use
+    /// Write a model into one file that is read at start, and print its path; `transcribe` does so on first use
     Pack {
         /// As `list` shows it
         name: String,
@@ -53,7 +53,7 @@ enum Command {
         #[arg(long, value_name = "FORMAT", default_value_t = Config::default().precision)]
         precision: Precision,
     },
-    /// Make a checkpoint of one's own a model: check it, copy it into the cache, pack it, and print the packed file
+    /// Import your own checkpoint as a model: check it, copy it into the cache, pack it, and print the packed file
     Import(Import),
 }
 

@@ -266,7 +266,7 @@ impl Default for WarmConfig {
 pub struct SegmentConfig {
     /// Earliest cut after the segment's start, in seconds. Default 20.
     pub cut_from_s: f64,
-    /// Latest cut, in seconds. Default 30; no more than the model takes.
+    /// Latest cut, in seconds. Default 30; more than the model takes is cut to that.
     pub cut_by_s: f64,
 }
 

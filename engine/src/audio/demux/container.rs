@@ -63,7 +63,7 @@ impl Container {
         let Boxes { has_index, is_cut, is_fragmented, claimed, edits } = mp4_boxes::walk(&mut input)?;
         if !has_index {
             let problem = match (is_pipe, is_cut) {
-                (true, _) => Problem::Unsupported("MP4 with its index behind the audio, from a pipe,".into()),
+                (true, _) => Problem::Pipe("MP4 with its index behind the audio".into()),
                 (_, true) => Problem::Truncated("the file ends before its index (moov)".into()),
                 _ => Problem::Malformed("MP4: no index (moov)".into()),
             };

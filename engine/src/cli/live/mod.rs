@@ -65,7 +65,7 @@ pub struct Args {
     /// How tokens are found: greedy, beam, ctc-greedy or ctc-beam; overrides the configuration
     #[arg(long, value_name = "WAY", value_parser = arguments::decode)]
     decode: Option<DecodeKind>,
-    /// Phrases to listen for, one a line, behind a tab a boost if need be; instead of the configuration's
+    /// File of phrases to listen for, one per line, each with an optional tab and boost; replaces those of the configuration
     #[arg(long, value_name = "FILE")]
     hotwords: Option<PathBuf>,
     /// Write all histograms as an HdrHistogram log
@@ -81,7 +81,7 @@ pub struct Args {
 enum Format {
     /// Finals, one a line; on a terminal partials too, the part that may change dimmed
     Text,
-    /// One JSON object a line and event
+    /// One JSON object per event, one per line
     Json,
 }
 

@@ -24,7 +24,7 @@ pub struct Args {
     /// The model, as `voxlane models list` shows it; overrides the configuration
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// The deployment: lanes, cores, waiting; see `configs/`
+    /// A configuration: lanes, cores, waiting, segments; see `configs/`
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What the results look like
@@ -42,7 +42,7 @@ pub struct Args {
     /// Only this channel, counted from 1
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     pub channel: Option<usize>,
-    /// What becomes of several channels
+    /// How to treat a file with several channels
     #[arg(long, value_enum, default_value_t = Channels::Mix, conflicts_with = "channel")]
     pub channels: Channels,
     /// Subtitles: the most lines of a cue [default: 2]
@@ -69,7 +69,7 @@ pub struct Args {
     /// How tokens are found: greedy, beam, ctc-greedy or ctc-beam; overrides the configuration
     #[arg(long, value_name = "WAY", value_parser = arguments::decode)]
     pub decode: Option<DecodeKind>,
-    /// Phrases to listen for, one a line, behind a tab a boost if need be; instead of the configuration's
+    /// File of phrases to listen for, one per line, each with an optional tab and boost; replaces those of the configuration
     #[arg(long, value_name = "FILE")]
     pub hotwords: Option<PathBuf>,
     /// Never use the network

@@ -148,12 +148,17 @@ fn source(args: &Args, manager: &Manager) -> Result<Source, Failure> {
     let (jobs, slots) = (args.jobs.map_or(1, NonZeroUsize::get), slots(config));
     if jobs > slots {
         if args.config.is_some() || jobs > MAX_JOBS {
-            return Err(Failure::usage(
-                format!("--jobs {jobs} is more than the {slots} streams that the lanes have slots for"),
-                format!(
-                    "raise `slots` in the configuration; without --config up to {MAX_JOBS} jobs are given"
-                ),
-            ));
+            return Err(if args.config.is_some() {
+                Failure::usage(
+                    format!("--jobs {jobs} is more than the {slots} streams that the lanes have slots for"),
+                    "raise `slots` in the configuration",
+                )
+            } else {
+                Failure::usage(
+                    format!("--jobs {jobs} is more than {MAX_JOBS}"),
+                    "a configuration (--config) may have more slots",
+                )
+            });
         }
         config.lanes = vec![LaneConfig::with_slots(jobs)];
     }

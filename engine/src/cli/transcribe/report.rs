@@ -35,6 +35,6 @@ pub fn write(out: &mut dyn Write, ended: &[Ended], measured: &Report) -> io::Res
     )?;
     writeln!(
         out,
-        "core: where each stage ran, as the operating system says. A quantile that the count does not carry is -."
+        "core: where each stage ran, as the operating system says. A quantile is - where there are too few samples for it."
     )
 }

@@ -14,9 +14,9 @@ use voxlane::Transcript;
 pub enum Format {
     /// The text, one line a segment
     Text,
-    /// One JSON object a line and file
+    /// One JSON object per file, one per line
     Json,
-    /// One JSON object a line and segment, and one at the end of each file
+    /// One JSON object per segment, and one at the end of each file
     Jsonl,
     /// SubRip subtitles
     Srt,
