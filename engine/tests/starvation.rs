@@ -7,9 +7,10 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use support::{drain, engine, expected, finals, noise, open};
+use support::{Hex, Toy, drain, engine, expected, finals, noise, open};
 use voxlane::{Config, Engine, Stream, StreamError};
 
 const WATCHDOG_MS: u64 = 300;
@@ -183,4 +184,59 @@ fn a_lane_with_a_fifth_of_a_core_loses_nothing() {
     speak_while(&engine, || std::thread::sleep(Duration::from_secs(3)));
     assert_eq!((engine.report().restarts, engine.report().lanes_down), (0, 0));
     lane_threads().iter().for_each(|thread| group.let_go(thread));
+}
+
+/// Whether the thread that gets the signal stays in its handler.
+static IS_FROZEN: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn stay(_: libc::c_int) {
+    while IS_FROZEN.load(Ordering::SeqCst) {
+        // SAFETY: allowed in a handler of signals.
+        unsafe { libc::usleep(500) };
+    }
+}
+
+#[test]
+fn a_client_that_is_stopped_anywhere_holds_up_nobody_else() {
+    let _alone = alone();
+    // SAFETY: the handler calls nothing but what a handler may call.
+    let handler = stay as extern "C" fn(libc::c_int);
+    unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
+    let engine = Engine::with_model(support::config(2), Arc::new(Toy::default()), Arc::new(Hex)).unwrap();
+    let (number, numbers) = std::sync::mpsc::channel();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let stopped = scope.spawn(|| {
+            // SAFETY: takes nothing.
+            number.send(unsafe { libc::pthread_self() }).unwrap();
+            let (mut stream, mut seen, mut wanted) = (open(&engine), Vec::new(), Vec::new());
+            while !is_over.load(Ordering::SeqCst) {
+                let audio = noise(3200, 1000 + wanted.len() as u32);
+                push(&mut stream, &audio);
+                wanted.push(expected(&audio));
+                seen.extend(std::iter::from_fn(|| stream.next_timeout(Duration::from_micros(300))));
+            }
+            stream.finish().unwrap();
+            seen.extend(drain(&mut stream));
+            assert_eq!(finals(&seen), wanted, "the client that was stopped loses nothing");
+        });
+        let thread = numbers.recv().unwrap();
+        let mut other = open(&engine);
+        for round in 0..100 {
+            // Another place of its loop each time.
+            std::thread::sleep(Duration::from_micros(37 * (round % 29)));
+            IS_FROZEN.store(true, Ordering::SeqCst);
+            // SAFETY: the thread runs until it is told that all is over.
+            unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
+            let audio = noise(1600, round as u32);
+            push(&mut other, &audio);
+            let event = std::iter::from_fn(|| other.next_timeout(Duration::from_secs(20)))
+                .find(|event| matches!(event, voxlane::Event::Final(_)));
+            let said = event.map(|event| finals(&[event]));
+            IS_FROZEN.store(false, Ordering::SeqCst);
+            assert_eq!(said, Some(vec![expected(&audio)]), "round {round}");
+        }
+        is_over.store(true, Ordering::SeqCst);
+        stopped.join().unwrap();
+    });
 }

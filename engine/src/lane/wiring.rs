@@ -103,7 +103,7 @@ impl<M: Model> Wiring<M> {
         let mut endpoints = Vec::with_capacity(streams);
         for _ in 0..streams {
             let (audio, input) = ring::<AudioFrame>(sizes.audio_frames, bell(StageKind::Ingest));
-            let sleeper = Sleeper::new();
+            let sleeper = Sleeper::considerate();
             let (output, events) = ring::<TokensFrame>(sizes.event_frames, sleeper.bell());
             inputs.push(input);
             outputs.push(output);

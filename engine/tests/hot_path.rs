@@ -1,0 +1,73 @@
+//! No lock is reachable from a stage's step: what a step is made of names none.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What blocks a thread that another one holds up.
+const LOCKS: [&str; 8] =
+    ["Mutex", "RwLock", "Condvar", "Parker", "Barrier", "crossbeam_channel", "mpsc", "thread::park"];
+
+/// Code that a step runs: files, and folders with all below them.
+const STEP: [&str; 24] = [
+    "engine/src/stage",
+    "engine/src/lane/mod.rs",
+    "engine/src/assist.rs",
+    "engine/src/clock.rs",
+    "engine/src/cut.rs",
+    "engine/src/endpoint.rs",
+    "engine/src/frame.rs",
+    "engine/src/history.rs",
+    "engine/src/phrases.rs",
+    "engine/src/pool.rs",
+    "engine/src/ring.rs",
+    "engine/src/signal.rs",
+    "engine/src/slots.rs",
+    "engine/src/telemetry/recorder.rs",
+    "engine/src/voice.rs",
+    "engine/src/voicing.rs",
+    "engine/src/wait.rs",
+    "engine/src/warm.rs",
+    "kernels/src",
+    "models/src/arena.rs",
+    "models/src/decode",
+    "models/src/emformer",
+    "models/src/moonshine",
+    "models/src/voice",
+];
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    entries.flat_map(|entry| files(&entry.unwrap().path())).collect()
+}
+
+/// The file without its tests and its comments.
+fn code(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_step_names_no_lock() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files: Vec<PathBuf> = STEP.iter().flat_map(|path| files(&root.join(path))).collect();
+    assert!(files.len() > 60, "{}", files.len());
+    for file in files {
+        let code = code(&file);
+        let named: Vec<&str> = LOCKS.into_iter().filter(|lock| code.contains(lock)).collect();
+        assert!(named.is_empty(), "{}: {named:?}", file.display());
+    }
+}
+
+#[test]
+fn on_linux_a_bell_sleeps_on_a_word() {
+    let bell = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bell.rs");
+    let code = code(&bell);
+    // The module for other systems is the only one with a lock.
+    let (linux, others) = code.split_once("#[cfg(not(target_os = \"linux\"))]").unwrap();
+    assert!(LOCKS.iter().all(|lock| !linux.contains(lock)));
+    assert!(others.contains("Condvar") && code.contains("SYS_futex"));
+}
