@@ -6,10 +6,13 @@ use sha2::{Digest as _, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use support::{Noise, network};
+use voxlane_models::buffer::bytes_made;
 use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::linear::Precision;
+use voxlane_models::model::{Model, WorkingMemory};
 use voxlane_models::moonshine::{Moonshine, packed, transcribe_tokens};
 use voxlane_models::packed::{Origin, PackedError, PackedFile};
+use voxlane_models::team::Team;
 use voxlane_models::tokenizer::{PieceKind, Tokenizer};
 
 fn origin(precision: Precision) -> Origin {
@@ -139,6 +142,22 @@ fn with_fields(whole: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
     let hash = Sha256::digest(&bytes[64..64 + fields]);
     bytes[32..64].copy_from_slice(&hash);
     bytes
+}
+
+#[test]
+fn the_memory_that_is_computed_is_that_which_is_taken_or_a_little_more() {
+    for precision in Precision::ALL {
+        let model = network_in(precision);
+        for slots in [1, 5] {
+            let taken = bytes_made(|| {
+                (model.front_end(slots), model.encoder(slots, Team::alone()), model.decoder(slots))
+            });
+            let WorkingMemory { parts, span } = model.working_memory(slots).unwrap();
+            assert!((taken..8 * taken).contains(&parts), "{precision}, {slots}: {parts} for {taken}");
+            let taken = bytes_made(|| model.span());
+            assert!((taken..2 * taken).contains(&span), "{span} for {taken}");
+        }
+    }
 }
 
 /// Values that lengths, sizes and choices go wrong with.

@@ -119,7 +119,7 @@ fn missing<'a>(error: &'a (dyn Error + Send + Sync + 'static)) -> Option<&'a Str
 fn write_memory(memory: &MemoryPlan, out: &mut impl Write) -> io::Result<()> {
     for (number, lane) in memory.lanes.iter().enumerate() {
         let LaneMemory { audio, events, history, network } = *lane;
-        let network = network.map_or("on the device".to_owned(), |bytes| Bytes(bytes).to_string());
+        let network = network.map_or("not counted".to_owned(), |bytes| Bytes(bytes).to_string());
         writeln!(
             out,
             "memory of lane {number}: at most {} (audio {}, events {}, history {}, network {network}), and the weights",

@@ -144,7 +144,7 @@ impl Config {
 
     /// About what one stream takes: the caches of the layers, features and frames of the longest segment, scratch for
     /// the rows of a segment. Sizes and lengths must have been checked: then nothing overflows.
-    fn stream_bytes(&self) -> u128 {
+    pub(super) fn stream_bytes(&self) -> u128 {
         let wide = |number: usize| number as u128;
         let (width, memories) = (self.width(), self.transformer_max_memory_size);
         let rows = self.segment_frames() + self.right_frames();

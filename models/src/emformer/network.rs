@@ -9,7 +9,7 @@ use super::span::Span;
 use super::weights::EmformerWeights;
 use crate::decode::{StreamStrategy, TransducerGreedy};
 use crate::linear::Precision;
-use crate::model::{Chunks, Limits, Model};
+use crate::model::{Chunks, Limits, Model, WorkingMemory};
 use crate::packed::{Packed, PackedError, Reader, Writer};
 use crate::team::Team;
 use std::marker::PhantomData;
@@ -112,6 +112,12 @@ impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
 
     fn limits(&self) -> Limits {
         self.config.limits()
+    }
+
+    fn working_memory(&self, slots: usize) -> Option<WorkingMemory> {
+        let stream = usize::try_from(self.config.stream_bytes()).unwrap_or(usize::MAX);
+        // The encoder's scratch is for all slots that it works on at the same time.
+        Some(WorkingMemory { parts: stream.saturating_mul(slots.max(batch(&self.config))), span: stream })
     }
 
     fn chunks(&self) -> Option<Chunks> {

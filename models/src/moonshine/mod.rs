@@ -15,6 +15,7 @@ mod decoder_layer;
 pub mod encoder;
 mod encoder_cache;
 pub mod import;
+mod memory;
 mod network;
 pub mod offline;
 mod output;

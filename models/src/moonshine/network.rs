@@ -9,7 +9,7 @@ use super::stem::{MoonshineStem, Stem};
 use super::weights::MoonshineWeights;
 use crate::decode::{AttentionGreedy, DecodeStrategy};
 use crate::linear::Precision;
-use crate::model::{Limits, Model};
+use crate::model::{Limits, Model, WorkingMemory};
 use crate::packed::{Packed, PackedError, Reader, Writer};
 use crate::team::Team;
 use std::marker::PhantomData;
@@ -106,6 +106,10 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
 
     fn span(&self) -> Span {
         Span::new(&self.config)
+    }
+
+    fn working_memory(&self, slots: usize) -> Option<WorkingMemory> {
+        Some(self.config.working_memory(slots, self.stem.channels()))
     }
 
     fn front_end(&self, slots: usize) -> MoonshineStem {

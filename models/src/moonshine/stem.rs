@@ -94,6 +94,11 @@ impl Stem {
 }
 
 impl Stem {
+    /// Channels after each convolution.
+    pub(super) fn channels(&self) -> [usize; 3] {
+        self.channels
+    }
+
     /// Whether it is the stem of such a network.
     pub(super) fn check(&self, config: &Config, precision: Precision) -> Result<(), PackedError> {
         let [first, second, third] = self.channels;
