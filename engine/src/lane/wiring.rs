@@ -155,7 +155,7 @@ impl<M: Model> Wiring<M> {
                 (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
             threads[thread_of(StageKind::Features)].chains[chain].features = Some(Box::new(move || {
                 let ports = (from_ingest, to_encoder, returned);
-                Features::new(part.front_end(states), states, ports, its_pool, its_meter)
+                Features::new(part.front_end(states), (states, chunks.is_some()), ports, its_pool, its_meter)
             }));
 
             let team =

@@ -36,6 +36,8 @@ const URGENT: Flags = Flags::SPEECH_END.with(Flags::SPECULATIVE);
 /// See the module.
 pub(crate) struct Features<F: FrontEnd> {
     front_end: F,
+    /// The network takes audio in chunks.
+    is_chunked: bool,
     input: Receiver<AudioFrame>,
     output: Sender<SpanFrame>,
     /// Numbers of free buffers: those given back by the decoder, and those never used yet.
@@ -79,7 +81,7 @@ struct SlotState {
 impl<F: FrontEnd> Features<F> {
     pub(crate) fn new(
         front_end: F,
-        slots: usize,
+        (slots, is_chunked): (usize, bool),
         ports: (Receiver<AudioFrame>, Sender<SpanFrame>, Receiver<u32>),
         pool: Arc<Pool<F::Span>>,
         meter: Meter,
@@ -100,6 +102,7 @@ impl<F: FrontEnd> Features<F> {
         };
         Features {
             front_end,
+            is_chunked,
             input,
             output,
             returned,
@@ -132,7 +135,9 @@ impl<F: FrontEnd> Features<F> {
         if forwards && !is_held && self.output.vacant() == 0 {
             return false;
         }
-        let needs_buffer = flags.has(Flags::SPEECH_END) || flags.has(Flags::SPECULATIVE);
+        // Audio may complete a chunk. Its pass begins with it: there may be no later frame to begin it with.
+        let may_complete = self.is_chunked && header.count > 0;
+        let needs_buffer = flags.has_any(URGENT) || may_complete;
         if needs_buffer && (!self.has_free_buffer() || self.output.vacant() <= 1 + MAX_MARKS) {
             return false;
         }
@@ -184,7 +189,7 @@ impl<F: FrontEnd> Features<F> {
             self.slots[slot].wants_partial = false;
         } else if is_held {
             self.slots[slot].markers.push(header);
-        } else if self.is_chunk_ready(slot) && self.has_free_buffer() {
+        } else if self.is_chunk_ready(slot) {
             self.begin_chunk(slot, flags);
         }
         true
