@@ -448,6 +448,71 @@ fn cut_containers_give_what_is_there_and_an_error() {
     read(&bytes[..bytes.len() * 3 / 4]).whole();
 }
 
+/// A box of MP4.
+fn make_box(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32 + 8).to_be_bytes()[..], kind, content].concat()
+}
+
+/// A QuickTime file of one track of PCM at 16 kHz, mono; `enda` is what its box of that name holds.
+fn quicktime(kind: &[u8; 4], bytes_per_sample: u32, enda: Option<u16>, samples: &[u8]) -> Vec<u8> {
+    let numbers = |list: &[u32]| list.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
+    let count = samples.len() as u32 / bytes_per_sample;
+    let ftyp = make_box(b"ftyp", b"qt  \0\0\0\0qt  ");
+    let wave = enda.map(|value| make_box(b"wave", &make_box(b"enda", &value.to_be_bytes())));
+    let entry = [
+        &[0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 16, 0, 0, 0, 0][..],
+        &numbers(&[16_000 << 16, 1, bytes_per_sample, bytes_per_sample, 2]),
+        &wave.unwrap_or_default(),
+    ]
+    .concat();
+    let table = [
+        make_box(b"stsd", &[numbers(&[0, 1]), make_box(kind, &entry)].concat()),
+        make_box(b"stts", &numbers(&[0, 1, count, 1])),
+        make_box(b"stsc", &numbers(&[0, 1, 1, count, 1])),
+        make_box(b"stsz", &numbers(&[0, bytes_per_sample, count])),
+        make_box(b"stco", &numbers(&[0, 1, ftyp.len() as u32 + 8])),
+    ]
+    .concat();
+    let minf = [make_box(b"smhd", &[0; 8]), make_box(b"stbl", &table)].concat();
+    let mdia = [
+        make_box(b"mdhd", &numbers(&[0, 0, 0, 16_000, count, 0])),
+        make_box(b"hdlr", &[&numbers(&[0, 0])[..], b"soun", &[0; 13]].concat()),
+        make_box(b"minf", &minf),
+    ]
+    .concat();
+    let tkhd = make_box(b"tkhd", &[numbers(&[0, 0, 0, 1, 0, count]), vec![0; 60]].concat());
+    let mvhd = make_box(b"mvhd", &[numbers(&[0, 0, 0, 16_000, count]), vec![0; 80]].concat());
+    let trak = make_box(b"trak", &[tkhd, make_box(b"mdia", &mdia)].concat());
+    [ftyp, make_box(b"mdat", samples), make_box(b"moov", &[mvhd, trak].concat())].concat()
+}
+
+#[test]
+fn pcm_in_quicktime_is_read_in_the_order_of_its_bytes() {
+    let tone: Vec<f64> = (0..8000).map(|i| 0.5 * (TAU * 440.0 * f64::from(i) / 16_000.0).sin()).collect();
+    for (kind, width) in [(b"in24", 3), (b"in32", 4), (b"fl32", 4), (b"fl64", 8), (b"twos", 2), (b"sowt", 2)] {
+        let big: Vec<u8> = tone
+            .iter()
+            .flat_map(|&sample| match kind {
+                b"fl32" => (sample as f32).to_be_bytes().to_vec(),
+                b"fl64" => sample.to_be_bytes().to_vec(),
+                _ => ((sample * f64::from(i32::MAX)) as i32).to_be_bytes()[..width].to_vec(),
+            })
+            .collect();
+        let little: Vec<u8> = big.chunks(width).flat_map(|sample| sample.iter().rev().copied()).collect();
+        let files = match kind {
+            b"twos" => vec![(None, &big)],
+            b"sowt" => vec![(None, &little)],
+            _ => vec![(None, &big), (Some(0), &big), (Some(1), &little)],
+        };
+        for (enda, samples) in files {
+            let samples = read(&quicktime(kind, width as u32, enda, samples)).whole();
+            assert_eq!(samples.len(), tone.len());
+            let off = samples.iter().zip(&tone).map(|(&a, &b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
+            assert!(off < 1e-4, "{} {enda:?}: {off}", kind.escape_ascii());
+        }
+    }
+}
+
 /// One of the files that go wrong, if they are there.
 fn shared(name: &str) -> Option<Outcome> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/inputs").join(name);

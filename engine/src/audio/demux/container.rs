@@ -5,15 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use symphonia::core::codecs::CodecParameters;
-use symphonia::core::codecs::audio::AudioCodecParameters;
-use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
+use symphonia::core::codecs::audio::well_known::{
+    CODEC_ID_AAC, CODEC_ID_PCM_F32BE, CODEC_ID_PCM_F32LE, CODEC_ID_PCM_F64BE, CODEC_ID_PCM_F64LE,
+    CODEC_ID_PCM_S24BE, CODEC_ID_PCM_S24LE, CODEC_ID_PCM_S32BE, CODEC_ID_PCM_S32LE,
+};
+use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
 use symphonia::default::formats::{IsoMp4Reader, MkvReader};
 
 use super::container_input::{Claimed, Metered};
-use super::mp4_boxes::{self, Boxes, Edit};
+use super::mp4_boxes::{self, Boxes};
 use super::{Demuxer, End, Packet, Stream, Unit, aac};
 use crate::audio::decoder::Decoder;
 use crate::audio::error::{Fault, Place, Problem};
@@ -60,7 +63,8 @@ impl Container {
     /// If it is damaged or holds no audio that can be read; from a pipe, if the audio comes before its index.
     pub fn mp4(mut input: Input) -> Result<Self, Fault> {
         let is_pipe = input.length().is_none();
-        let Boxes { has_index, is_cut, is_fragmented, claimed, edits } = mp4_boxes::walk(&mut input)?;
+        let boxes = mp4_boxes::walk(&mut input)?;
+        let Boxes { has_index, is_cut, is_fragmented, claimed, .. } = boxes;
         if !has_index {
             let problem = match (is_pipe, is_cut) {
                 (true, _) => Problem::Pipe("MP4 with its index behind the audio".into()),
@@ -79,7 +83,7 @@ impl Container {
         let format = IsoMp4Reader::try_new(stream, FormatOptions::default()).map_err(damage)?;
         // Without fragments the index lists all of the audio, and the reader misses what is not there.
         let tail = if is_cut && is_fragmented { Tail::Cut } else { Tail::Sized };
-        Container::new(Box::new(format), "MP4", tail, &edits)
+        Container::new(Box::new(format), "MP4", tail, &boxes)
     }
 
     /// Reads the headers of a Matroska file. It is read from front to back, because what it says about its own
@@ -95,14 +99,14 @@ impl Container {
             Default::default(),
         );
         let format = MkvReader::try_new(stream, FormatOptions::default()).map_err(damage)?;
-        Container::new(Box::new(format), "Matroska", tail, &[])
+        Container::new(Box::new(format), "Matroska", tail, &Boxes::default())
     }
 
     fn new(
         format: Box<dyn FormatReader>,
         name: &str,
         tail: Tail,
-        edits: &[(u32, Edit)],
+        boxes: &Boxes,
     ) -> Result<Self, Fault> {
         let of_audio = |track: &&Track| !is_other(track);
         let first = format.default_track(TrackType::Audio).into_iter();
@@ -111,14 +115,14 @@ impl Container {
         // The first track that can be decoded; if none can, what is wrong with the first.
         let mut found = None;
         for track in tracks.into_iter().rev() {
-            match parameters(track) {
+            match parameters(track, boxes.big_endian.contains(&track.id)) {
                 Ok(parameters) => found = Some((track, parameters)),
                 Err(why) => problem = why,
             }
         }
         let Some((track, parameters)) = found else { return Err((problem, Place::File)) };
         let id = track.id;
-        let edit = edits.iter().find(|(track, _)| *track == id).zip(parameters.sample_rate);
+        let edit = boxes.edits.iter().find(|(track, _)| *track == id).zip(parameters.sample_rate);
         let total = track.duration.map(|duration| duration.get()).filter(|&total| total > 0);
         let (delay, end) = edit.map_or((0, None), |((_, edit), rate)| edit.trims(rate, total));
         let end = end.map(|position| End { position, is_last: true });
@@ -181,18 +185,32 @@ fn is_other(track: &Track) -> bool {
     matches!(track.codec_params, Some(CodecParameters::Video(_) | CodecParameters::Subtitle(_)))
 }
 
-/// What the decoder of a track must know.
-fn parameters(track: &Track) -> Result<AudioCodecParameters, Problem> {
+/// What the decoder of a track must know. The reader takes QuickTime's PCM for little-endian.
+fn parameters(track: &Track, is_big_endian: bool) -> Result<AudioCodecParameters, Problem> {
     let Some(CodecParameters::Audio(parameters)) = &track.codec_params else {
         return Err(Problem::Unsupported("a track of an unknown or encrypted codec".into()));
     };
     let mut parameters = parameters.clone();
+    if is_big_endian {
+        parameters.codec = big_endian(parameters.codec);
+    }
     if let (CODEC_ID_AAC, Some(bytes)) = (parameters.codec, &parameters.extra_data) {
         let config = aac::Config::parse(bytes)?;
         parameters.with_extra_data(config.low_complexity()?).with_sample_rate(config.sample_rate);
     }
     Decoder::new(&parameters)?;
     Ok(parameters)
+}
+
+/// The same PCM with the most significant byte first.
+fn big_endian(codec: AudioCodecId) -> AudioCodecId {
+    match codec {
+        CODEC_ID_PCM_S24LE => CODEC_ID_PCM_S24BE,
+        CODEC_ID_PCM_S32LE => CODEC_ID_PCM_S32BE,
+        CODEC_ID_PCM_F32LE => CODEC_ID_PCM_F32BE,
+        CODEC_ID_PCM_F64LE => CODEC_ID_PCM_F64BE,
+        other => other,
+    }
 }
 
 fn damage(error: Error) -> Fault {

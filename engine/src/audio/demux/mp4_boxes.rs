@@ -36,6 +36,8 @@ pub(super) struct Boxes {
     pub claimed: u64,
     /// The edits of its tracks.
     pub edits: Vec<(u32, Edit)>,
+    /// The tracks whose samples of PCM have their most significant byte first, where only a box of QuickTime says so.
+    pub big_endian: Vec<u32>,
 }
 
 /// Walks through a file, or the start of a pipe, without taking anything from `input`.
@@ -61,6 +63,7 @@ pub(super) fn walk(input: &mut Input) -> Result<Boxes, Fault> {
                 let moov = bytes.get(skipped + header..).unwrap_or_default();
                 found.is_fragmented = child(moov, b"mvex").is_some();
                 found.edits = track_edits(moov);
+                found.big_endian = big_endian_tracks(moov);
             }
         }
         let end = at.saturating_add(size);
@@ -122,14 +125,45 @@ fn track_edits(moov: &[u8]) -> Vec<(u32, Edit)> {
     let movie_scale = child(moov, b"mvhd").and_then(timescale);
     let tracks = boxes(moov).filter(|(kind, _)| kind == b"trak");
     let edit = |trak| {
-        let header = child(trak, b"tkhd")?;
-        let id = u32_at(header, if header.first() == Some(&1) { 20 } else { 12 })?;
+        let id = track_id(trak)?;
         let list = child(trak, b"edts").and_then(|edts| child(edts, b"elst"));
         let media_scale = child(child(trak, b"mdia")?, b"mdhd").and_then(timescale)?;
         let edit = list.and_then(|list| edit_list(list, movie_scale?, media_scale));
         Some((id, edit.or_else(|| itunes(moov))?))
     };
     tracks.filter_map(|(_, trak)| edit(trak)).collect()
+}
+
+/// The number of a track.
+fn track_id(trak: &[u8]) -> Option<u32> {
+    let header = child(trak, b"tkhd")?;
+    u32_at(header, if header.first() == Some(&1) { 20 } else { 12 })
+}
+
+/// The tracks of QuickTime's PCM of more than 16 bits that is big-endian.
+fn big_endian_tracks(moov: &[u8]) -> Vec<u32> {
+    let tracks = boxes(moov).filter(|(kind, trak)| kind == b"trak" && is_big_endian(trak) == Some(true));
+    tracks.filter_map(|(_, trak)| track_id(trak)).collect()
+}
+
+/// Whether the samples of a track are big-endian; `None` if the type of its sample entry says so itself.
+fn is_big_endian(trak: &[u8]) -> Option<bool> {
+    let table = ["mdia", "minf", "stbl", "stsd"]
+        .iter()
+        .try_fold(trak, |bytes, kind| child(bytes, kind.as_bytes().first_chunk()?))?;
+    // Behind the version, the flags and the count of entries.
+    let (kind, entry) = boxes(table.get(8..)?).next()?;
+    let fields = match entry.get(8..10)? {
+        [0, 0] => 28,
+        [0, 1] => 44,
+        _ => return None,
+    };
+    if ![b"in24", b"in32", b"fl32", b"fl64"].contains(&&kind) {
+        return None;
+    }
+    // The box `enda` holds 1 for little-endian samples; without it they are big-endian.
+    let enda = child(entry.get(fields..)?, b"wave").and_then(|wave| child(wave, b"enda"));
+    Some(enda.is_none_or(|enda| enda.starts_with(&[0, 0])))
 }
 
 /// The timescale in `mvhd` and `mdhd`.
