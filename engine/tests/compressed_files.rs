@@ -489,7 +489,8 @@ fn quicktime(kind: &[u8; 4], bytes_per_sample: u32, enda: Option<u16>, samples: 
 #[test]
 fn pcm_in_quicktime_is_read_in_the_order_of_its_bytes() {
     let tone: Vec<f64> = (0..8000).map(|i| 0.5 * (TAU * 440.0 * f64::from(i) / 16_000.0).sin()).collect();
-    for (kind, width) in [(b"in24", 3), (b"in32", 4), (b"fl32", 4), (b"fl64", 8), (b"twos", 2), (b"sowt", 2)] {
+    for (kind, width) in [(b"in24", 3), (b"in32", 4), (b"fl32", 4), (b"fl64", 8), (b"twos", 2), (b"sowt", 2)]
+    {
         let big: Vec<u8> = tone
             .iter()
             .flat_map(|&sample| match kind {
@@ -510,6 +511,52 @@ fn pcm_in_quicktime_is_read_in_the_order_of_its_bytes() {
             let off = samples.iter().zip(&tone).map(|(&a, &b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
             assert!(off < 1e-4, "{} {enda:?}: {off}", kind.escape_ascii());
         }
+    }
+}
+
+#[test]
+fn foreign_bytes_around_containers_cost_no_audio() {
+    let id3v1 = [&b"TAGtitle"[..], &[b'a'; 120]].concat();
+    let id3v2 = [&b"ID3\x04\0\0\0\0\0\x10"[..], &[b'a'; 16]].concat();
+    let names = ["tone-16000-mono.m4a", "tone-16000-mono-faststart.m4a", "tone-16000-mono-fragmented.mp4"];
+    for name in names.into_iter().chain(["tone-48000-mono.webm"]) {
+        let bytes = fixture(name);
+        let whole = read(&bytes).whole();
+        let in_front = read(&[&id3v2, &bytes[..]].concat());
+        assert_eq!(in_front.oddities, [], "{name}");
+        assert!(in_front.whole() == whole, "{name}");
+        for behind in [&id3v1[..], b"hello world, this is text", &[0; 700], &[0xA7; 3000]] {
+            let outcome = read(&[&bytes, behind].concat());
+            assert_eq!(outcome.oddities, [Oddity::BytesBehind], "{name}");
+            assert!(outcome.whole() == whole, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_last_box_may_go_on_to_the_end() {
+    let mut bytes = fixture("tone-16000-mono-faststart.m4a");
+    let whole = read(&bytes).whole();
+    let at = bytes.windows(4).position(|kind| kind == b"mdat").expect("a box of audio");
+    bytes[at - 4..at].fill(0);
+    assert!(read(&bytes).whole() == whole);
+    assert!(read_pipe(&bytes).unwrap().whole() == whole);
+}
+
+#[test]
+fn joined_containers_are_read_to_the_end() {
+    let names = ["tone-16000-mono.m4a", "tone-16000-mono-faststart.m4a", "tone-16000-mono-fragmented.mp4"];
+    for name in names.into_iter().chain(["tone-48000-mono.webm", "tone-48000-mono-live.webm"]) {
+        let bytes = fixture(name);
+        let whole = read(&bytes).whole();
+        let twice = read(&[&bytes[..], &bytes].concat());
+        assert_eq!(twice.oddities, [], "{name}");
+        assert!(twice.whole() == [&whole[..], &whole].concat(), "{name}");
+    }
+    for name in ["tone-48000-mono.webm", "tone-48000-mono-live.webm"] {
+        let bytes = fixture(name);
+        let twice = [&bytes[..], &bytes].concat();
+        assert!(read_pipe(&twice).unwrap().whole() == read(&twice).whole(), "{name}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! MP4 (with M4A and QuickTime) and Matroska (with WebM), read by `symphonia`.
 
-use std::io;
+use std::io::{self, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,12 +15,14 @@ use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
 use symphonia::default::formats::{IsoMp4Reader, MkvReader};
 
-use super::container_input::{Claimed, Metered};
+use super::container_input::{Claimed, Metered, Shared, is_matroska};
 use super::mp4_boxes::{self, Boxes};
-use super::{Demuxer, End, Packet, Stream, Unit, aac};
+use super::{Demuxer, End, Packet, Stream, Unit, aac, tags};
 use crate::audio::decoder::Decoder;
 use crate::audio::error::{Fault, Place, Problem};
 use crate::audio::input::Input;
+use crate::audio::kind::{Kind, recognize};
+use crate::audio::warning::Oddity;
 
 /// The track of audio in a container.
 pub(crate) struct Container {
@@ -31,7 +33,19 @@ pub(crate) struct Container {
     /// Where the recording ends in it.
     end: Option<End>,
     tail: Tail,
+    /// What may stand behind it.
+    behind: Behind,
     is_end: bool,
+}
+
+/// Where the file goes on when the container has ended.
+enum Behind {
+    /// Nowhere.
+    Nothing,
+    /// At this byte, counted from its start.
+    Byte(Shared, u64),
+    /// Behind the rest of this.
+    Rest(Metered),
 }
 
 /// What the end of the file tells about the audio.
@@ -61,10 +75,14 @@ impl Container {
     ///
     /// # Errors
     /// If it is damaged or holds no audio that can be read; from a pipe, if the audio comes before its index.
-    pub fn mp4(mut input: Input) -> Result<Self, Fault> {
-        let is_pipe = input.length().is_none();
-        let boxes = mp4_boxes::walk(&mut input)?;
-        let Boxes { has_index, is_cut, is_fragmented, claimed, .. } = boxes;
+    pub fn mp4(input: Input) -> Result<Self, Fault> {
+        Container::shared_mp4(Shared::new(input))
+    }
+
+    fn shared_mp4(input: Shared) -> Result<Self, Fault> {
+        let is_pipe = input.lock().length().is_none();
+        let boxes = mp4_boxes::walk(&mut input.lock())?;
+        let Boxes { has_index, is_cut, is_fragmented, claimed, is_followed, .. } = boxes;
         if !has_index {
             let problem = match (is_pipe, is_cut) {
                 (true, _) => Problem::Pipe("MP4 with its index behind the audio".into()),
@@ -73,6 +91,10 @@ impl Container {
             };
             return Err((problem, Place::File));
         }
+        let behind = match is_followed {
+            true => Behind::Byte(input.clone(), claimed),
+            false => Behind::Nothing,
+        };
         let source: Box<dyn MediaSource> = match is_pipe {
             true => Box::new(ReadOnlySource::new(input)),
             false => Box::new(Claimed { input, length: claimed }),
@@ -83,7 +105,7 @@ impl Container {
         let format = IsoMp4Reader::try_new(stream, FormatOptions::default()).map_err(damage)?;
         // Without fragments the index lists all of the audio, and the reader misses what is not there.
         let tail = if is_cut && is_fragmented { Tail::Cut } else { Tail::Sized };
-        Container::new(Box::new(format), "MP4", tail, &boxes)
+        Ok(Container { behind, ..Container::new(Box::new(format), "MP4", tail, &boxes)? })
     }
 
     /// Reads the headers of a Matroska file. It is read from front to back, because what it says about its own
@@ -91,23 +113,23 @@ impl Container {
     ///
     /// # Errors
     /// If it is damaged or holds no audio that can be read.
-    pub fn matroska(mut input: Input) -> Result<Self, Fault> {
-        let read = Arc::new(AtomicU64::new(0));
-        let tail = Tail::Metered(read.clone(), segment_end(input.peek(EBML_HEAD_BYTES)?));
-        let stream = MediaSourceStream::new(
-            Box::new(ReadOnlySource::new(Metered { input, read })),
-            Default::default(),
-        );
-        let format = MkvReader::try_new(stream, FormatOptions::default()).map_err(damage)?;
-        Container::new(Box::new(format), "Matroska", tail, &Boxes::default())
+    pub fn matroska(input: Input) -> Result<Self, Fault> {
+        Container::shared_matroska(Shared::new(input))
     }
 
-    fn new(
-        format: Box<dyn FormatReader>,
-        name: &str,
-        tail: Tail,
-        boxes: &Boxes,
-    ) -> Result<Self, Fault> {
+    fn shared_matroska(input: Shared) -> Result<Self, Fault> {
+        let read = Arc::new(AtomicU64::new(0));
+        let end = segment_end(input.lock().peek(EBML_HEAD_BYTES)?);
+        let tail = Tail::Metered(read.clone(), end);
+        let source = Metered { input, read, end };
+        let behind = Behind::Rest(source.clone());
+        let stream = MediaSourceStream::new(Box::new(ReadOnlySource::new(source)), Default::default());
+        let format = MkvReader::try_new(stream, FormatOptions::default()).map_err(damage)?;
+        let container = Container::new(Box::new(format), "Matroska", tail, &Boxes::default())?;
+        Ok(Container { behind, ..container })
+    }
+
+    fn new(format: Box<dyn FormatReader>, name: &str, tail: Tail, boxes: &Boxes) -> Result<Self, Fault> {
         let of_audio = |track: &&Track| !is_other(track);
         let first = format.default_track(TrackType::Audio).into_iter();
         let tracks: Vec<&Track> = first.chain(format.tracks()).filter(of_audio).collect();
@@ -127,16 +149,19 @@ impl Container {
         let (delay, end) = edit.map_or((0, None), |((_, edit), rate)| edit.trims(rate, total));
         let end = end.map(|position| End { position, is_last: true });
         let stream = Some(Stream { delay, ..Stream::new(parameters) });
-        Ok(Container { format, track: id, stream, end, tail, is_end: false })
+        Ok(Container { format, track: id, stream, end, tail, behind: Behind::Nothing, is_end: false })
     }
 }
 
 impl Demuxer for Container {
     fn next(&mut self) -> Result<Option<Unit>, Fault> {
-        if let Some(stream) = self.stream.take() {
-            return Ok(Some(Unit::Stream(stream)));
-        }
-        while !self.is_end {
+        loop {
+            if let Some(stream) = self.stream.take() {
+                return Ok(Some(Unit::Stream(stream)));
+            }
+            if self.is_end {
+                return Ok(None);
+            }
             match self.format.next_packet() {
                 Ok(Some(packet)) if packet.track_id == self.track => {
                     let padding = packet.trim_end.get();
@@ -144,25 +169,62 @@ impl Demuxer for Container {
                     return Ok(Some(Unit::Packet(packet)));
                 }
                 Ok(Some(_)) => {}
-                Ok(None) => return Ok(self.end(false)),
+                // A file whose last box goes on to its end has no place behind that box.
+                Ok(None) | Err(Error::DecodeError("sync lost")) => {
+                    if let Some(unit) = self.end(false)? {
+                        return Ok(Some(unit));
+                    }
+                }
                 Err(Error::IoError(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    return Ok(self.end(true));
+                    if let Some(unit) = self.end(true)? {
+                        return Ok(Some(unit));
+                    }
                 }
                 Err(error) => return Err(damage(error)),
             }
+        }
+    }
+}
+
+impl Container {
+    /// Ends the container; says so if it was cut off, else goes on with what stands behind it.
+    fn end(&mut self, is_inside: bool) -> Result<Option<Unit>, Fault> {
+        self.is_end = true;
+        if self.tail.is_cut(is_inside) {
+            let what = "the file ends before its container says";
+            return Ok(Some(Unit::Missing(Problem::Truncated(what.into()))));
+        }
+        let at = |at| move |error: io::Error| (Problem::Io(error), Place::Byte(at));
+        let shared = match std::mem::replace(&mut self.behind, Behind::Nothing) {
+            Behind::Nothing => return Ok(None),
+            Behind::Byte(shared, byte) => {
+                shared.lock().seek(SeekFrom::Start(byte)).map_err(at(byte))?;
+                shared
+            }
+            Behind::Rest(mut rest) => {
+                io::copy(&mut rest, &mut io::sink()).map_err(at(0))?;
+                rest.input
+            }
+        };
+        let mut input = shared.lock();
+        let place = Place::Byte(input.at());
+        let has_tag = tags::skip(&mut input)?;
+        input.start_here();
+        let head = input.peek(HEAD_BYTES)?;
+        let (is_empty, is_other_matroska, kind) = (head.is_empty(), is_matroska(head), recognize(head));
+        drop(input);
+        match kind {
+            _ if is_empty => return Ok(has_tag.then_some(Unit::Odd(Oddity::BytesBehind, place))),
+            Some(Kind::Mp4) => *self = Container::shared_mp4(shared)?,
+            Some(Kind::Ebml) if is_other_matroska => *self = Container::shared_matroska(shared)?,
+            _ => return Ok(Some(Unit::Odd(Oddity::BytesBehind, place))),
         }
         Ok(None)
     }
 }
 
-impl Container {
-    /// Ends reading; says so if the file was cut off.
-    fn end(&mut self, is_inside: bool) -> Option<Unit> {
-        self.is_end = true;
-        let what = "the file ends before its container says";
-        self.tail.is_cut(is_inside).then(|| Unit::Missing(Problem::Truncated(what.into())))
-    }
-}
+/// How much of what stands behind a container is looked at to recognize it.
+const HEAD_BYTES: usize = 4096;
 
 /// Bytes that reach the size of a Matroska file's segment.
 const EBML_HEAD_BYTES: usize = 256;

@@ -34,6 +34,8 @@ pub(super) struct Boxes {
     pub is_fragmented: bool,
     /// The length of the file that its boxes claim.
     pub claimed: u64,
+    /// Whether something else stands behind that: another file, a tag or foreign bytes.
+    pub is_followed: bool,
     /// The edits of its tracks.
     pub edits: Vec<(u32, Edit)>,
     /// The tracks whose samples of PCM have their most significant byte first, where only a box of QuickTime says so.
@@ -45,17 +47,27 @@ pub(super) struct Boxes {
 /// # Errors
 /// As for [`Input::peek`].
 pub(super) fn walk(input: &mut Input) -> Result<Boxes, Fault> {
-    let length = input.length();
+    // Counted, like every place here, from where this file begins: a tag may stand in front of it.
+    let length = input.length().map(|length| length.saturating_sub(input.at()));
     let mut found = Boxes { claimed: length.unwrap_or(0), ..Boxes::default() };
+    let mut has_audio = false;
     let mut at = 0u64;
     loop {
         // A file is sought in; of a pipe, only what may be looked at ahead is.
         let skipped = if length.is_some() { 0 } else { at as usize };
         let head = input.peek(skipped + 16)?.get(skipped..).unwrap_or_default();
-        let Some((kind, header, size)) = box_header(head).filter(|(_, header, size)| *size >= *header as u64)
-        else {
+        let is_whole = found.has_index && has_audio;
+        let header = box_header(head).filter(|&(kind, header, size)| {
+            let is_inside = length.is_none_or(|length| size <= length.saturating_sub(at));
+            size >= header as u64 && !(is_whole && is_foreign(&kind, is_inside))
+        });
+        let Some((kind, header, size)) = header else {
+            if length.is_some_and(|length| is_whole && at < length) {
+                (found.claimed, found.is_followed) = (at, true);
+            }
             break;
         };
+        has_audio |= matches!(&kind, b"mdat" | b"moof");
         if &kind == b"moov" {
             found.has_index = true;
             if size <= MAX_INDEX_BYTES {
@@ -93,6 +105,16 @@ pub(super) fn walk(input: &mut Input) -> Result<Boxes, Fault> {
 
 fn seek(input: &mut Input, at: u64) -> Result<(), Fault> {
     input.seek(SeekFrom::Start(at)).map(|_| ()).map_err(|error| (error.into(), Place::Byte(at)))
+}
+
+/// Whether what looks like a box is none of a file whose index and audio were found.
+fn is_foreign(kind: &[u8; 4], is_inside: bool) -> bool {
+    const KNOWN: [&[u8; 4]; 20] = [
+        b"styp", b"moov", b"moof", b"mdat", b"mfra", b"free", b"skip", b"wide", b"pnot", b"PICT", b"udta",
+        b"uuid", b"meta", b"meco", b"sidx", b"ssix", b"prft", b"emsg", b"pdin", b"bloc",
+    ];
+    let is_name = kind.iter().all(|byte| (0x20..0x7F).contains(byte));
+    kind == b"ftyp" || !KNOWN.contains(&kind) && !(is_name && is_inside)
 }
 
 /// The type, the bytes before the content, and the size of the box that `bytes` begin with.
