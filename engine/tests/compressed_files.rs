@@ -455,6 +455,18 @@ fn make_box(kind: &[u8; 4], content: &[u8]) -> Vec<u8> {
 
 /// A QuickTime file of one track of PCM at 16 kHz, mono; `enda` is what its box of that name holds.
 fn quicktime(kind: &[u8; 4], bytes_per_sample: u32, enda: Option<u16>, samples: &[u8]) -> Vec<u8> {
+    timed_quicktime(kind, bytes_per_sample, enda, samples, &[], &[samples.len() as u32 / bytes_per_sample, 1])
+}
+
+/// The same with a list of edits, and with counts of sample frames and their durations.
+fn timed_quicktime(
+    kind: &[u8; 4],
+    bytes_per_sample: u32,
+    enda: Option<u16>,
+    samples: &[u8],
+    edits: &[u32],
+    durations: &[u32],
+) -> Vec<u8> {
     let numbers = |list: &[u32]| list.iter().flat_map(|number| number.to_be_bytes()).collect::<Vec<u8>>();
     let count = samples.len() as u32 / bytes_per_sample;
     let ftyp = make_box(b"ftyp", b"qt  \0\0\0\0qt  ");
@@ -467,7 +479,7 @@ fn quicktime(kind: &[u8; 4], bytes_per_sample: u32, enda: Option<u16>, samples: 
     .concat();
     let table = [
         make_box(b"stsd", &[numbers(&[0, 1]), make_box(kind, &entry)].concat()),
-        make_box(b"stts", &numbers(&[0, 1, count, 1])),
+        make_box(b"stts", &[numbers(&[0, durations.len() as u32 / 2]), numbers(durations)].concat()),
         make_box(b"stsc", &numbers(&[0, 1, 1, count, 1])),
         make_box(b"stsz", &numbers(&[0, bytes_per_sample, count])),
         make_box(b"stco", &numbers(&[0, 1, ftyp.len() as u32 + 8])),
@@ -481,8 +493,10 @@ fn quicktime(kind: &[u8; 4], bytes_per_sample: u32, enda: Option<u16>, samples: 
     ]
     .concat();
     let tkhd = make_box(b"tkhd", &[numbers(&[0, 0, 0, 1, 0, count]), vec![0; 60]].concat());
-    let mvhd = make_box(b"mvhd", &[numbers(&[0, 0, 0, 16_000, count]), vec![0; 80]].concat());
-    let trak = make_box(b"trak", &[tkhd, make_box(b"mdia", &mdia)].concat());
+    let edits = [numbers(&[0, edits.len() as u32 / 3]), numbers(edits)].concat();
+    let edts = make_box(b"edts", &make_box(b"elst", &edits));
+    let mvhd = make_box(b"mvhd", &[numbers(&[0, 0, 0, 16_000, 160_000]), vec![0; 80]].concat());
+    let trak = make_box(b"trak", &[tkhd, edts, make_box(b"mdia", &mdia)].concat());
     [ftyp, make_box(b"mdat", samples), make_box(b"moov", &[mvhd, trak].concat())].concat()
 }
 
@@ -558,6 +572,41 @@ fn joined_containers_are_read_to_the_end() {
         let twice = [&bytes[..], &bytes].concat();
         assert!(read_pipe(&twice).unwrap().whole() == read(&twice).whole(), "{name}");
     }
+}
+
+#[test]
+fn silence_stands_where_timestamps_leave_audio_out() {
+    let tone = (0..8000).map(|i| (16_000.0 * (TAU * 440.0 * f64::from(i) / 16_000.0).sin()) as i16);
+    let samples: Vec<u8> = tone.flat_map(i16::to_be_bytes).collect();
+    let file = |edits: &[u32], durations: &[u32]| {
+        read(&timed_quicktime(b"twos", 2, None, &samples, edits, durations))
+    };
+    let plain = file(&[], &[8000, 1]).whole();
+    let late = [32_000, u32::MAX, 1 << 16, 8000, 0, 1 << 16];
+    let cases: [(&[u32], &[u32], usize, usize); 4] = [
+        (&late, &[8000, 1], 0, 32_000),
+        (&[], &[3999, 1, 1, 16_001, 4000, 1], 4000, 16_000),
+        // Jitter.
+        (&[], &[3999, 1, 1, 1001, 4000, 1], 4000, 0),
+        // A timestamp behind the end that the file states.
+        (&[], &[3999, 1, 1, 1 << 30, 4000, 1], 4000, 0),
+    ];
+    for (edits, durations, at, silence) in cases {
+        let outcome = file(edits, durations);
+        assert_eq!(outcome.oddities.len(), usize::from(silence > 0), "{durations:?}");
+        let expected = [&plain[..at], &vec![0.0; silence], &plain[at..]].concat();
+        assert!(outcome.whole() == expected, "{durations:?}");
+    }
+    // The only cluster of a WebM file, put 250 ms later.
+    let mut bytes = fixture("tone-48000-mono.webm");
+    let whole = read(&bytes).whole();
+    let at = bytes.windows(3).position(|window| window == b"\xE7\x81\0").expect("a timestamp");
+    bytes[at + 2] = 250;
+    let outcome = read(&bytes);
+    assert!(matches!(outcome.oddities[..], [Oddity::Irregular(_)]), "{:?}", outcome.oddities);
+    let silence = outcome.samples.len() - whole.len();
+    assert!((11_500..=12_000).contains(&silence), "{silence} sample frames");
+    assert!(outcome.samples[silence..] == whole);
 }
 
 /// One of the files that go wrong, if they are there.

@@ -16,6 +16,12 @@ use super::source::{Part, Shape, Source};
 use super::track::Track;
 use super::warning::{Oddity, Warnings};
 
+/// The longest silence that is put where timestamps leave audio out.
+const MAX_SILENCE_S: f64 = 300.0;
+
+/// Sample frames of silence that are given out at once.
+const SILENCE_FRAMES: u64 = 8192;
+
 /// A compressed file, decoded up to its first samples.
 pub(super) struct Codec {
     demuxer: Box<dyn Demuxer>,
@@ -33,6 +39,8 @@ pub(super) struct Codec {
     missing: Option<Fault>,
     /// Channels and samples to give out.
     ready: VecDeque<(usize, Samples)>,
+    /// Sample frames of silence to give out before them.
+    silence: u64,
     /// The samples that were given out last.
     current: Samples,
 }
@@ -52,6 +60,7 @@ impl Codec {
             given: 0,
             missing: None,
             ready: VecDeque::new(),
+            silence: 0,
             current: Samples::F32(Vec::new()),
         };
         if codec.advance(warnings)? {
@@ -134,6 +143,10 @@ impl Codec {
             self.shape = Some(shape.check(here)?);
         }
         self.change_rate(shape, warnings)?;
+        if self.track.as_ref().and_then(Track::part).is_some() {
+            let gap = self.track.as_mut().map_or(0, Track::take_gap);
+            self.keep_silent(gap, shape, warnings);
+        }
         let Some(part) = self.track.as_ref().and_then(Track::part) else { return Ok(()) };
         let samples = match (&mut self.rate, part.samples) {
             (None, Block::I16(samples)) => Samples::I16(samples.to_vec()),
@@ -150,6 +163,40 @@ impl Codec {
         let channels = part.channels;
         self.give(channels, samples);
         Ok(())
+    }
+
+    /// Puts silence where the timestamps say that there is no audio.
+    fn keep_silent(&mut self, frames: u64, shape: Shape, warnings: &mut Warnings) {
+        if frames == 0 {
+            return;
+        }
+        let seconds = frames as f64 / f64::from(shape.sample_rate);
+        let is_long = seconds > MAX_SILENCE_S;
+        let what = if is_long { "nothing" } else { "silence" };
+        let what = format!("by the timestamps {seconds:.3} s of audio are missing; {what} in their place");
+        warnings.push(Oddity::Irregular(what), self.here());
+        if !is_long {
+            let rate = self.shape.map_or(shape.sample_rate, |first| first.sample_rate);
+            let frames = (seconds * f64::from(rate)).round() as u64;
+            self.silence += frames;
+            self.given += frames;
+        }
+    }
+
+    /// What is given out next.
+    fn following(&mut self) -> Option<(usize, Samples)> {
+        if self.silence == 0 {
+            return self.ready.pop_front();
+        }
+        let (channels, samples) = self.ready.front()?;
+        let frames = self.silence.min(SILENCE_FRAMES);
+        self.silence -= frames;
+        let count = frames as usize * channels;
+        let silence = match samples {
+            Samples::I16(_) => Samples::I16(vec![0; count]),
+            Samples::F32(_) => Samples::F32(vec![0.0; count]),
+        };
+        Some((*channels, silence))
     }
 
     fn give(&mut self, channels: usize, samples: Samples) {
@@ -220,7 +267,7 @@ impl Source for Codec {
 
     fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, Fault> {
         if self.advance(warnings)?
-            && let Some((channels, samples)) = self.ready.pop_front()
+            && let Some((channels, samples)) = self.following()
         {
             self.current = samples;
             let samples = match &self.current {

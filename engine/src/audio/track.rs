@@ -22,7 +22,13 @@ pub(super) struct Track {
     base: Option<u64>,
     /// The sample frames of the last packet that belong to the recording.
     kept: Range<usize>,
+    /// Sample frames of silence in front of the last packet, by its timestamp, and of those in front of that.
+    gap: u64,
+    filled: u64,
 }
+
+/// The greatest part of a second by which timestamps may be off: they are rounded, and some are those of a clock.
+const JITTER: f64 = 0.1;
 
 impl Track {
     /// Begins a stream.
@@ -34,7 +40,17 @@ impl Track {
         // MP4 states the delay of Opus twice.
         let delay = stream.delay.max(decoder.delay());
         let promised = stream.promised;
-        Ok(Track { decoder, shape: None, decoded: 0, delay, promised, base: None, kept: 0..0 })
+        Ok(Track {
+            decoder,
+            shape: None,
+            decoded: 0,
+            delay,
+            promised,
+            base: None,
+            kept: 0..0,
+            gap: 0,
+            filled: 0,
+        })
     }
 
     /// The rate and channels of the last packet.
@@ -59,6 +75,7 @@ impl Track {
 
     /// Counts the sample frames of a packet and leaves out those that are no part of the recording.
     fn trim(&mut self, packet: &Packet, frames: usize) {
+        self.gap = self.gap_before(packet);
         self.decoded += frames as u64;
         let start = self.delay.min(frames as u64);
         self.delay -= start;
@@ -66,6 +83,21 @@ impl Track {
         let padding = packet.padding.max(surplus).min(frames as u64);
         let (start, end) = (start as usize, frames - padding as usize);
         self.kept = start.min(end)..end;
+    }
+
+    /// Sample frames by which a packet lies behind all that came before it.
+    fn gap_before(&self, packet: &Packet) -> u64 {
+        let (Some(start), Some(shape)) = (packet.start, self.shape) else { return 0 };
+        let rate = f64::from(shape.sample_rate);
+        let gap = ((start * rate) as u64).saturating_sub(self.decoded + self.filled);
+        if gap as f64 > JITTER * rate { gap } else { 0 }
+    }
+
+    /// Takes the silence that belongs in front of what the last packet brought, in sample frames.
+    pub fn take_gap(&mut self) -> u64 {
+        let gap = std::mem::take(&mut self.gap);
+        self.filled += gap;
+        gap
     }
 
     /// Sample frames that were decoded beyond the end that the container states.

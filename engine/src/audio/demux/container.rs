@@ -13,6 +13,7 @@ use symphonia::core::codecs::audio::{AudioCodecId, AudioCodecParameters};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::{FormatOptions, FormatReader, Track, TrackType};
 use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySource};
+use symphonia::core::units::{TimeBase, Timestamp};
 use symphonia::default::formats::{IsoMp4Reader, MkvReader};
 
 use super::container_input::{Claimed, Metered, Shared, is_matroska};
@@ -32,10 +33,39 @@ pub(crate) struct Container {
     stream: Option<Stream>,
     /// Where the recording ends in it.
     end: Option<End>,
+    clock: Clock,
     tail: Tail,
     /// What may stand behind it.
     behind: Behind,
     is_end: bool,
+}
+
+/// The times of a track.
+struct Clock {
+    /// Seconds per unit of its timestamps; `None` if they mean nothing.
+    unit: Option<f64>,
+    /// Seconds of the recording before it.
+    pause: f64,
+    /// Seconds that no timestamp may exceed.
+    limit: f64,
+}
+
+impl Clock {
+    fn new(format: &dyn FormatReader, track: &Track, boxes: &Boxes) -> Self {
+        let seconds = |base: TimeBase| f64::from(base.numer.get()) / f64::from(base.denom.get());
+        let media = format.media_info();
+        let duration = media.time_base.zip(media.duration).filter(|(_, duration)| duration.get() > 0);
+        // The last packet may begin a little behind the end that is stated.
+        let limit = duration.map(|(base, duration)| seconds(base) * duration.get() as f64 + 1.0);
+        let pause = boxes.pauses.iter().find(|(id, _)| *id == track.id).map_or(0.0, |(_, pause)| *pause);
+        Clock { unit: track.time_base.map(seconds), pause, limit: limit.unwrap_or(f64::INFINITY) }
+    }
+
+    /// The seconds at which a packet begins, if they can be believed.
+    fn start(&self, timestamp: Timestamp) -> Option<f64> {
+        let start = self.pause + self.unit? * timestamp.get() as f64;
+        (start <= self.limit).then_some(start)
+    }
 }
 
 /// Where the file goes on when the container has ended.
@@ -144,12 +174,13 @@ impl Container {
         }
         let Some((track, parameters)) = found else { return Err((problem, Place::File)) };
         let id = track.id;
+        let clock = Clock::new(format.as_ref(), track, boxes);
         let edit = boxes.edits.iter().find(|(track, _)| *track == id).zip(parameters.sample_rate);
         let total = track.duration.map(|duration| duration.get()).filter(|&total| total > 0);
         let (delay, end) = edit.map_or((0, None), |((_, edit), rate)| edit.trims(rate, total));
         let end = end.map(|position| End { position, is_last: true });
         let stream = Some(Stream { delay, ..Stream::new(parameters) });
-        Ok(Container { format, track: id, stream, end, tail, behind: Behind::Nothing, is_end: false })
+        Ok(Container { format, track: id, stream, end, clock, tail, behind: Behind::Nothing, is_end: false })
     }
 }
 
@@ -165,7 +196,9 @@ impl Demuxer for Container {
             match self.format.next_packet() {
                 Ok(Some(packet)) if packet.track_id == self.track => {
                     let padding = packet.trim_end.get();
-                    let packet = Packet { data: packet.data, padding, end: self.end, ..Packet::default() };
+                    let start = self.clock.start(packet.pts);
+                    let packet =
+                        Packet { data: packet.data, padding, end: self.end, start, ..Packet::default() };
                     return Ok(Some(Unit::Packet(packet)));
                 }
                 Ok(Some(_)) => {}

@@ -71,6 +71,8 @@ pub(crate) struct Packet {
     pub stand_in: u64,
     /// Where its last sample lies in the stream, if the container says so.
     pub end: Option<End>,
+    /// Where its first sample lies in the recording, in seconds, if the container says so.
+    pub start: Option<f64>,
 }
 
 /// A position in a stream, stated by its container.

@@ -24,7 +24,7 @@ pub(super) struct Edit {
 }
 
 /// What the boxes of a file say.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Boxes {
     /// Whether the index (`moov`) was found; of a pipe, in front of the audio.
     pub has_index: bool,
@@ -38,6 +38,8 @@ pub(super) struct Boxes {
     pub is_followed: bool,
     /// The edits of its tracks.
     pub edits: Vec<(u32, Edit)>,
+    /// The tracks that begin later than the recording, and by how many seconds.
+    pub pauses: Vec<(u32, f64)>,
     /// The tracks whose samples of PCM have their most significant byte first, where only a box of QuickTime says so.
     pub big_endian: Vec<u32>,
 }
@@ -75,6 +77,7 @@ pub(super) fn walk(input: &mut Input) -> Result<Boxes, Fault> {
                 let moov = bytes.get(skipped + header..).unwrap_or_default();
                 found.is_fragmented = child(moov, b"mvex").is_some();
                 found.edits = track_edits(moov);
+                found.pauses = track_pauses(moov);
                 found.big_endian = big_endian_tracks(moov);
             }
         }
@@ -160,6 +163,22 @@ fn track_edits(moov: &[u8]) -> Vec<(u32, Edit)> {
 fn track_id(trak: &[u8]) -> Option<u32> {
     let header = child(trak, b"tkhd")?;
     u32_at(header, if header.first() == Some(&1) { 20 } else { 12 })
+}
+
+/// The empty edits at the start of tracks.
+fn track_pauses(moov: &[u8]) -> Vec<(u32, f64)> {
+    let Some(scale) = child(moov, b"mvhd").and_then(timescale) else { return Vec::new() };
+    let pause = |trak| {
+        let list = child(child(trak, b"edts")?, b"elst")?;
+        let length = match (list.first()?, list.get(4..8)? == [0; 4]) {
+            (1, false) if u64_at(list, 16)? == u64::MAX => u64_at(list, 8)? as f64,
+            (0, false) if u32_at(list, 12)? == u32::MAX => f64::from(u32_at(list, 8)?),
+            _ => return None,
+        };
+        Some((track_id(trak)?, length / f64::from(scale)))
+    };
+    let tracks = boxes(moov).filter(|(kind, _)| kind == b"trak");
+    tracks.filter_map(|(_, trak)| pause(trak)).collect()
 }
 
 /// The tracks of QuickTime's PCM of more than 16 bits that is big-endian.
