@@ -16,7 +16,7 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySou
 use symphonia::core::units::{TimeBase, Timestamp};
 use symphonia::default::formats::{IsoMp4Reader, MkvReader};
 
-use super::container_input::{Claimed, Metered, Shared, is_matroska};
+use super::container_input::{Boxwise, Claimed, Metered, Shared, is_matroska};
 use super::mp4_boxes::{self, Boxes};
 use super::{Demuxer, End, Packet, Stream, Unit, aac, tags};
 use crate::audio::decoder::Decoder;
@@ -75,6 +75,8 @@ enum Behind {
     /// At this byte, counted from its start.
     Byte(Shared, u64),
     /// Behind the rest of this.
+    Boxes(Boxwise),
+    /// The same of Matroska.
     Rest(Metered),
 }
 
@@ -121,12 +123,14 @@ impl Container {
             };
             return Err((problem, Place::File));
         }
-        let behind = match is_followed {
-            true => Behind::Byte(input.clone(), claimed),
-            false => Behind::Nothing,
+        let boxwise = Boxwise { input: input.clone(), state: Arc::default() };
+        let behind = match (is_pipe, is_followed) {
+            (true, _) => Behind::Boxes(boxwise.clone()),
+            (_, true) => Behind::Byte(input.clone(), claimed),
+            _ => Behind::Nothing,
         };
         let source: Box<dyn MediaSource> = match is_pipe {
-            true => Box::new(ReadOnlySource::new(input)),
+            true => Box::new(ReadOnlySource::new(boxwise)),
             false => Box::new(Claimed { input, length: claimed }),
         };
         let mut stream = MediaSourceStream::new(source, Default::default());
@@ -233,6 +237,10 @@ impl Container {
             Behind::Byte(shared, byte) => {
                 shared.lock().seek(SeekFrom::Start(byte)).map_err(at(byte))?;
                 shared
+            }
+            Behind::Boxes(mut rest) => {
+                io::copy(&mut rest, &mut io::sink()).map_err(at(0))?;
+                rest.input
             }
             Behind::Rest(mut rest) => {
                 io::copy(&mut rest, &mut io::sink()).map_err(at(0))?;

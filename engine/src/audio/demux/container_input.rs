@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use symphonia::core::io::MediaSource;
 
+use super::mp4_boxes;
 use crate::audio::error::Fault;
 use crate::audio::input::Input;
 
@@ -61,6 +62,31 @@ impl MediaSource for Claimed {
 
     fn byte_len(&self) -> Option<u64> {
         Some(self.length)
+    }
+}
+
+/// An MP4 file from a pipe, which ends in front of another one.
+#[derive(Clone)]
+pub(super) struct Boxwise {
+    pub input: Shared,
+    /// Bytes left of the box that is being read, and whether audio has come.
+    pub state: Arc<Mutex<(u64, bool)>>,
+}
+
+impl Read for Boxwise {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut input = self.input.lock();
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, has_audio) = &mut *state;
+        if *left == 0 {
+            let head = input.peek(16).map_err(|(problem, _)| io::Error::other(problem.to_string()))?;
+            let Some((size, is_audio)) = mp4_boxes::next_box(head, *has_audio) else { return Ok(0) };
+            (*left, *has_audio) = (size, *has_audio || is_audio);
+        }
+        let count = usize::try_from(*left).unwrap_or(usize::MAX).min(out.len());
+        let count = input.read(&mut out[..count])?;
+        *left -= count as u64;
+        Ok(count)
     }
 }
 

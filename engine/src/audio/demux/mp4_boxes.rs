@@ -110,6 +110,18 @@ fn seek(input: &mut Input, at: u64) -> Result<(), Fault> {
     input.seek(SeekFrom::Start(at)).map(|_| ()).map_err(|error| (error.into(), Place::Byte(at)))
 }
 
+/// The size of the box of a pipe that begins with `head`, and whether it holds audio; `None` if it is none of the
+/// file, which can be told once audio has come.
+pub(super) fn next_box(head: &[u8], has_audio: bool) -> Option<(u64, bool)> {
+    match box_header(head) {
+        Some((kind, ..)) if has_audio && is_foreign(&kind, true) => None,
+        Some((kind, header, size)) if size >= header as u64 => {
+            Some((size, matches!(&kind, b"mdat" | b"moof")))
+        }
+        _ => (!has_audio).then_some((u64::MAX, false)),
+    }
+}
+
 /// Whether what looks like a box is none of a file whose index and audio were found.
 fn is_foreign(kind: &[u8; 4], is_inside: bool) -> bool {
     const KNOWN: [&[u8; 4]; 20] = [
