@@ -129,7 +129,7 @@ fn is_foreign(kind: &[u8; 4], is_inside: bool) -> bool {
         b"uuid", b"meta", b"meco", b"sidx", b"ssix", b"prft", b"emsg", b"pdin", b"bloc",
     ];
     let is_name = kind.iter().all(|byte| (0x20..0x7F).contains(byte));
-    kind == b"ftyp" || !KNOWN.contains(&kind) && !(is_name && is_inside)
+    kind == b"ftyp" || !(KNOWN.contains(&kind) || is_name && is_inside)
 }
 
 /// The type, the bytes before the content, and the size of the box that `bytes` begin with.
