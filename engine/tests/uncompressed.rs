@@ -241,6 +241,42 @@ fn samples_behind_the_length_that_the_header_gives_are_read() {
 }
 
 #[test]
+fn files_that_are_joined_end_to_end_are_all_read() {
+    let voice = voice(5_001);
+    let twice = [&voice[..], &voice].concat();
+    for container in CONTAINERS {
+        // An odd number of bytes, so that a byte of padding stands between the files.
+        for encoding in [container.encodings()[0], container.encodings()[1]] {
+            let mut layout = Layout::new(container, encoding, 1, &voice);
+            let one = layout.bytes();
+            layout.after = container.filler(27);
+            let with_chunk_behind = layout.bytes();
+            for first in [one.clone(), with_chunk_behind] {
+                let joined = [first, one.clone()].concat();
+                for heard in [from_file(&joined), from_pipe(&joined, 100)] {
+                    let what = format!("{container:?} {encoding:?}");
+                    assert_is(&heard, &twice, encoding.step(), &what);
+                    assert!(heard.error.is_none(), "{what}: {heard:?}");
+                    let [Oddity::Irregular(said)] = &heard.warnings[..] else { panic!("{what}: {heard:?}") };
+                    assert!(said.contains("another"), "{what}: {said}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_joined_file_of_another_format_is_an_error() {
+    let voice = voice(5_000);
+    let [first, other] =
+        [0, 1].map(|i| Layout::new(Container::Wav, Container::Wav.encodings()[i], 1, &voice).bytes());
+    let heard = from_file(&[first, other].concat());
+    assert_is(&heard, &voice, 1e-4, "the first of two");
+    let error = heard.error.expect("the second is not read");
+    assert!(error.to_string().contains("another format"), "{error}");
+}
+
+#[test]
 fn what_is_no_audio_behind_the_audio_is_left_out() {
     let voice = voice(5_000);
     // As of something encrypted.

@@ -94,7 +94,7 @@ impl Dialect {
     }
 
     /// Bytes that fill up a chunk of `size`, so that the next begins at an even offset.
-    fn padding(self, size: u64) -> usize {
+    pub(super) fn padding(self, size: u64) -> usize {
         match self {
             Dialect::Riff | Dialect::Rifx | Dialect::Aiff => (size % 2) as usize,
             Dialect::W64 => ((8 - size % 8) % 8) as usize,

@@ -47,6 +47,20 @@ pub(super) struct Outer {
     pub end: Option<u64>,
 }
 
+/// The bytes that [`begins_file`] needs.
+pub(super) const FILE_START_BYTES: usize = 40;
+
+/// Whether `head` is the start of a whole file of a kind that is read here.
+pub(super) fn begins_file(head: &[u8]) -> bool {
+    match (head.get(..4), head.get(8..12)) {
+        (Some(b"RIFF" | b"RIFX" | b"RF64" | b"BW64"), Some(b"WAVE")) => true,
+        (Some(b"FORM"), Some(b"AIFF" | b"AIFC")) => true,
+        (Some(b"caff"), Some(b"desc")) => true,
+        (Some(b"riff"), _) => head.get(24..28) == Some(b"wave"),
+        _ => false,
+    }
+}
+
 impl Header {
     /// Reads up to the first chunk of samples, and the head of that.
     pub(super) fn read(input: &mut Input, warnings: &mut Warnings) -> Result<(Header, Chunk), Fault> {
@@ -134,7 +148,7 @@ fn preamble(input: &mut Input) -> Result<(Dialect, Outer), Fault> {
         b"riff" => (Dialect::W64, "riff"),
         b"caff" => {
             input.array::<4>("its header")?;
-            return Ok((Dialect::Caf, Outer::default()));
+            return Ok((Dialect::Caf, Outer { name: "CAF", ..Outer::default() }));
         }
         _ => (Dialect::Riff, "RIFF"),
     };

@@ -3,13 +3,13 @@
 //!
 //! A length that was never filled in, or beyond which the samples go on, means to the end of the file. A length
 //! beyond the end of the file means that audio is missing, unless the rest of the header shows that it was never
-//! filled in. All chunks of samples count, in order.
+//! filled in. All chunks of samples count, in order, and so do those of files that are joined end to end.
 
 use std::io::Read;
 
 use super::chunk::{Chunk, Dialect};
 use super::error::{Fault, Place, Problem, malformed};
-use super::header::{Header, read_format};
+use super::header::{FILE_START_BYTES, Header, begins_file, read_format};
 use super::input::Input;
 use super::raw::RawEncoding;
 use super::sample::{Decoded, is_audio};
@@ -72,7 +72,11 @@ impl Uncompressed {
         let end = self.find_end()?;
         let mut size = self.run.chunk_size(dialect);
         let mut is_right_behind = true;
-        while let Some(chunk) = dialect.next_plausible(&mut self.input, size, end)? {
+        loop {
+            if self.next_file(dialect.padding(size), warnings)? {
+                return Ok(true);
+            }
+            let Some(chunk) = dialect.next_plausible(&mut self.input, size, end)? else { break };
             self.drop_partial_frame(chunk.at, warnings);
             (size, is_right_behind) = (chunk.size, false);
             if &chunk.id == dialect.data_id() {
@@ -95,6 +99,25 @@ impl Uncompressed {
             }
         }
         self.judge_rest(is_right_behind, warnings)
+    }
+
+    /// Reads the header of another file that is joined to this one, here or behind `padding` bytes, if one is.
+    fn next_file(&mut self, padding: usize, warnings: &mut Warnings) -> Result<bool, Fault> {
+        let ahead = self.input.peek(padding + FILE_START_BYTES)?;
+        let is_here = |skipped: &usize| ahead.get(*skipped..).is_some_and(begins_file);
+        let Some(skipped) = [padding, 0].into_iter().find(is_here) else { return Ok(false) };
+        self.input.skip(skipped as u64)?;
+        let at = self.input.at();
+        self.drop_partial_frame(at, warnings);
+        let (header, chunk) = Header::read(&mut self.input, warnings)?;
+        if header.format != self.header.format {
+            return Err(malformed(at, "another file follows, and its samples have another format"));
+        }
+        let what = format!("another {} file follows the first; read as well", header.outer.name);
+        warnings.push(Oddity::Irregular(what), Place::Byte(at));
+        self.run = Run::begin(&mut self.input, &header, chunk, warnings)?;
+        self.header = header;
+        Ok(true)
     }
 
     /// Where the file ends, as far as that is known: of a pipe, if little is left, else by its header.
@@ -219,8 +242,8 @@ impl Run {
         let frame = header.format.frame_bytes() as u64;
         let holds = input.length().is_some_and(|length| length.saturating_sub(start) >= claimed);
         let is_open = if claimed == 0 {
-            let ahead = input.peek(header.dialect.head_bytes())?;
-            !ahead.is_empty() && !header.dialect.is_known(ahead)
+            let ahead = input.peek(FILE_START_BYTES)?;
+            !ahead.is_empty() && !header.dialect.is_known(ahead) && !begins_file(ahead)
         } else {
             is_placeholder(claimed) && !(holds && claimed % frame == 0)
         };
