@@ -277,6 +277,21 @@ fn a_joined_file_of_another_format_is_an_error() {
 }
 
 #[test]
+fn samples_of_unlike_channels_go_on_behind_a_length_that_is_too_short() {
+    let loud: Vec<f64> = voice(50_000).iter().map(|s| 1.5 * s).collect();
+    let (silence, minus) = (vec![0.0; loud.len()], loud.iter().map(|s| -s).collect::<Vec<_>>());
+    for (what, channels) in [("left alone", [&loud[..], &silence]), ("opposite phase", [&loud, &minus])] {
+        let mut layout = Layout::of_channels(Container::Wav, Container::Wav.encodings()[0], &channels);
+        layout.after = layout.samples.split_off(100_000);
+        layout.outer = layout.whole_outer().map(|size| size - layout.after.len() as u64);
+        let heard = from_file(&layout.bytes());
+        assert_eq!(heard.samples.len(), loud.len(), "{what}: {:?}", heard.warnings);
+        let goes_on = heard.warnings.iter().any(|warning| matches!(warning, Oddity::GoesOn { .. }));
+        assert!(goes_on, "{what}: {:?}", heard.warnings);
+    }
+}
+
+#[test]
 fn what_is_no_audio_behind_the_audio_is_left_out() {
     let voice = voice(5_000);
     // As of something encrypted.

@@ -101,9 +101,10 @@ fn little_endian<const N: usize>(bytes: &[u8], is_big: bool) -> impl Iterator<It
     })
 }
 
-/// Whether bytes behind the end of the audio are more of it, and neither text nor what encrypted, compressed or
-/// executable bytes are: neighbouring samples of speech are alike, those of noise at full level are not.
-pub(super) fn is_audio(bytes: &[u8], encoding: Encoding) -> bool {
+/// Whether whole frames behind the end of the audio are more of it, and neither text nor what encrypted, compressed
+/// or executable bytes are: neighbouring samples of a channel of speech are alike, those of noise at full level are
+/// not.
+pub(super) fn is_audio(bytes: &[u8], encoding: Encoding, channels: usize) -> bool {
     /// Noise of fewer samples may look like anything.
     const FEWEST: usize = 32;
     /// The power (of full scale 1) from which noise is no audio: -20 dB.
@@ -120,8 +121,9 @@ pub(super) fn is_audio(bytes: &[u8], encoding: Encoding) -> bool {
         return false;
     }
     let power = samples.iter().map(|s| s * s).sum::<f64>() / samples.len() as f64;
-    let steps =
-        samples.windows(2).map(|pair| (pair[1] - pair[0]).powi(2)).sum::<f64>() / samples.len() as f64;
+    let next = samples.iter().skip(channels);
+    let steps = samples.iter().zip(next).map(|(one, next)| (next - one).powi(2)).sum::<f64>();
+    let steps = steps / samples.len().saturating_sub(channels).max(1) as f64;
     // Twice the power in white noise, less in speech.
     power < NOISE || steps < power
 }
@@ -164,9 +166,9 @@ mod tests {
             (0..2000).flat_map(|i| sample(i).to_le_bytes()).collect()
         };
         let noise: Vec<u8> = (0..4000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        assert!(is_audio(&tone(20_000.0), s16) && is_audio(&tone(20.0), s16));
-        assert!(!is_audio(&noise, s16));
-        assert!(!is_audio(&b"<xmp>some text</xmp>\n".repeat(100), s16));
-        assert!(!is_audio(&tone(20_000.0)[..20], s16));
+        assert!(is_audio(&tone(20_000.0), s16, 1) && is_audio(&tone(20.0), s16, 1));
+        assert!(!is_audio(&noise, s16, 1));
+        assert!(!is_audio(&b"<xmp>some text</xmp>\n".repeat(100), s16, 1));
+        assert!(!is_audio(&tone(20_000.0)[..20], s16, 1));
     }
 }

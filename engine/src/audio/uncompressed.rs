@@ -142,7 +142,11 @@ impl Uncompressed {
         let is_more = !is_padding
             && !is_tag
             && is_right_behind
-            && is_audio(&frames[..frames.len() - frames.len() % frame], format.encoding);
+            && is_audio(
+                &frames[..frames.len() - frames.len() % frame],
+                format.encoding,
+                format.shape.channels,
+            );
         if is_more {
             warnings.push(Oddity::GoesOn { claimed: self.run.claimed }, Place::Byte(here));
             self.run.left = None;
