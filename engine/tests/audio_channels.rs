@@ -123,6 +123,29 @@ fn opposite_phase_is_noticed_behind_silence_noise_and_offsets() {
     }
 }
 
+/// Two cables that take up the same hum, and one of them with the wrong polarity.
+#[test]
+fn opposite_phase_is_noticed_under_hum_that_is_common_to_the_channels() {
+    let voice = voice(150.0, 4.0);
+    for hertz in [50.0, 60.0] {
+        let hum = |i: usize| (std::f64::consts::TAU * hertz * i as f64 / 16_000.0).sin();
+        // 4 dB above the voice.
+        let gain = 1.58 * level(&voice) * std::f64::consts::SQRT_2;
+        let hum: Vec<f64> = (0..voice.len()).map(|i| gain * hum(i)).collect();
+        let (left, right) = (add(&voice, &hum), add(&map(&voice, |s| -s), &hum));
+        let (samples, warnings) = mix(&[&left, &right]);
+        let Some((channel, _)) = opposite(&warnings) else { panic!("{hertz} Hz") };
+        let taken = if channel == 1 { &left } else { &right };
+        // Next to all of it: the first block holds more hum than voice.
+        let lost = level(&add(&samples, &map(taken, |s| -s)));
+        assert!(lost < 0.1 * level(&voice), "{hertz} Hz: {lost}");
+        // Hum in phase under a voice in phase is averaged as ever.
+        let (samples, warnings) = mix(&[&left, &left]);
+        assert_close(&samples, &left, "in phase");
+        assert!(warnings.is_empty(), "{hertz} Hz: {warnings:?}");
+    }
+}
+
 #[test]
 fn opposite_phase_that_begins_in_the_middle_costs_no_word() {
     let (first, second) = (voice(110.0, 4.0), voice(190.0, 4.0));

@@ -6,6 +6,8 @@
 //! channels, 0 for opposite phase. One block with `r` below 0.1, or the last second with `r` below 0.4, and the
 //! louder channel is taken, until the last second is above 0.7. Each block is judged before it is given out, so that
 //! no word is lost at the change, and changes are faded over 10 ms.
+//!
+//! Powers are measured behind a high-pass filter: mains hum that is common to the channels says nothing of the voice.
 
 use super::error::Place;
 use super::warning::{Oddity, Warnings};
@@ -42,6 +44,12 @@ const LEAVE_MEMORY: f64 = 0.7;
 /// How much more power another channel must have to be taken instead.
 const LOUDER: f64 = 2.0;
 
+/// Below this frequency in Hz, sound counts for less and less when it is judged: hum, and constant offsets.
+const HUM_HZ: f64 = 150.0;
+
+/// What is left in a filter that is as good as nothing: zero is faster to work with.
+const NOTHING: f64 = 1e-30;
+
 /// Mixes interleaved channels down to one. What comes out depends on the samples alone, not on how they are split.
 pub(super) struct Downmix {
     channels: usize,
@@ -51,6 +59,8 @@ pub(super) struct Downmix {
     /// The channel that is taken in place of the mean.
     choice: Option<usize>,
     memory: Power,
+    /// For each channel.
+    filters: Vec<HighPass>,
     /// Frames given out.
     given: u64,
     cancelled: Cancelled,
@@ -84,6 +94,7 @@ impl Downmix {
             block: Vec::new(),
             choice: None,
             memory,
+            filters: vec![HighPass::new(rate); channels],
             given: start,
             cancelled: Cancelled::default(),
         }
@@ -117,7 +128,13 @@ impl Downmix {
         let before = self.choice;
         // Too few frames prove nothing.
         if frames >= (self.rate / FADES_PER_SECOND) as usize {
-            let now = Power::of(&block, self.channels);
+            let mut filtered = block.clone();
+            for frame in filtered.chunks_exact_mut(self.channels) {
+                for (sample, filter) in frame.iter_mut().zip(&mut self.filters) {
+                    *sample = filter.next(f64::from(*sample)) as f32;
+                }
+            }
+            let now = Power::of(&filtered, self.channels);
             self.judge(&now);
             self.note(&now, before.is_none(), warnings);
         }
@@ -210,6 +227,32 @@ impl Power {
             Some(current) if self.channels[best] <= self.channels[current] * LOUDER => current,
             _ => best,
         }
+    }
+}
+
+/// Two high-pass filters of the first order, one behind the other.
+#[derive(Clone, Debug)]
+struct HighPass {
+    factor: f64,
+    /// What went into the first filter last, and what came out of both.
+    last: Option<f64>,
+    out: [f64; 2],
+}
+
+impl HighPass {
+    fn new(rate: u32) -> HighPass {
+        let factor = (-std::f64::consts::TAU * HUM_HZ / f64::from(rate)).exp();
+        HighPass { factor, last: None, out: [0.0; 2] }
+    }
+
+    fn next(&mut self, sample: f64) -> f64 {
+        // An offset is there from the start: it is no step.
+        let last = self.last.replace(sample).unwrap_or(sample);
+        let keep = |value: f64| if value.abs() < NOTHING { 0.0 } else { value };
+        let first = keep(self.factor * (self.out[0] + sample - last));
+        let second = keep(self.factor * (self.out[1] + first - self.out[0]));
+        self.out = [first, second];
+        second
     }
 }
 
