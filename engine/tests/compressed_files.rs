@@ -227,6 +227,29 @@ fn a_cut_mp3_gives_what_is_there_and_says_what_is_missing() {
 }
 
 #[test]
+fn aac_that_begins_in_a_frame_or_behind_garbage_is_read() {
+    let bytes = fixture("tone-16000-mono.aac");
+    let whole = read(&bytes).whole();
+    let garbage = [0x55; 3000];
+    for (what, file, skipped) in [
+        ("in a frame", bytes[100..].to_vec(), None),
+        ("behind garbage", [&garbage[..], &bytes].concat(), Some(3000)),
+    ] {
+        for outcome in [read(&file), read_pipe(&file).unwrap()] {
+            assert_eq!(outcome.rate, 16_000, "{what}");
+            let [Oddity::SkippedBytes(bytes)] = outcome.oddities[..] else {
+                panic!("{what}: {:?}", outcome.oddities)
+            };
+            assert!(skipped.is_none_or(|skipped| skipped == bytes), "{what}: {bytes}");
+            let lost = whole.len() - outcome.samples.len();
+            assert!(lost <= 4096, "{what}: {lost} samples");
+            assert!((level(&outcome.samples, 16_000) - 0.5).abs() < 0.03, "{what}");
+            outcome.whole();
+        }
+    }
+}
+
+#[test]
 fn mono_that_becomes_stereo_is_read_on() {
     let name = "mono_then_stereo.mp3";
     let Some(outcome) = shared(name) else { return };

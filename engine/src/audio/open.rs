@@ -34,11 +34,6 @@ pub(super) fn source(mut input: Input, warnings: &mut Warnings) -> Result<Box<dy
         input.start_here();
     }
     let head = input.peek(HEAD_BYTES)?;
-    if let (None, Some(count)) = (recognize(head), find_wav(head)) {
-        input.skip(count as u64)?;
-        input.start_here();
-    }
-    let head = input.peek(HEAD_BYTES)?;
     match recognize(head) {
         _ if head.is_empty() => Err((Problem::Empty, Place::File)),
         Some(Kind::Wav | Kind::Rf64 | Kind::Bw64 | Kind::W64 | Kind::Aiff | Kind::Caf) => {
@@ -59,6 +54,7 @@ pub(super) fn source(mut input: Input, warnings: &mut Warnings) -> Result<Box<dy
             compressed(Mpeg::new(input)?, warnings)
         }
         None if Mpeg::is_in(&mut input)? => compressed(Mpeg::new(input)?, warnings),
+        None if Adts::is_in(&mut input)? => compressed(Adts::new(input), warnings),
         None => Err((Problem::NotAudio("data".into()), Place::File)),
         Some(other) => Err((Problem::Unsupported(other.to_string()), Place::File)),
     }

@@ -69,6 +69,14 @@ impl Adts {
     pub fn new(input: Input) -> Self {
         Adts { frames: Frames::new(input), last: None, next: None }
     }
+
+    /// Whether the file holds AAC in ADTS frames near its start, without a head that says so.
+    ///
+    /// # Errors
+    /// As for [`Input::peek`].
+    pub fn is_in(input: &mut Input) -> Result<bool, Fault> {
+        Frames::<AdtsHeader>::are_in(input)
+    }
 }
 
 impl Demuxer for Adts {
