@@ -1,7 +1,8 @@
 //! Results of `voxlane transcribe` while it works, and when it ends early.
 
 use super::tools::{
-    SAMPLE_TEXT, command, fixture, model, output, path, run, sample, sample_values, wav, write_i16_wav,
+    SAMPLE_TEXT, Said, command, fed, fixture, model, output, path, run, sample, sample_values, wav,
+    write_i16_wav,
 };
 use serde_json::Value;
 use std::fs;
@@ -252,6 +253,22 @@ fn hints_fit_the_error() {
         assert!(said.err.contains(hint) && said.err.lines().count() <= 2, "{}", said.err);
         assert!(hint.contains("ffmpeg") || !said.err.contains("ffmpeg"), "{}", said.err);
     }
+}
+
+/// An MP4 file whose index is at its end must be read out of order.
+#[test]
+fn standard_input_that_is_a_file_is_read_as_one() {
+    let file = fixture("tone-16000-mono.m4a");
+    let by_name = run(&["transcribe", "--format", "json", &path(&file)]);
+    assert_eq!(by_name.code, 0, "{}", by_name.err);
+    let redirected =
+        output(command(&["transcribe", "--format", "json", "-"]).stdin(fs::File::open(&file).unwrap()));
+    assert_eq!(redirected.code, 0, "{}", redirected.err);
+    let seconds = |said: &Said| json(said.out.trim())["audio_s"].as_f64();
+    assert_eq!(seconds(&redirected), seconds(&by_name), "{}", redirected.out);
+    let piped = fed(&fs::read(&file).unwrap(), &mut command(&["transcribe", "-"]));
+    assert_eq!(piped.code, 1);
+    assert!(piped.err.contains("from a pipe"), "{}", piped.err);
 }
 
 #[test]

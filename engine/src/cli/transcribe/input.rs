@@ -10,6 +10,9 @@ use voxlane::audio::file::{AudioError, Block, Reader, ReaderOptions, Samples, Wa
 /// Messages that may wait; a block is a few thousand samples.
 const MESSAGES_AHEAD: usize = 8;
 
+/// What messages call standard input.
+const STANDARD_INPUT: &str = "standard input";
+
 /// What the reading thread says, in this order: [`Opened`](Message::Opened), samples and warnings, the end.
 #[derive(Debug)]
 pub enum Message {
@@ -95,11 +98,27 @@ impl Input {
 
     fn open(&self) -> Result<Reader, AudioError> {
         if is_standard(&self.path) {
-            Reader::from_stream("standard input", Box::new(io::stdin()), self.options)
+            standard_input(self.options)
         } else {
             Reader::open_with(&self.path, self.options)
         }
     }
+}
+
+/// Reads standard input; one that is a file out of order where its kind needs that.
+#[cfg(unix)]
+fn standard_input(options: ReaderOptions) -> Result<Reader, AudioError> {
+    use std::os::fd::AsFd;
+    let file = io::stdin().as_fd().try_clone_to_owned().map(std::fs::File::from);
+    match file {
+        Ok(file) => Reader::from_file(STANDARD_INPUT, file, options),
+        Err(_) => Reader::from_stream(STANDARD_INPUT, Box::new(io::stdin()), options),
+    }
+}
+
+#[cfg(not(unix))]
+fn standard_input(options: ReaderOptions) -> Result<Reader, AudioError> {
+    Reader::from_stream(STANDARD_INPUT, Box::new(io::stdin()), options)
 }
 
 /// Whether `path` stands for standard input.
