@@ -4,7 +4,7 @@
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use voxlane::audio::file::{
-    Block, Oddity, RawEncoding, RawFormat, Reader, ReaderOptions, Samples, Warning, read,
+    Block, Kind, Oddity, RawEncoding, RawFormat, Reader, ReaderOptions, Samples, Warning, read,
 };
 
 const ALL: [RawEncoding; 4] = [RawEncoding::S16Le, RawEncoding::F32Le, RawEncoding::MuLaw, RawEncoding::ALaw];
@@ -158,6 +158,48 @@ fn half_a_frame_at_the_end_is_left_out_with_a_warning() {
     assert_eq!(reader.next_block().unwrap(), None);
     let problems: Vec<_> = reader.warnings().iter().map(|warning| warning.problem.clone()).collect();
     assert_eq!(problems, [Oddity::PartialFrame { found: 2, expected: 4 }]);
+}
+
+/// Recordings of radio begin anywhere.
+#[test]
+fn files_that_begin_with_a_few_foreign_bytes_are_no_samples() {
+    let fixture = |name: &str| {
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audio").join(name)).unwrap()
+    };
+    let samples: Vec<u8> = (0..8_000i16).flat_map(i16::to_le_bytes).collect();
+    let size = samples.len() as u32;
+    let format = b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1F\0\0\x80\x3E\0\0\x02\0\x10\0data";
+    let wav = [&b"\r\n?RIFF"[..], &(size + 36).to_le_bytes(), format, &size.to_le_bytes(), &samples].concat();
+    for (bytes, kind, rate) in [
+        (wav, Kind::Wav, 8_000),
+        (fixture("tone-44100-mono.mp3")[600..].to_vec(), Kind::Mpeg, 44_100),
+        (fixture("tone-16000-mono.aac")[100..].to_vec(), Kind::Adts, 16_000),
+    ] {
+        let mut reader = reader(bytes, RawEncoding::F32Le, 2);
+        assert_eq!((reader.kind(), reader.sample_rate(), reader.channels()), (Some(kind), rate, 1));
+        let mut count = 0;
+        while let Some(block) = reader.next_block().unwrap() {
+            count += block.len();
+        }
+        assert!(count >= rate as usize / 3, "{kind}: {count} samples");
+        assert!(resembles(reader.warnings()).is_none(), "{kind}");
+    }
+}
+
+#[test]
+fn noise_of_any_level_is_no_file() {
+    let mut state = 9u32;
+    let mut random = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    for encoding in ALL {
+        for exponent in 0..300 {
+            let gain = 0.5f32.powf(exponent as f32 / 20.0);
+            let noise: Vec<f32> = (0..4_096).map(|_| gain * random()).collect();
+            assert_eq!(reader(store(&noise, encoding), encoding, 1).kind(), None, "{encoding:?} {gain}");
+        }
+    }
 }
 
 #[test]

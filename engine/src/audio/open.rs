@@ -34,7 +34,7 @@ pub(super) fn source(mut input: Input, warnings: &mut Warnings) -> Result<Box<dy
         input.start_here();
     }
     let head = input.peek(HEAD_BYTES)?;
-    match recognize(head) {
+    match kind_of(head) {
         _ if head.is_empty() => Err((Problem::Empty, Place::File)),
         Some(Kind::Wav | Kind::Rf64 | Kind::Bw64 | Kind::W64 | Kind::Aiff | Kind::Caf) => {
             if input.at() > 0 {
@@ -62,6 +62,16 @@ pub(super) fn source(mut input: Input, warnings: &mut Warnings) -> Result<Box<dy
 
 fn compressed(demuxer: impl Demuxer + 'static, warnings: &mut Warnings) -> Result<Box<dyn Source>, Fault> {
     Ok(Box::new(Codec::open(demuxer, warnings)?))
+}
+
+/// What `head` says that a file is, or shows behind bytes that are none of it: a WAV file, or frames from there to its
+/// end. No more of the file is looked at, because a pipe may be live.
+pub(super) fn kind_of(head: &[u8]) -> Option<Kind> {
+    recognize(head).or_else(|| find_wav(head).map(|_| Kind::Wav)).or_else(|| {
+        [(Kind::Mpeg, Mpeg::run_to_end as fn(&[u8]) -> bool), (Kind::Adts, Adts::run_to_end)]
+            .into_iter()
+            .find_map(|(kind, runs)| runs(head).then_some(kind))
+    })
 }
 
 /// Where a WAV file begins behind bytes that are none of it.

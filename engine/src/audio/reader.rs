@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::error::{AudioError, Fault, Place, Problem};
 use super::file::Block;
 use super::input::Input;
-use super::kind::{Kind, recognize};
+use super::kind::Kind;
 use super::mix::Mixer;
 use super::open::{self, HEAD_BYTES};
 use super::raw::{Raw, RawEncoding, RawFormat};
@@ -111,7 +111,7 @@ impl Reader {
         let mut warnings = Warnings::default();
         let (position, length) = (input.position(), input.length());
         let open = || {
-            let kind = recognize(input.peek(HEAD_BYTES)?);
+            let kind = open::kind_of(input.peek(HEAD_BYTES)?);
             let source: Box<dyn Source> = match options.raw {
                 Some(format) if kind.is_none() => Box::new(Raw::open(input, format)?),
                 _ => open::source(input, &mut warnings)?,
@@ -138,7 +138,7 @@ impl Reader {
         }
     }
 
-    /// What the first bytes say that the file is. `None` if they do not say: then it is read as
+    /// What the first bytes say that the file is, or show behind others that are none of it. `None` if they do not say: then it is read as
     /// [`ReaderOptions::raw`], if that was given.
     pub fn kind(&self) -> Option<Kind> {
         self.kind

@@ -77,6 +77,11 @@ impl Adts {
     pub fn is_in(input: &mut Input) -> Result<bool, Fault> {
         Frames::<AdtsHeader>::are_in(input)
     }
+
+    /// Whether such frames run from somewhere in `head` to its end.
+    pub fn run_to_end(head: &[u8]) -> bool {
+        Frames::<AdtsHeader>::run_to_end(head)
+    }
 }
 
 impl Demuxer for Adts {

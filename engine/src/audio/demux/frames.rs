@@ -72,6 +72,22 @@ impl<H: FrameHeader> Frames<H> {
         }))
     }
 
+    /// Whether frames of this kind, and nothing else, run from somewhere in `head` to its end.
+    pub fn run_to_end(head: &[u8]) -> bool {
+        (0..head.len()).filter(|&at| head[at] == 0xFF).any(|start| {
+            let (mut at, mut count) = (start, 0);
+            let mut first = None;
+            while let Some(bytes) = head.get(at..).filter(|bytes| bytes.len() >= H::BYTES) {
+                match H::parse(bytes) {
+                    Some(header) if first.get_or_insert(header).is_like(&header) => at += header.length(),
+                    _ => return false,
+                }
+                count += 1;
+            }
+            count >= PROOF_FRAMES
+        })
+    }
+
     /// Where the next frame is looked for.
     pub fn at(&self) -> u64 {
         self.input.at()

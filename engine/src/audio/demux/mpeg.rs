@@ -62,6 +62,11 @@ impl Mpeg {
         Frames::<MpegHeader>::are_in(input)
     }
 
+    /// Whether such frames run from somewhere in `head` to its end.
+    pub fn run_to_end(head: &[u8]) -> bool {
+        Frames::<MpegHeader>::run_to_end(head)
+    }
+
     fn step(&mut self) -> Result<(), Fault> {
         let start = self.frames.at();
         match self.frames.next()? {
