@@ -335,6 +335,25 @@ fn a_damaged_flac_frame_costs_itself_alone() {
 }
 
 #[test]
+fn silence_keeps_the_place_of_damaged_flac_frames() {
+    let bytes = fixture(FLAC);
+    let whole = read(&bytes).whole();
+    // Frames of 1,152 sample frames begin at these bytes, and a last one of 192 at byte 2,250.
+    let starts = [42, 577, 1119, 1729];
+    for broken in [1..2, 1..3, 3..4] {
+        let mut damaged = bytes.clone();
+        for &start in &starts[broken.clone()] {
+            damaged[start + 100] ^= 0x10;
+        }
+        let outcome = read(&damaged);
+        assert!(matches!(outcome.error, Some(AudioError { problem: Problem::Malformed(_), .. })));
+        let mut expected = whole.clone();
+        expected[broken.start * 1152..broken.end * 1152].fill(0.0);
+        assert!(outcome.samples == expected, "{broken:?}: {} samples", outcome.samples.len());
+    }
+}
+
+#[test]
 fn cut_flac_and_ogg_give_what_is_there_and_an_error_with_its_place() {
     for name in [FLAC, "tone-16000-mono-pages.ogg", "tone-48000-stereo.opus", "tone-16000-mono-flac.ogg"] {
         let bytes = fixture(name);

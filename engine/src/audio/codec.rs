@@ -77,6 +77,12 @@ impl Codec {
                 Some(Unit::Stream(stream)) => self.begin(stream, warnings)?,
                 Some(Unit::Odd(oddity, place)) => warnings.push(oddity, place),
                 Some(Unit::Missing(problem)) => self.miss(problem, warnings),
+                Some(Unit::Silence(frames)) => {
+                    if let Some(track) = &mut self.track {
+                        track.stand_in(&Packet::default(), frames);
+                        self.take(warnings)?;
+                    }
+                }
                 None => {
                     self.end_track(warnings)?;
                     break;

@@ -13,6 +13,12 @@ use crate::audio::warning::Oddity;
 /// How a FLAC stream begins.
 pub(crate) const MAGIC: &[u8; 4] = b"fLaC";
 
+/// The longest gap that is filled with silence, in seconds: its length is only what a frame says.
+const MAX_SILENCE_S: u64 = 3600;
+
+/// The most sample frames of silence that are given at once.
+const SILENCE_FRAMES: u64 = 1 << 14;
+
 /// A FLAC file.
 pub(crate) struct Flac {
     input: Input,
@@ -27,6 +33,8 @@ struct State {
     end: FrameEnd,
     /// The number that the next frame has if none is missing.
     next: Option<u64>,
+    /// The most sample frames that a frame had.
+    block: u64,
     /// Sample frames so far.
     samples: u64,
     /// Where bytes that are no whole frame began, if they did, and whether a frame was among them.
@@ -84,8 +92,8 @@ impl Flac {
         let promised = Some(info.total).filter(|&total| total > 0);
         let end = FrameEnd::new(&parameters, at)?;
         self.ready.push(Unit::Stream(Stream { promised, ..Stream::new(parameters) }));
-        let (next, samples, skipped_from, is_frame_broken) = (None, 0, None, false);
-        self.stream = Some(State { info, end, next, samples, skipped_from, is_frame_broken });
+        let (next, block, samples, skipped_from, is_frame_broken) = (None, 0, 0, None, false);
+        self.stream = Some(State { info, end, next, block, samples, skipped_from, is_frame_broken });
         Ok(())
     }
 
@@ -94,13 +102,21 @@ impl Flac {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         let skipped = stream.skipped_from.take().map(|from| (self.input.at() - from, Place::Byte(from)));
         let step = if header.is_variable { header.samples } else { 1 };
-        let missing =
-            stream.next.map_or(0, |next| header.number.saturating_sub(next)) / step * header.samples;
+        // The last frame is shorter than the others.
+        stream.block = stream.block.max(header.samples);
+        let gap = stream.next.map_or(0, |next| header.number.saturating_sub(next));
+        let missing = if header.is_variable { gap } else { gap.saturating_mul(stream.block) };
         if missing > 0 || stream.is_frame_broken {
-            stream.samples += missing;
+            stream.samples = stream.samples.saturating_add(missing);
             let seconds = missing as f64 / f64::from(stream.info.sample_rate);
             let what = format!("{seconds:.3} s of audio are damaged or missing");
             self.ready.push(Unit::Missing(Problem::Malformed(what)));
+            let mut silence = missing.min(MAX_SILENCE_S * u64::from(stream.info.sample_rate));
+            while silence > 0 {
+                let frames = silence.min(SILENCE_FRAMES);
+                self.ready.push(Unit::Silence(frames));
+                silence -= frames;
+            }
         } else if let Some((bytes, place)) = skipped {
             self.ready.push(Unit::Odd(Oddity::SkippedBytes(bytes), place));
         }

@@ -43,6 +43,8 @@ pub(crate) enum Unit {
     Odd(Oddity, Place),
     /// Audio is missing here.
     Missing(Problem),
+    /// So many sample frames of silence, in the place of audio that is missing.
+    Silence(u64),
 }
 
 /// What a decoder must know about a stream of audio.
