@@ -353,6 +353,46 @@ fn silence_keeps_the_place_of_damaged_flac_frames() {
     }
 }
 
+/// Gives so many bytes and then nothing more, as a live pipe does; whoever asks for more gets an error.
+struct Live(std::io::Cursor<Vec<u8>>);
+
+impl std::io::Read for Live {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(out)? {
+            0 => Err(std::io::Error::other("nothing has arrived")),
+            count => Ok(count),
+        }
+    }
+}
+
+#[test]
+fn a_flac_frame_on_a_pipe_waits_for_no_more_than_its_end() {
+    let bytes = fixture("tone-44100-stereo-24bit.flac");
+    let whole = read(&bytes).whole();
+    // Frames of 4,096 sample frames, by their numbers.
+    let is_start = |&at: &usize| bytes[at..at + 2] == [0xFF, 0xF8];
+    let mut starts = Vec::new();
+    for at in (42..bytes.len() - 16).filter(is_start) {
+        if usize::from(bytes[at + 4]) == starts.len() && bytes[at + 2..at + 4] != [0, 0] {
+            starts.push(at);
+        }
+    }
+    let live = |count: usize| {
+        let pipe = Box::new(Live(std::io::Cursor::new(bytes[..count].to_vec())));
+        drain(Reader::from_stream("pipe", pipe, ReaderOptions::default()).unwrap())
+    };
+    let first = live(starts[1]).samples;
+    assert!(!first.is_empty() && whole.starts_with(&first));
+    for (number, &start) in starts.iter().enumerate().skip(1) {
+        for extra in [0, 1, 2, 5] {
+            let outcome = live(start + extra);
+            assert!(outcome.error.is_some());
+            assert_eq!(outcome.samples.len(), number * first.len(), "frame {number} and {extra} bytes");
+            assert!(whole.starts_with(&outcome.samples));
+        }
+    }
+}
+
 #[test]
 fn cut_flac_and_ogg_give_what_is_there_and_an_error_with_its_place() {
     for name in [FLAC, "tone-16000-mono-pages.ogg", "tone-48000-stereo.opus", "tone-16000-mono-flac.ogg"] {

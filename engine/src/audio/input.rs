@@ -105,6 +105,11 @@ impl Input {
         Ok(&self.ahead[self.used..end])
     }
 
+    /// The next bytes as far as they were looked at or have come with those: nothing is waited for.
+    pub(super) fn arrived(&self) -> &[u8] {
+        &self.ahead[self.used..]
+    }
+
     /// Fills `out` as far as the file goes; how far.
     pub(super) fn fill(&mut self, out: &mut [u8]) -> Result<usize, Fault> {
         let mut filled = 0;

@@ -15,9 +15,6 @@ use crate::audio::input::Input;
 /// Bytes of the checksum behind a frame.
 const CHECKSUM_BYTES: usize = 2;
 
-/// How far is read ahead at first.
-const FIRST_REACH: usize = 1 << 13;
-
 /// Bytes behind a frame that say what follows it.
 const BEHIND_BYTES: usize =
     if tags::HEAD_BYTES > MAX_HEADER_BYTES { tags::HEAD_BYTES } else { MAX_HEADER_BYTES };
@@ -49,30 +46,40 @@ impl FrameEnd {
     ) -> Result<Option<usize>, Fault> {
         let limit = most_bytes(header, info);
         let mut checksum = Crc16Ansi::new(0);
-        let (mut at, mut reach) = (0, FIRST_REACH.min(limit));
+        let mut at = 0;
         // Where the checksum holds, though not before a known thing.
         let mut candidates = Vec::new();
-        loop {
-            let bytes = input.peek(reach + BEHIND_BYTES)?;
-            let is_all = bytes.len() < reach + BEHIND_BYTES;
-            let until = if is_all { bytes.len() } else { reach };
-            while at < until {
-                checksum.process_byte(bytes[at]);
+        while at < limit && input.peek(at + 1)?.len() > at {
+            let arrived = input.arrived();
+            let holds = arrived[at..arrived.len().min(limit)].iter().any(|&byte| {
+                checksum.process_byte(byte);
                 at += 1;
-                if checksum.crc() == 0 && at > CHECKSUM_BYTES {
-                    if is_boundary(&bytes[at..], info) {
-                        return Ok(Some(at));
-                    }
-                    candidates.push(at);
+                checksum.crc() == 0 && at > CHECKSUM_BYTES
+            });
+            if holds {
+                if self.is_end(input, at, info)? {
+                    return Ok(Some(at));
                 }
+                candidates.push(at);
             }
-            if is_all || reach >= limit {
-                break;
-            }
-            reach = (reach * 2).min(limit);
         }
         let bytes = input.peek(at)?;
         Ok(candidates.into_iter().find(|&end| self.ends_at(&bytes[..end - CHECKSUM_BYTES])))
+    }
+
+    /// Whether the frame that comes next ends behind `at` bytes, where its checksum holds. A pipe may be live: where
+    /// less has come than says what follows, the frame is decoded before more is waited for.
+    fn is_end(&mut self, input: &mut Input, at: usize, info: &StreamInfo) -> Result<bool, Fault> {
+        let (frame, behind) = input.arrived().split_at(at);
+        let may_follow = match behind {
+            [] | [0xFF] => true,
+            [0xFF, second, ..] => second & 0xFE == 0xF8,
+            _ => false,
+        };
+        if behind.len() < BEHIND_BYTES && may_follow && self.ends_at(&frame[..at - CHECKSUM_BYTES]) {
+            return Ok(true);
+        }
+        Ok(is_boundary(&input.peek(at + BEHIND_BYTES)?[at..], info))
     }
 
     /// Whether these are all bytes of a frame up to its checksum: it decodes, and not without the last one.
