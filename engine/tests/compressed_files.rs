@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use voxlane::audio::file::{AudioError, Block, Oddity, Place, Problem, Reader, ReaderOptions};
+use voxlane::audio::file::{AudioError, Block, Channels, Oddity, Place, Problem, Reader, ReaderOptions};
 
 /// What a file gave before it ended, and how it ended.
 struct Outcome {
@@ -264,6 +264,28 @@ fn flac_with(change: impl Fn(&mut [u8])) -> Vec<u8> {
     let mut bytes = fixture(FLAC);
     change(&mut bytes[8..42]);
     bytes
+}
+
+#[test]
+fn a_channel_that_only_a_later_part_has_is_silent_up_to_there() {
+    let (mono, stereo) = (fixture(FLAC), fixture("tone-44100-stereo-24bit.flac"));
+    let file = [&mono[..], &stereo].concat();
+    let open = |channels| {
+        let options = ReaderOptions { channels, ..ReaderOptions::default() };
+        let pipe = Box::new(std::io::Cursor::new(file.clone()));
+        Reader::from_stream("pipe", pipe, options)
+    };
+    let mut reader = open(Channels::Mix).unwrap();
+    assert_eq!((reader.channels(), reader.most_channels()), (1, 1));
+    while reader.next_block().unwrap().is_some() {}
+    assert_eq!((reader.channels(), reader.most_channels()), (1, 2));
+    let (first, later) = (drain(open(Channels::One(0)).unwrap()), drain(open(Channels::Later(1)).unwrap()));
+    assert_eq!(first.samples.len(), later.samples.len());
+    let silent = read(&mono).samples.len();
+    assert!(later.samples[..silent].iter().all(|&sample| sample == 0.0));
+    assert!(level(&later.samples[silent..], 16_000) > 0.2);
+    later.whole();
+    assert!(open(Channels::One(1)).is_err());
 }
 
 #[test]

@@ -49,6 +49,12 @@ impl Mixer {
             self.channels = part.channels;
             self.downmix = Downmix::new(self.rate, part.channels, self.frames);
         }
+        if let Channels::Later(index) = self.choice
+            && index >= part.channels
+        {
+            self.silence(part);
+            return Ok(());
+        }
         let channel = find(self.choice, part.channels)?;
         let is_exact =
             *self.is_exact.get_or_insert(matches!(part.samples, Block::I16(_)) && channel.is_some());
@@ -80,6 +86,16 @@ impl Mixer {
             None => self.downmix.push(samples, &mut self.float, warnings),
         }
         self.keep_format();
+    }
+
+    /// Takes silence in place of a part that does not have the chosen channel.
+    fn silence(&mut self, part: Part<'_>) {
+        let frames = part.samples.len() / part.channels;
+        match *self.is_exact.get_or_insert(matches!(part.samples, Block::I16(_))) {
+            true => self.exact.resize(self.exact.len() + frames, 0),
+            false => self.float.resize(self.float.len() + frames, 0.0),
+        }
+        self.frames += frames as u64;
     }
 
     /// Takes in what waits for more samples, at the end of the audio.
@@ -128,7 +144,9 @@ fn find(choice: Channels, channels: usize) -> Result<Option<usize>, Fault> {
     match choice {
         _ if channels == 1 => Ok(Some(0)),
         Channels::Mix => Ok(None),
-        Channels::One(index) if index < channels => Ok(Some(index)),
-        Channels::One(index) => Err((Problem::NoChannel { index, channels }, Place::File)),
+        Channels::One(index) | Channels::Later(index) if index < channels => Ok(Some(index)),
+        Channels::One(index) | Channels::Later(index) => {
+            Err((Problem::NoChannel { index, channels }, Place::File))
+        }
     }
 }

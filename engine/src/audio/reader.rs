@@ -34,6 +34,8 @@ pub enum Channels {
     Mix,
     /// One of them, counted from 0. Of 16-bit sources its samples are bit-exact.
     One(usize),
+    /// One of them, counted from 0, that the file may not have from its start on: silence where it is not there.
+    Later(usize),
 }
 
 /// A file being read, block by block, in bounded memory.
@@ -42,6 +44,8 @@ pub struct Reader {
     source: Box<dyn Source>,
     kind: Option<Kind>,
     shape: Shape,
+    /// The most channels that a part of the file had so far.
+    most_channels: usize,
     mixer: Mixer,
     warnings: Warnings,
     /// Bytes read so far, and how many there are; none of a pipe.
@@ -126,6 +130,7 @@ impl Reader {
                 source,
                 kind,
                 shape,
+                most_channels: shape.channels,
                 mixer,
                 warnings,
                 position,
@@ -157,6 +162,12 @@ impl Reader {
     /// Channels in the file, at its start.
     pub fn channels(&self) -> usize {
         self.shape.channels
+    }
+
+    /// The most channels that any part of the file had, as far as it was read: joined files may have more than
+    /// [`Reader::channels`].
+    pub fn most_channels(&self) -> usize {
+        self.most_channels
     }
 
     /// How much of the file's bytes has been read, 0 to 1; `None` of a pipe.
@@ -195,10 +206,13 @@ impl Reader {
     /// Takes one part from the source, or its end.
     fn advance(&mut self) {
         let fault = match self.source.next_part(&mut self.warnings) {
-            Ok(Some(part)) => match self.mixer.push(part, &mut self.warnings) {
-                Ok(()) => return,
-                Err(fault) => Some(fault),
-            },
+            Ok(Some(part)) => {
+                self.most_channels = self.most_channels.max(part.channels);
+                match self.mixer.push(part, &mut self.warnings) {
+                    Ok(()) => return,
+                    Err(fault) => Some(fault),
+                }
+            }
             Ok(None) => None,
             Err(fault) => Some(fault),
         };

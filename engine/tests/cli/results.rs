@@ -293,6 +293,20 @@ fn channels_have_results_of_their_own() {
     assert!(said.err.contains("no channel 3"), "{}", said.err);
 }
 
+/// FLAC files that are joined: a caller alone, then both sides.
+#[test]
+fn a_channel_that_only_a_later_part_has_has_results_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("joined.flac");
+    let parts = ["tone-16000-mono.flac", "tone-44100-stereo-24bit.flac"];
+    fs::write(&file, parts.map(|name| fs::read(fixture(name)).unwrap()).concat()).unwrap();
+    let said = run(&["transcribe", "--format", "json", "--channels", "separate", &path(&file)]);
+    let lines: Vec<Value> = said.out.lines().map(json).collect();
+    let channels: Vec<_> = lines.iter().map(|line| line["channel"].as_u64()).collect();
+    assert_eq!((channels, said.code), (vec![Some(1), Some(2)], 0), "{}", said.err);
+    assert_eq!(lines[0]["audio_s"], lines[1]["audio_s"], "the times of both are those of the file");
+}
+
 #[test]
 fn results_go_to_a_folder() {
     let folder = tempfile::tempdir().unwrap();

@@ -97,17 +97,18 @@ pub fn transcribe(
 
 /// Transcribes the tracks of a file.
 fn file(context: Context<'_>, path: &Path, mut outlet: Outlet) {
-    let mut track = |channel: Option<usize>| {
-        Recording::new(context, Track { path: path.to_path_buf(), channel }, &mut outlet).run()
+    let mut track = |channel: Option<usize>, is_late: bool| {
+        let recording = Recording::new(context, Track { path: path.to_path_buf(), channel }, &mut outlet);
+        if is_late { recording.late() } else { recording }.run()
     };
     match context.selection {
-        Selection::Mixed => _ = track(None),
-        Selection::One(channel) => _ = track(Some(channel)),
+        Selection::Mixed => _ = track(None, false),
+        Selection::One(channel) => _ = track(Some(channel), false),
         Selection::Separate => {
-            let channels = track(Some(1));
-            for channel in 2..=channels {
+            let channels = track(Some(1), false);
+            for channel in 2..=channels.most {
                 if context.stop.reason().is_none() {
-                    track(Some(channel));
+                    track(Some(channel), channel > channels.at_start);
                 }
             }
         }

@@ -27,6 +27,8 @@ pub enum Message {
     Samples(Samples, Option<f64>),
     /// Something odd about the file.
     Warning(Warning),
+    /// The most channels that any part of the file had.
+    MostChannels(usize),
     /// All has been read, or nothing more can be.
     End(Result<(), AudioError>),
 }
@@ -91,6 +93,7 @@ impl Input {
                 warned += 1;
             }
             if let Some(end) = end {
+                give(Message::MostChannels(reader.most_channels()))?;
                 return give(Message::End(end));
             }
         }

@@ -32,7 +32,9 @@ pub struct Recording<'a> {
     outcome: Outcome,
     /// In Hz; 0 until the file is open.
     sample_rate: u32,
-    channels: usize,
+    channels: ChannelCounts,
+    /// Whether the channel need not be there from the start of the file on.
+    is_late: bool,
     /// Samples of the track up to the last that was pushed.
     pushed: u64,
     /// What was dealt with before the present stream.
@@ -45,6 +47,15 @@ pub struct Recording<'a> {
     segments: u32,
     begun: Option<Instant>,
     done: Option<Instant>,
+}
+
+/// How many channels a file has; 0 if that could not be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChannelCounts {
+    /// At its start.
+    pub at_start: usize,
+    /// In the part of it that has the most.
+    pub most: usize,
 }
 
 /// Why a stream does not come to its end.
@@ -73,7 +84,8 @@ impl<'a> Recording<'a> {
             outlet,
             outcome: Outcome::default(),
             sample_rate: 0,
-            channels: 0,
+            channels: ChannelCounts::default(),
+            is_late: false,
             pushed: 0,
             skip: Skip::default(),
             file_warnings: 0,
@@ -85,8 +97,13 @@ impl<'a> Recording<'a> {
         }
     }
 
-    /// Takes the track through the engine; how many channels its file has, 0 if that could not be read.
-    pub fn run(mut self) -> usize {
+    /// Lets the channel begin where a later part of the file has it: up to there it is silent.
+    pub fn late(self) -> Self {
+        Recording { is_late: true, ..self }
+    }
+
+    /// Takes the track through the engine; how many channels its file has.
+    pub fn run(mut self) -> ChannelCounts {
         self.outlet.give(Update::Track(self.track.clone()));
         // A lane that fails costs nothing where a new stream can go on behind the last text.
         let mut failed_s = None;
@@ -157,10 +174,15 @@ impl<'a> Recording<'a> {
 
     /// Takes the rest of the track through one stream.
     fn stream(&mut self) -> Result<(), Break> {
-        let channels = self.track.channel.map_or(Channels::Mix, |channel| Channels::One(channel - 1));
+        let channels = match self.track.channel {
+            None => Channels::Mix,
+            Some(channel) if self.is_late => Channels::Later(channel - 1),
+            Some(channel) => Channels::One(channel - 1),
+        };
         let options = ReaderOptions { channels, ..ReaderOptions::default() };
         let messages = Input { path: self.track.path.clone(), options, skip: self.skip }.read();
-        (self.sample_rate, self.channels) = self.header(&messages)?;
+        (self.sample_rate, self.channels.at_start) = self.header(&messages)?;
+        self.channels.most = self.channels.most.max(self.channels.at_start);
         self.outcome.is_opened = true;
         let mut stream =
             open(self.context.engine, self.sample_rate).map_err(|error| Break::Error(error.into()))?;
@@ -211,6 +233,10 @@ impl<'a> Recording<'a> {
                     None
                 }
                 Ok(Message::Opened { .. }) => None,
+                Ok(Message::MostChannels(most)) => {
+                    self.channels.most = self.channels.most.max(most);
+                    None
+                }
                 Ok(Message::End(end)) => return Ok(Fed::All(end)),
                 Err(RecvTimeoutError::Timeout) => self.drain(stream).map(|()| None)?,
                 Err(RecvTimeoutError::Disconnected) => return Err(Break::Error(TrackError::Reader)),
@@ -225,7 +251,7 @@ impl<'a> Recording<'a> {
     fn progress(&self, fraction: Option<f64>) {
         let fraction = fraction.unwrap_or(0.0);
         let (done, parts) = match (self.context.selection, self.track.channel) {
-            (Selection::Separate, Some(channel)) => (channel - 1, self.channels),
+            (Selection::Separate, Some(channel)) => (channel - 1, self.channels.most.max(channel)),
             _ => (0, 1),
         };
         self.context.meter.set(self.outlet.file(), (done as f64 + fraction) / parts as f64);
