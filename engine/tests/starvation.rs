@@ -199,8 +199,8 @@ extern "C" fn stay(_: libc::c_int) {
 #[test]
 fn a_client_that_is_stopped_anywhere_holds_up_nobody_else() {
     let _alone = alone();
-    // SAFETY: the handler calls nothing but what a handler may call.
     let handler = stay as extern "C" fn(libc::c_int);
+    // SAFETY: the handler calls nothing but what a handler may call.
     unsafe { libc::signal(libc::SIGUSR1, handler as libc::sighandler_t) };
     let engine = Engine::with_model(support::config(2), Arc::new(Toy::default()), Arc::new(Hex)).unwrap();
     let (number, numbers) = std::sync::mpsc::channel();
