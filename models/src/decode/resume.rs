@@ -23,15 +23,15 @@ struct Belief {
     first: f32,
     /// Mean log-probability of its tokens, at least.
     mean: f32,
-    /// Tokens, at least.
-    tokens: usize,
 }
 
-/// Behind text: a word and its punctuation. Of a breath at the end of a sentence networks say "you" and nothing after it.
-const BEHIND_TEXT: Belief = Belief { first: -1.0, mean: -0.8, tokens: 2 };
+/// Behind text.
+const BEHIND_TEXT: Belief = Belief { first: -1.0, mean: -0.8 };
 /// Where the text would be empty although somebody spoke: a single letter is hard to tell from another, and one that may
 /// be wrong is more than nothing.
-const INSTEAD_OF_NOTHING: Belief = Belief { first: -2.0, mean: -1.5, tokens: 1 };
+const INSTEAD_OF_NOTHING: Belief = Belief { first: -2.0, mean: -1.5 };
+/// The fewest tokens of either: a word and its punctuation. Of a breath networks say "you" and nothing after it.
+const MIN_TOKENS: usize = 2;
 
 /// Why an attempt stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Resumption {
     fn is_plausible(&self, tokens: &[Token], from: usize, belief: &Belief) -> bool {
         let found = &tokens[from..];
         let sum: f32 = found.iter().map(|token| token.log_prob).sum();
-        found.len() >= belief.tokens
+        found.len() >= MIN_TOKENS
             && sum >= belief.mean * found.len() as f32
             && !coverage::is_too_fast(tokens.len(), self.voiced_samples)
     }
