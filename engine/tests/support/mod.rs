@@ -319,7 +319,9 @@ pub fn follow(engine: &Engine, audio: &[i16]) -> Vec<Event> {
         when_there_is_room(|| stream.mark());
         unanswered += 1;
         while unanswered > 2 {
-            let event = stream.next_timeout(Duration::from_secs(20)).expect("the marker is answered");
+            let Some(event) = stream.next_timeout(Duration::from_secs(20)) else {
+                panic!("a marker is not answered after {events:?}: {:?}", engine.report());
+            };
             unanswered -= usize::from(matches!(event, Event::Marker { .. }));
             events.push(event);
         }
