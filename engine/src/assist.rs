@@ -5,10 +5,9 @@
 //! itself.
 
 use crate::bell::Bell;
-use std::cell::UnsafeCell;
+use crate::sync::{AtomicU32, Ordering, UnsafeCell, spin_loop};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use voxlane_models::team::Assistant;
 
 /// No job.
@@ -28,7 +27,7 @@ type Job = *mut (dyn FnMut() + Send + 'static);
 
 /// Where callers and one helper thread meet. One call at a time has the helper; another that comes meanwhile, from another
 /// thread or from within a share, does both of its shares itself.
-pub(crate) struct Desk {
+pub struct Desk {
     state: AtomicU32,
     job: UnsafeCell<Option<Job>>,
     bell: Arc<Bell>,
@@ -43,12 +42,12 @@ unsafe impl Sync for Desk {}
 
 impl Desk {
     /// A desk whose helper sleeps by the sleeper of `bell`.
-    pub(crate) fn new(bell: Arc<Bell>) -> Self {
+    pub fn new(bell: Arc<Bell>) -> Self {
         Desk { state: AtomicU32::new(IDLE), job: UnsafeCell::new(None), bell }
     }
 
     /// The helper's side: runs a job if one waits; whether it did.
-    pub(crate) fn serve(&self) -> bool {
+    pub fn serve(&self) -> bool {
         if self.state.load(Ordering::Relaxed) != POSTED
             || self.state.compare_exchange(POSTED, RUNNING, Ordering::Acquire, Ordering::Relaxed).is_err()
         {
@@ -57,7 +56,7 @@ impl Desk {
         // SAFETY: RUNNING is ours, so the caller wrote the job before POSTED and keeps it alive, and touches
         // neither the cell nor what the job borrows until we store DONE or PANICKED.
         let outcome = unsafe {
-            match *self.job.get() {
+            match self.job.with(|job| *job) {
                 Some(job) => catch_unwind(AssertUnwindSafe(|| (*job)())),
                 None => Ok(()),
             }
@@ -83,7 +82,7 @@ impl Desk {
         }
         let outcome = loop {
             match self.state.load(Ordering::Acquire) {
-                RUNNING => std::hint::spin_loop(),
+                RUNNING => spin_loop(),
                 outcome => break outcome,
             }
         };
@@ -104,7 +103,7 @@ impl Assistant for Desk {
         // path, also when `mine` panics.
         let job = unsafe { std::mem::transmute::<*mut (dyn FnMut() + Send + '_), Job>(job) };
         // SAFETY: CLAIMED is ours: no other caller writes, and the helper reads only after POSTED.
-        unsafe { *self.job.get() = Some(job) };
+        self.job.with_mut(|place| unsafe { *place = Some(job) });
         self.state.store(POSTED, Ordering::Release);
         self.bell.ring();
         let outcome = catch_unwind(AssertUnwindSafe(mine));

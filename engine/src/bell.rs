@@ -5,8 +5,10 @@
 //! full fence (Linux `membarrier`), and the producer needs only to keep the compiler from reordering. Where
 //! `membarrier` is missing, both sides use a full fence.
 
+use crate::sync::{Ordering, fence};
+use crate::{futex, membarrier};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering, compiler_fence, fence};
+use std::sync::atomic::compiler_fence;
 use std::time::Duration;
 
 const AWAKE: u32 = 0;
@@ -16,9 +18,9 @@ const ASLEEP: u32 = 1;
 /// stopped at any point holds nobody up.
 pub struct Bell {
     /// The word that the consumer sleeps on.
-    state: AtomicU32,
+    state: futex::Word,
     asymmetric: bool,
-    fallback: sleep::Fallback,
+    fallback: futex::Fallback,
 }
 
 /// The consumer's side: owned by the thread that sleeps.
@@ -43,7 +45,7 @@ impl Bell {
     #[cold]
     fn wake(&self) {
         if self.state.swap(AWAKE, Ordering::AcqRel) == ASLEEP {
-            sleep::wake(&self.state, &self.fallback);
+            futex::wake(&self.state, &self.fallback);
         }
     }
 }
@@ -52,7 +54,7 @@ impl Sleeper {
     /// A sleeper whose producers pay nothing while it is awake: going to sleep interrupts every running thread of the
     /// process for a moment. For threads of a lane.
     pub fn new() -> Self {
-        Sleeper::of(barrier::register())
+        Sleeper::of(membarrier::register())
     }
 
     /// A sleeper whose producers pay a fence, and that interrupts nobody. For clients' threads.
@@ -61,7 +63,7 @@ impl Sleeper {
     }
 
     fn of(asymmetric: bool) -> Self {
-        let (state, fallback) = (AtomicU32::new(AWAKE), sleep::Fallback::new());
+        let (state, fallback) = (futex::Word::new(AWAKE), futex::Fallback::new());
         Sleeper { bell: Arc::new(Bell { state, asymmetric, fallback }) }
     }
 
@@ -76,12 +78,12 @@ impl Sleeper {
         let Bell { state, asymmetric, fallback } = &*self.bell;
         state.store(ASLEEP, Ordering::Relaxed);
         if *asymmetric {
-            barrier::everyone();
+            membarrier::everyone();
         } else {
             fence(Ordering::SeqCst);
         }
         if !work() {
-            sleep::while_equal(state, ASLEEP, limit, fallback);
+            futex::while_equal(state, ASLEEP, limit, fallback);
         }
         state.store(AWAKE, Ordering::Relaxed);
     }
@@ -91,102 +93,6 @@ impl Default for Sleeper {
     fn default() -> Self {
         Sleeper::new()
     }
-}
-
-/// Sleeping on a word: a futex.
-#[cfg(target_os = "linux")]
-mod sleep {
-    use std::sync::atomic::AtomicU32;
-    use std::time::Duration;
-
-    /// Nothing: a futex needs no more than its word.
-    pub struct Fallback;
-
-    impl Fallback {
-        pub fn new() -> Self {
-            Fallback
-        }
-    }
-
-    /// Sleeps until woken, for `limit` at most, if the word still holds `value`.
-    pub fn while_equal(word: &AtomicU32, value: u32, limit: Duration, _: &Fallback) {
-        let limit = libc::timespec {
-            tv_sec: limit.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-            tv_nsec: limit.subsec_nanos().into(),
-        };
-        let operation = libc::FUTEX_WAIT | libc::FUTEX_PRIVATE_FLAG;
-        // SAFETY: the kernel reads the word and the time, which live during the call.
-        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, value, &raw const limit) };
-    }
-
-    /// Wakes the thread that sleeps on the word.
-    pub fn wake(word: &AtomicU32, _: &Fallback) {
-        let operation = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-        // SAFETY: the kernel uses the word's address only.
-        unsafe { libc::syscall(libc::SYS_futex, word.as_ptr(), operation, 1) };
-    }
-}
-
-/// Sleeping on a word where there is no futex.
-#[cfg(not(target_os = "linux"))]
-mod sleep {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::sync::{Condvar, Mutex, PoisonError};
-    use std::time::Duration;
-
-    /// What the consumer sleeps on in place of the word.
-    pub struct Fallback {
-        gate: Mutex<()>,
-        woken: Condvar,
-    }
-
-    impl Fallback {
-        pub fn new() -> Self {
-            Fallback { gate: Mutex::new(()), woken: Condvar::new() }
-        }
-    }
-
-    pub fn while_equal(word: &AtomicU32, value: u32, limit: Duration, fallback: &Fallback) {
-        let guard = fallback.gate.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_equal = |(): &mut ()| word.load(Ordering::Relaxed) == value;
-        drop(fallback.woken.wait_timeout_while(guard, limit, is_equal));
-    }
-
-    pub fn wake(_: &AtomicU32, fallback: &Fallback) {
-        drop(fallback.gate.lock().unwrap_or_else(PoisonError::into_inner));
-        fallback.woken.notify_one();
-    }
-}
-
-#[cfg(target_os = "linux")]
-mod barrier {
-    use std::sync::OnceLock;
-
-    /// Asks the kernel for expedited barriers; whether it has them. Once per process.
-    pub fn register() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        // Miri knows no membarrier.
-        !cfg!(miri) && *REGISTERED.get_or_init(|| call(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))
-    }
-
-    /// Every running thread of this process passes a full fence before this returns.
-    pub fn everyone() {
-        let passed = call(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
-        debug_assert!(passed, "registered before use");
-    }
-
-    fn call(command: libc::c_int) -> bool {
-        // SAFETY: membarrier takes two integers and touches no memory of ours.
-        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod barrier {
-    pub fn register() -> bool {
-        false
-    }
-    pub fn everyone() {}
 }
 
 #[cfg(test)]

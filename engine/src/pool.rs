@@ -4,9 +4,9 @@
 //! passing the number on. Numbers of free buffers come back to their source over a reverse ring. A lane that
 //! restarts makes a new pool and new rings, so a number from before a restart reaches nobody.
 
+use crate::sync::{AtomicPtr, Ordering};
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A fixed set of buffers. Taking and putting are one atomic swap of a pointer each.
 pub struct Pool<T> {
@@ -23,10 +23,22 @@ unsafe impl<T: Send> Sync for Pool<T> {}
 unsafe impl<T: Send> Send for Pool<T> {}
 
 impl<T> Pool<T> {
-    /// `count` buffers made by `make`, numbered from 0.
-    pub fn new(count: usize, mut make: impl FnMut() -> T) -> Self {
-        let places = (0..count).map(|_| AtomicPtr::new(Box::into_raw(Box::new(make())))).collect();
+    /// Places for `count` buffers, numbered from 0, all empty.
+    pub fn empty(count: usize) -> Self {
+        let places = (0..count).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
         Pool { places, owns: PhantomData }
+    }
+
+    /// `count` buffers made by `make`.
+    pub fn new(count: usize, make: impl FnMut() -> T) -> Self {
+        let pool = Pool::empty(count);
+        pool.fill(make);
+        pool
+    }
+
+    /// Puts a buffer into every place: for who has made the pool, or knows that nobody has taken one yet.
+    pub fn fill(&self, mut make: impl FnMut() -> T) {
+        (0..self.places.len() as u32).for_each(|number| self.put(number, Box::new(make())));
     }
 
     /// Takes buffer `number` out. Nothing if there is no such buffer or someone has it.
@@ -57,8 +69,9 @@ fn own<T>(pointer: *mut T) -> Option<Box<T>> {
 
 impl<T> Drop for Pool<T> {
     fn drop(&mut self) {
-        for place in &mut self.places {
-            drop(own(std::mem::replace(place.get_mut(), ptr::null_mut())));
+        for place in &self.places {
+            // Nobody else has the pool any more: the order of accesses does not matter.
+            drop(own(place.swap(ptr::null_mut(), Ordering::Relaxed)));
         }
     }
 }

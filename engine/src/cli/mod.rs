@@ -89,6 +89,7 @@ fn prepare() -> Result<(), Failure> {
         )
     })?;
     tracing_subscriber::fmt()
+        .with_ansi(false) // also where another crate of a build asks for the feature
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .log_internal_errors(false)
