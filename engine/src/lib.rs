@@ -38,6 +38,7 @@ mod registry;
 pub mod ring;
 mod session;
 mod signal;
+mod slot_set;
 mod slots;
 mod stage;
 mod supervise;

@@ -52,11 +52,6 @@ impl Slots {
         if word.load(Ordering::Relaxed) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
     }
 
-    /// How many words of activity there are.
-    pub fn activity_words(&self) -> usize {
-        self.activity.len()
-    }
-
     /// The client of `generation` has gone: drop what is on the way.
     pub fn abandon(&self, slot: usize, generation: u32) {
         self.states[slot].abandoned.store(generation, Ordering::Release);

@@ -11,6 +11,7 @@ use crate::frame::{AudioFrame, Extent, Flags, Header, NO_BUFFER, Span, SpanFrame
 use crate::pool::Pool;
 use crate::ring::{Receiver, Sender};
 use crate::session::MAX_MARKS;
+use crate::slot_set::SlotSet;
 use std::sync::Arc;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
@@ -47,7 +48,8 @@ pub(crate) struct Features<F: FrontEnd> {
     pass: Option<Pass<F::Span>>,
     /// The buffer of the partial on its way.
     partial: Option<u32>,
-    /// Where to look next for a slot that wants a partial.
+    /// The slots that want a partial, and where to look next.
+    wanted: SlotSet,
     next_slot: usize,
     slots: Vec<SlotState>,
     meter: Meter,
@@ -71,7 +73,6 @@ struct SlotState {
     capture: Time,
     segment: u32,
     start: u64,
-    wants_partial: bool,
     /// What the latest pass took for the end of the segment, if it was a speculative one.
     speculated: Option<u32>,
     /// Markers within an open segment: answered by the result that covers them.
@@ -96,7 +97,6 @@ impl<F: FrontEnd> Features<F> {
             capture: Time::default(),
             segment: 0,
             start: 0,
-            wants_partial: false,
             speculated: None,
             markers: Vec::with_capacity(MAX_MARKS),
         };
@@ -110,6 +110,7 @@ impl<F: FrontEnd> Features<F> {
             pool,
             pass: None,
             partial: None,
+            wanted: SlotSet::new(slots),
             next_slot: 0,
             slots: (0..slots).map(state).collect(),
             meter,
@@ -150,25 +151,28 @@ impl<F: FrontEnd> Features<F> {
             (state.faults, state.samples, state.is_open) = (Faults::NONE, 0, true);
             (state.generation, state.segment, state.start) =
                 (header.generation, header.segment, extent.start);
-            (state.wants_partial, state.speculated) = (false, None);
+            state.speculated = None;
+            self.wanted.remove(slot);
         }
         if header.count > 0 {
             let state = &mut self.slots[slot];
             state.samples += header.count as usize;
             state.capture = header.capture;
-            state.wants_partial |= flags.has(Flags::PARTIAL);
             let samples = &frame.payload.samples[..header.count as usize];
             self.front_end.push(slot, samples, &mut state.faults);
             let mut header = header;
             self.meter.computed(&mut header, received);
             self.meter.served(&header, 0);
+            if flags.has(Flags::PARTIAL) {
+                self.wanted.insert(slot);
+            }
         }
         self.input.release();
         let result = |kind: Flags| flags.only(Flags::WARM).with(kind);
         if flags.has(Flags::ABORT) {
             self.front_end.reset(slot);
             self.slots[slot].is_open = false;
-            self.slots[slot].wants_partial = false;
+            self.wanted.remove(slot);
             self.slots[slot].markers.clear();
         }
         if forwards && !is_held {
@@ -176,7 +180,7 @@ impl<F: FrontEnd> Features<F> {
         }
         if flags.has(Flags::SPEECH_END) {
             let header = Header { flags: result(Flags::FINAL), ..header };
-            self.slots[slot].wants_partial = false;
+            self.wanted.remove(slot);
             if self.slots[slot].speculated.take() == Some(extent.samples) {
                 self.close(header, extent, NO_BUFFER);
             } else {
@@ -186,7 +190,7 @@ impl<F: FrontEnd> Features<F> {
             let flags = Flags::PARTIAL.with(Flags::SPECULATIVE).with(Flags::FIRM);
             self.begin(Header { flags, ..header }, extent, Goal::Final);
             self.slots[slot].speculated = Some(extent.samples);
-            self.slots[slot].wants_partial = false;
+            self.wanted.remove(slot);
         } else if is_held {
             self.slots[slot].markers.push(header);
         } else if self.is_chunk_ready(slot) {
@@ -235,18 +239,17 @@ impl<F: FrontEnd> Features<F> {
 
     /// Begins the next partial that is wanted, if nothing else is due: a buffer is left for a final.
     fn begin_partial(&mut self) -> bool {
-        if !self.slots.iter().any(|state| state.wants_partial) || !self.has_free_buffer() {
+        let Some(slot) = self.wanted.next(self.next_slot, (&self.wanted, true)) else { return false };
+        if !self.has_free_buffer() {
             return false;
         }
         if self.partial.is_some() || self.free.len() < 2 || self.output.vacant() <= 1 + MAX_MARKS {
             return false;
         }
-        let count = self.slots.len();
-        let order = (0..count).map(|i| (self.next_slot + i) % count);
-        let Some(slot) = order.into_iter().find(|&slot| self.slots[slot].wants_partial) else { return false };
-        self.next_slot = (slot + 1) % count;
+        self.next_slot = slot + 1;
+        self.wanted.remove(slot);
         let state = &mut self.slots[slot];
-        (state.wants_partial, state.speculated) = (false, None);
+        state.speculated = None;
         // Markers wait for this partial: then it has to arrive.
         let flags = if state.markers.is_empty() { Flags::NONE } else { Flags::FIRM };
         self.look(slot, flags.with(Flags::PARTIAL));

@@ -11,6 +11,7 @@ use crate::cut::Cutter;
 use crate::frame::{AudioFrame, Extent, FRAME_SAMPLES, Flags, Header};
 use crate::history::History;
 use crate::ring::{Receiver, Sender};
+use crate::slot_set::SlotSet;
 use crate::slots::Slots;
 use crate::voice::Detector;
 use crate::warm::Warmer;
@@ -48,10 +49,10 @@ pub(crate) struct IngestPorts {
 pub(crate) struct Ingest {
     ports: IngestPorts,
     streams: Vec<StreamState>,
-    /// Slots with work to do, 64 a word.
-    pending: Vec<u64>,
-    /// Slots of batch streams, likewise.
-    batch: Vec<u64>,
+    /// Slots with work to do.
+    pending: SlotSet,
+    /// Slots of batch streams.
+    batch: SlotSet,
     /// The slot of each class that has its turn next.
     turns: [usize; 2],
     meter: Meter,
@@ -81,8 +82,8 @@ impl Ingest {
         };
         Ingest {
             streams: (0..ports.inputs.len()).map(stream).collect(),
-            pending: vec![0; ports.slots.activity_words()],
-            batch: vec![0; ports.slots.activity_words()],
+            pending: SlotSet::new(ports.inputs.len()),
+            batch: SlotSet::new(ports.inputs.len()),
             turns: [0; 2],
             ports,
             meter,
@@ -99,9 +100,7 @@ impl Ingest {
     fn serve_class(&mut self, class: ServiceClass, budget: &Budget) -> bool {
         let mut worked = false;
         loop {
-            for word in 0..self.pending.len() {
-                self.pending[word] |= self.ports.slots.take_active(word);
-            }
+            self.pending.extend(|word| self.ports.slots.take_active(word));
             let is_batch = class == ServiceClass::Batch;
             if is_batch && self.next_pending(ServiceClass::Live).is_some() {
                 return worked;
@@ -115,31 +114,16 @@ impl Ingest {
             }
             worked = true;
             self.turns[class as usize] = slot + 1;
-            let bit = 1 << (slot % 64);
-            self.pending[slot / 64] &= !bit;
+            self.pending.remove(slot);
             if self.serve(slot, budget) {
-                self.pending[slot / 64] |= bit;
+                self.pending.insert(slot);
             }
         }
     }
 
     /// The next slot of a class that has work to do, in turn.
     fn next_pending(&self, class: ServiceClass) -> Option<usize> {
-        let words = self.pending.len();
-        let from = self.turns[class as usize] % (64 * words);
-        let behind = u64::MAX << (from % 64);
-        // The first word comes twice: from the turn on, and up to it.
-        (0..=words).find_map(|offset| {
-            let word = (from / 64 + offset) % words;
-            let of_class = if class == ServiceClass::Batch { self.batch[word] } else { !self.batch[word] };
-            let mask = match offset {
-                0 => behind,
-                _ if offset == words => !behind,
-                _ => u64::MAX,
-            };
-            let bits = self.pending[word] & of_class & mask;
-            (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)
-        })
+        self.pending.next(self.turns[class as usize], (&self.batch, class == ServiceClass::Batch))
     }
 
     /// Whether the output takes what one step of a slot may publish.
@@ -157,8 +141,7 @@ impl Ingest {
 
     /// The class of the stream in a slot.
     fn class(&self, slot: usize) -> ServiceClass {
-        let is_batch = self.batch[slot / 64] >> (slot % 64) & 1 == 1;
-        if is_batch { ServiceClass::Batch } else { ServiceClass::Live }
+        if self.batch.contains(slot) { ServiceClass::Batch } else { ServiceClass::Live }
     }
 
     /// One turn of a slot: works until it is empty, its turn is over, the budget is spent or the output is full; whether
@@ -216,10 +199,9 @@ impl Ingest {
         let stream = &mut self.streams[slot];
         (stream.closed, stream.request) = (false, None);
         stream.segmenter.open(generation, rules);
-        let bit = 1 << (slot % 64);
         match rules.class {
-            ServiceClass::Live => self.batch[slot / 64] &= !bit,
-            ServiceClass::Batch => self.batch[slot / 64] |= bit,
+            ServiceClass::Live => self.batch.remove(slot),
+            ServiceClass::Batch => self.batch.insert(slot),
         }
         self.ports.detector.reset(slot);
     }
@@ -297,7 +279,7 @@ impl Stage for Ingest {
         let mut worked = self.serve_class(ServiceClass::Live, budget);
         worked |= self.serve_class(ServiceClass::Batch, budget);
         // What waits for room at the next stage is work too.
-        worked |= self.pending.iter().any(|&slots| slots != 0);
+        worked |= !self.pending.is_empty();
         if !worked {
             worked = self.ports.warmer.step(&mut self.ports.outputs[0], &self.meter);
         }
