@@ -134,6 +134,35 @@ fn the_base_configuration_is_torchaudios() {
     assert!((stream.frames[0].clone(), stream.tokens(0)) == whole(&model, &samples));
 }
 
+/// Whatever unit of a call a slot is reset after, at no cost of its own: the other slot of the call and the slot's next
+/// segment are as alone.
+#[test]
+fn a_slot_that_is_reset_within_a_call_disturbs_nobody() {
+    let model = network(NETWORKS[0], Precision::F32);
+    let (samples, budget) = (samples(), Budget::one_unit());
+    let expected = [0, 5_000].map(|start| whole(&model, &samples[start..]));
+    for units in 1..8 {
+        let mut stream = Stream::new(&model, 2);
+        for (slot, start) in [(0, 0), (1, 5_000)] {
+            stream.push(slot, &samples[start..]);
+            stream.send(slot, samples.len() - start, Goal::Final);
+        }
+        let mut faults = Faults::NONE;
+        for _ in 0..units {
+            let progress = stream.encoder.step(&mut stream.spans[0], &budget, &mut faults);
+            assert_eq!(progress, Progress::More, "the call goes on");
+        }
+        stream.reset(0);
+        stream.push(0, &samples);
+        stream.send(0, samples.len(), Goal::Final);
+        for (slot, (frames, tokens)) in expected.iter().enumerate().rev() {
+            stream.finish(slot, Goal::Final);
+            assert!(stream.frames[slot] == *frames, "other frames in slot {slot} after {units} units");
+            assert_eq!(stream.tokens(slot), *tokens);
+        }
+    }
+}
+
 /// Frames and tokens of `samples` as one segment at once.
 fn whole(model: &Emformer, samples: &[i16]) -> (Vec<f32>, Vec<Token>) {
     let mut stream = Stream::new(model, 1);

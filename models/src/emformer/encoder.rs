@@ -95,6 +95,8 @@ struct SlotState {
     /// Encoder frames that no pass has handed over yet.
     frames: Buffer,
     ready: usize,
+    /// The slot was reset while a call was in flight that holds a segment of it: what that makes is dropped.
+    is_dropped: bool,
 }
 
 impl EmformerEncoder {
@@ -117,6 +119,7 @@ impl EmformerEncoder {
             is_last: false,
             frames: Buffer::zeros(config.max_frames() * config.encoding_dim),
             ready: 0,
+            is_dropped: false,
         };
         EmformerEncoder {
             caches: vec![vec![Cache::new(&config); slots]; config.transformer_num_layers],
@@ -166,9 +169,22 @@ impl EmformerEncoder {
         }
         self.phase += 1;
         if self.phase == layers + 2 {
-            self.active.clear();
+            self.end_call();
         }
         self.arena.reset();
+    }
+
+    /// The call is complete: slots that were reset meanwhile forget what it left in their caches.
+    fn end_call(&mut self) {
+        while let Some(slot) = self.active.pop() {
+            if std::mem::take(&mut self.slots[slot].is_dropped) {
+                self.restart(slot);
+            }
+        }
+    }
+
+    fn restart(&mut self, slot: Slot) {
+        self.caches.iter_mut().for_each(|layer| layer[slot].restart());
     }
 
     /// Features through the first layer, side by side as frames; memories of the segments as they come.
@@ -220,10 +236,13 @@ impl EmformerEncoder {
         for (&slot, part) in self.active.iter().zip(&self.parts) {
             let state = &mut self.slots[slot];
             let own = Rows::dense(&encoded[row * dim..][..part.frames * dim], dim);
+            row += part.frames;
+            if state.is_dropped {
+                continue;
+            }
             let to = &mut state.frames[state.ready * dim..][..part.frames * dim];
             self.encoder.output_norm.apply(own, RowsMut::dense(to, dim));
             state.ready += part.frames;
-            row += part.frames;
         }
     }
 }
@@ -285,13 +304,12 @@ impl crate::model::Encoder for EmformerEncoder {
     }
 
     fn reset(&mut self, slot: Slot) {
-        // A call in flight is finished for the others; what it makes for this slot is dropped below and by the
-        // caches' restart.
-        while self.active.contains(&slot) {
-            self.unit();
+        // A call in flight goes on for the others, and its features are taken already.
+        let is_dropped = self.active.contains(&slot);
+        if !is_dropped {
+            self.restart(slot);
         }
-        self.caches.iter_mut().for_each(|layer| layer[slot].restart());
         let state = &mut self.slots[slot];
-        (state.queued, state.is_last, state.ready) = (0, false, 0);
+        (state.queued, state.is_last, state.ready, state.is_dropped) = (0, false, 0, is_dropped);
     }
 }
