@@ -206,7 +206,6 @@ impl Crew<'_> {
             if !pin::pin(core) {
                 return Err(LaneError::Pin { core, stages: its_stages });
             }
-            pin::flush_denormals();
             let serve = catch_unwind(AssertUnwindSafe(prepare)).map_err(|panic| LaneError::Build {
                 stages: its_stages.clone(),
                 message: panic_text(&*panic),
