@@ -2,11 +2,12 @@
 
 use crate::clock::Time;
 use crate::frame::FRAME_SAMPLES;
+use voxlane_models::buffer::Buffer;
 
 /// A ring of samples, and of the capture time of each 20 ms of them.
 #[derive(Clone, Debug)]
 pub struct History {
-    samples: Vec<i16>,
+    samples: Buffer<i16>,
     captures: Vec<Time>,
     end: u64,
 }
@@ -15,7 +16,11 @@ impl History {
     /// Keeps at least the last `samples` samples.
     pub fn new(samples: usize) -> Self {
         let blocks = samples.div_ceil(FRAME_SAMPLES) + 1;
-        History { samples: vec![0; blocks * FRAME_SAMPLES], captures: vec![Time::default(); blocks], end: 0 }
+        History {
+            samples: Buffer::zeros(blocks * FRAME_SAMPLES),
+            captures: vec![Time::default(); blocks],
+            end: 0,
+        }
     }
 
     /// How many samples are kept.

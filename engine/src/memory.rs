@@ -45,6 +45,16 @@ impl MemoryPlan {
     }
 }
 
+/// Logs that memory was to be locked and could not be.
+pub(crate) fn say_unlocked(what: &str, bytes: u64) {
+    if bytes > 0 {
+        let bytes = Bytes(bytes);
+        tracing::warn!(
+            "memory.lock: {bytes} of {what} could not be locked (`ulimit -l` or CAP_IPC_LOCK allows more)"
+        );
+    }
+}
+
 /// A number of bytes, for people.
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes(pub u64);

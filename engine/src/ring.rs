@@ -15,6 +15,7 @@ use ringbuf::traits::{Observer, Raw, Split};
 use ringbuf::{Cons, HeapRb, Prod, SharedRb};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use voxlane_models::residency::Pages;
 
 type Shared<T> = Arc<SharedRb<Heap<T>>>;
 
@@ -28,6 +29,8 @@ pub struct Sender<T> {
 
 /// The consumer's end.
 pub struct Receiver<T> {
+    /// Dropped before the ring, which is so unlocked before it can be given back.
+    _pages: Pages,
     ring: Cons<Shared<T>>,
     index: Indices,
 }
@@ -64,6 +67,9 @@ pub fn ring<T: Copy + Default + Send>(capacity: usize, bell: Arc<Bell>) -> (Send
         // Written once and never taken back: from here on every place holds a value.
         place.write(T::default());
     }
+    let (left, right) = buffer.vacant_slices_mut();
+    debug_assert!(right.is_empty());
+    let pages = Pages::of(left);
     let (producer, consumer) = buffer.split();
     let indices = |read, write| Indices { read, write, capacity };
     // `split` wraps in a caching layer; the direct ends under it are what this wrapper caches by itself.
@@ -72,7 +78,7 @@ pub fn ring<T: Copy + Default + Send>(capacity: usize, bell: Arc<Bell>) -> (Send
     let (read, write) = (shared.read_index(), shared.write_index());
     (
         Sender { ring: Prod::new(Arc::clone(&shared)), bell, index: indices(read, write), refused: 0 },
-        Receiver { ring: Cons::new(shared), index: indices(read, write) },
+        Receiver { _pages: pages, ring: Cons::new(shared), index: indices(read, write) },
     )
 }
 

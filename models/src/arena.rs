@@ -1,6 +1,7 @@
 //! Scratch memory of one pass: handed out piece by piece, taken back all at once.
 
 use crate::buffer::{Line, Plain, numbers_mut};
+use crate::residency::Pages;
 use bumpalo::Bump;
 use std::alloc::Layout;
 
@@ -13,6 +14,8 @@ const POISON: u8 = 0xff;
 /// All its memory is taken from the system, and written, when it is made; handing out and resetting move a pointer.
 #[derive(Debug)]
 pub struct Arena {
+    /// Dropped before `bump`, whose memory is so unlocked before it is given back.
+    _pages: Pages,
     bump: Bump,
 }
 
@@ -23,9 +26,9 @@ impl Arena {
         // One line more, for the distance from the chunk's start to the first line boundary.
         let mut bump = Bump::with_capacity((lines + 1) * size_of::<Line>());
         bump.set_allocation_limit(Some(bump.allocated_bytes()));
-        bump.alloc_slice_fill_copy(bump.chunk_capacity(), 0u8);
+        let pages = Pages::of(bump.alloc_slice_fill_copy(bump.chunk_capacity(), 0u8));
         bump.reset();
-        Arena { bump }
+        Arena { _pages: pages, bump }
     }
 
     /// `len` floats, aligned to 64 bytes, of any value: what used the memory before left it behind.

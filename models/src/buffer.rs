@@ -1,5 +1,6 @@
 //! Storage whose start lies on a cache-line boundary.
 
+use crate::residency::Pages;
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use voxlane_kernels::projection::PanelBound;
@@ -43,10 +44,12 @@ pub(crate) fn numbers_mut<T: Plain>(lines: &mut [Line]) -> &mut [T] {
 
 /// Numbers on the heap, made once, of fixed length, aligned to 64 bytes.
 ///
-/// A large buffer of zeros takes memory only where it is written: what was made for the longest segment costs no more
-/// than the segments that came.
+/// A large buffer of zeros takes memory only where it is written, unless [`Residency`](crate::residency::Residency) says
+/// otherwise.
 #[derive(Debug)]
 pub struct Buffer<T = f32> {
+    /// Dropped before `memory`, which is so unlocked before it is given back.
+    _pages: Pages,
     /// A type whose zeros every allocator gives as fresh pages; one of 64 bytes would be zeroed by hand.
     memory: Box<[u128]>,
     /// Elements of `memory` before the first line boundary.
@@ -74,11 +77,12 @@ impl<T: Plain> Buffer<T> {
     pub fn zeros(len: usize) -> Self {
         let lines = len.div_ceil(const { Line::holds::<T>() });
         // Room for one line more, less one element, to begin on a boundary.
-        let memory = vec![0; (lines + 1) * Self::LINE - 1].into_boxed_slice();
+        let mut memory = vec![0; (lines + 1) * Self::LINE - 1].into_boxed_slice();
+        let pages = Pages::of_zeros(&mut memory);
         let skipped = memory.as_ptr().align_offset(align_of::<Line>());
         MADE.set(MADE.get().saturating_add(size_of_val(&*memory)));
         assert!(skipped < Self::LINE, "there is a line boundary in every line's length");
-        Buffer { memory, skipped, len, numbers: std::marker::PhantomData }
+        Buffer { _pages: pages, memory, skipped, len, numbers: std::marker::PhantomData }
     }
 }
 

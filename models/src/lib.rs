@@ -29,6 +29,7 @@ pub mod packed;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 pub mod prepare;
 mod regular;
+pub mod residency;
 pub mod team;
 mod temporary;
 pub mod tokenizer;

@@ -13,7 +13,7 @@ use voxlane::host::limits::{self, Limit};
 use voxlane::host::topology::caches;
 use voxlane::host::{Root, Topology, allowed_cores, cgroup, core_list, gaps, system};
 
-/// How much memory a lane wants to lock: weights, arenas and rings of the largest default model.
+/// What `memory.lock` locks with the default configuration: weights, buffers and rings.
 const LOCK_BYTES: u64 = 256 << 20;
 
 /// What to look at, and how long.
@@ -286,7 +286,7 @@ fn locked_memory(root: &Root) -> Finding {
     Finding::new("locked memory", value).advise(
         limit.is_some_and(|limit| !limit.allows(LOCK_BYTES)),
         format!(
-            "`ulimit -l {}` (or memlock in limits.conf): weights can be paged out otherwise",
+            "`ulimit -l {}` (or memlock in limits.conf): `memory.lock = true` locks no more than this allows",
             LOCK_BYTES >> 10
         ),
     )
@@ -313,8 +313,10 @@ fn swap(root: &Root) -> Finding {
         let swap = field("SwapTotal").unwrap_or(0);
         format!("{} MiB, {} MiB available, swap {} MiB", total >> 10, available >> 10, swap >> 10)
     });
-    Finding::new("memory", value)
-        .advise(field("SwapTotal").is_some_and(|swap| swap > 0), "lock memory or turn swap off on the host")
+    Finding::new("memory", value).advise(
+        field("SwapTotal").is_some_and(|swap| swap > 0),
+        "`memory.lock = true`, or turn swap off on the host",
+    )
 }
 
 /// Watches cores one after the other: watched together, they would push the system's own threads onto each other.

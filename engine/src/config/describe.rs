@@ -1,8 +1,8 @@
 //! A configuration as a file that states every field below its comment. The comments are the documentation of the fields.
 
 use super::{
-    Config, EndpointConfig, Hotword, LaneConfig, PartialConfig, SegmentConfig, StageCores, SuperviseConfig,
-    WarmConfig,
+    Config, EndpointConfig, Hotword, LaneConfig, MemoryConfig, PartialConfig, SegmentConfig, StageCores,
+    SuperviseConfig, WarmConfig,
 };
 use documented::DocumentedFields;
 use std::fmt::Write;
@@ -46,6 +46,7 @@ fn documentation_of(name: &str) -> Option<Documentation> {
         "segment" => documentation::<SegmentConfig>(),
         "endpoint" => documentation::<EndpointConfig>(),
         "partial" => documentation::<PartialConfig>(),
+        "memory" => documentation::<MemoryConfig>(),
         "supervise" => documentation::<SuperviseConfig>(),
         #[cfg(feature = "fault-injection")]
         "fault" => documentation::<super::FaultConfig>(),

@@ -25,6 +25,7 @@ use std::time::Duration;
 use toml::Spanned;
 pub use voxlane_models::device::{Backend, DeviceOptions, Float};
 pub use voxlane_models::linear::Precision;
+use voxlane_models::residency::Residency;
 
 /// A whole deployment. `Config::default()` suits an interactive machine: placement by the process's
 /// affinity mask, threads that sleep when idle.
@@ -70,6 +71,8 @@ pub struct Config {
     /// network's working memory (not of its weights). Without it a live stream waits for the pass that is under way.
     /// Default true, and false for recordings. Read at start; networks that compute in batches do without.
     pub preempt_batch: bool,
+    /// When a lane's memory is taken, and whether it may be taken away. Read at start.
+    pub memory: MemoryConfig,
     /// What happens when a stage fails. Read by the supervisor.
     pub supervise: SuperviseConfig,
     /// A planned fault, for tests. Read by every stage.
@@ -93,6 +96,7 @@ impl Default for Config {
             endpoint: EndpointConfig::default(),
             partial: PartialConfig::default(),
             preempt_batch: true,
+            memory: MemoryConfig::default(),
             supervise: SuperviseConfig::default(),
             #[cfg(feature = "fault-injection")]
             fault: None,
@@ -130,6 +134,7 @@ impl Config {
                 ..EndpointConfig::default()
             },
             preempt_batch: false,
+            memory: MemoryConfig { prefault: false, ..MemoryConfig::default() },
             ..Config::default()
         }
     }
@@ -273,6 +278,35 @@ pub struct SegmentConfig {
 impl Default for SegmentConfig {
     fn default() -> Self {
         SegmentConfig { cut_from_s: 20.0, cut_by_s: 30.0 }
+    }
+}
+
+/// When a lane's memory is taken, and whether it may be taken away.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
+#[serde(deny_unknown_fields, default)]
+pub struct MemoryConfig {
+    /// Whether a lane takes all the memory that it can need when it starts, so that no page is missing when a segment is
+    /// longer than those before. `voxlane config check` says how much that is. Default true, and false for recordings.
+    pub prefault: bool,
+    /// Whether that memory and the weights are locked, so that nothing pages them out, as far as the process may (`ulimit
+    /// -l`); what could not be locked is logged at start. Default false.
+    pub lock: bool,
+}
+
+impl Default for MemoryConfig {
+    fn default() -> Self {
+        MemoryConfig { prefault: true, lock: false }
+    }
+}
+
+impl MemoryConfig {
+    /// How buffers hold their memory.
+    pub(crate) fn residency(self) -> Residency {
+        match self {
+            MemoryConfig { lock: true, .. } => Residency::Locked,
+            MemoryConfig { prefault: true, .. } => Residency::Present,
+            MemoryConfig { .. } => Residency::OnUse,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::config::{Config, Placement};
 use crate::fault_plan::FaultPlan;
 use crate::frame::StageKind;
 use crate::host::thread::current_thread;
+use crate::memory::say_unlocked;
 use crate::slots::Slots;
 use crate::supervise;
 use crate::telemetry::recorder::Reader;
@@ -132,7 +133,9 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
     fn start(&self, epoch: u64, exits: &Sender<Exit>) -> Result<Lane, LaneError> {
         let plan = &self.plan;
         let settings = &plan.config.lanes[plan.number];
-        let wiring = Wiring::new(plan, settings);
+        let residency = plan.config.memory.residency();
+        let (wiring, unlocked) = residency.apply(|| Wiring::new(plan, settings));
+        say_unlocked("rings", unlocked);
         let (ready, readiness) = bounded(plan.placement.threads.len() + 1);
         let mut lane = Lane {
             threads: Vec::new(),
@@ -149,7 +152,8 @@ impl<M: Model, W: Wait + 'static> LaneFactory for LaneSpec<M, W> {
             let spin = Duration::from_micros(settings.spin_us);
             let bell = sleeper.bell();
             let prepare = move || {
-                let mut stages = builders.build();
+                let (mut stages, unlocked) = residency.apply(|| builders.build());
+                say_unlocked("buffers", unlocked);
                 let mut wait = W::new(sleeper, clock.clone(), spin);
                 move |life: &Life| run(&mut stages, &mut wait, life, &clock, slice)
             };

@@ -144,7 +144,7 @@ impl<M: Model> Wiring<M> {
         let mut from_decoders = Vec::with_capacity(count);
         for (chain, (from_ingest, phrases)) in from_ingest.into_iter().zip(updates).enumerate() {
             let batch = model.batch();
-            let pool = Arc::new(Pool::new(sizes.spans, || model.span()));
+            let pool = Arc::new(Pool::empty(sizes.spans));
             let (to_encoder, from_features) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Encoder));
             let (to_decoder, from_encoder) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Decoder));
             let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, bell(StageKind::Emit));
@@ -155,6 +155,8 @@ impl<M: Model> Wiring<M> {
                 (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
             threads[thread_of(StageKind::Features)].chains[chain].features = Some(Box::new(move || {
                 let ports = (from_ingest, to_encoder, returned);
+                // Before anyone is told of a buffer, and on the core that writes into them first.
+                its_pool.fill(|| part.span());
                 Features::new(part.front_end(states), (states, chunks.is_some()), ports, its_pool, its_meter)
             }));
 

@@ -14,7 +14,7 @@ use crate::fault_plan::FaultPlan;
 use crate::host::fork::Process;
 use crate::host::{Root, memory};
 use crate::lane::LanePlan;
-use crate::memory::MemoryPlan;
+use crate::memory::{MemoryPlan, say_unlocked};
 use crate::registry;
 use crate::supervise::{Command, LONGEST_SHUTDOWN, Supervisor};
 use crate::telemetry::Report;
@@ -105,7 +105,9 @@ impl Engine {
     #[cfg(feature = "fetch")]
     pub fn start(config: impl Into<Source>) -> Result<Self, EngineError> {
         let source = config.into();
-        (registry::load(&source.config)?.start)(source)
+        let (loaded, unlocked) = source.config.memory.residency().apply(|| registry::load(&source.config));
+        say_unlocked("weights", unlocked);
+        (loaded?.start)(source)
     }
 
     /// Loads the model and the detector that a configuration names and lets them go again: whether

@@ -3,6 +3,7 @@
 use super::write::ALIGNMENT;
 use super::{Packed, PackedError, Reader, Writer};
 use crate::regular;
+use crate::residency::Pages;
 use crate::temporary::Temporary;
 use memmap2::{Mmap, MmapMut};
 use sha2::{Digest, Sha256};
@@ -93,6 +94,7 @@ fn read(mut file: &File) -> io::Result<Mmap> {
     #[cfg(target_os = "linux")]
     let _ = memory.advise(memmap2::Advice::HugePage);
     file.read_exact(&mut memory[..len])?;
+    Pages::of(&memory[..]).keep();
     memory.make_read_only()
 }
 
