@@ -10,9 +10,9 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// `None` where `data` has another length than `shape` asks for.
+    /// `None` where `data` has another length than `shape` asks for, or the shape is absurd.
     pub fn new(shape: Vec<usize>, data: Vec<f32>) -> Option<Self> {
-        let expected = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size))?;
+        let expected = element_count(&shape)?;
         (expected == data.len()).then_some(Tensor { shape, data })
     }
 
@@ -70,6 +70,13 @@ fn transpose_blocks(source: &[f32], rows: usize, columns: usize, target: &mut [f
             }
         }
     }
+}
+
+/// How many elements a tensor of that shape has. `None` where any of its sizes together, zeros apart, are more than
+/// memory has addresses: no product of them overflows then, also where there is no element.
+pub(crate) fn element_count(shape: &[usize]) -> Option<usize> {
+    let product = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)))?;
+    Some(if shape.contains(&0) { 0 } else { product })
 }
 
 /// Tensors by name.
@@ -134,6 +141,8 @@ mod tests {
         assert!(Tensor::new(vec![], vec![0.0]).is_some());
         assert!(Tensor::new(vec![2, 3], vec![0.0; 5]).is_none());
         assert!(Tensor::new(vec![usize::MAX, 2], vec![]).is_none());
+        assert!(Tensor::new(vec![0, 2, 3], vec![]).is_some());
+        assert!(Tensor::new(vec![0, usize::MAX, 2], vec![]).is_none());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Of the model's normalization only the treatment of spaces is done: they are joined, and each word begins with
 //! one. The other rules fold characters that no spoken phrase is written with.
 
-use super::content::{MAX_COMPANION_BYTES, content};
+use super::content::{MAX_COMPANION_BYTES, content, shown};
 use super::error::{CheckpointError, Problem};
 use crate::packed::{Packed, PackedError, Reader, Writer};
 use crate::tokenizer::{PieceKind, Tokenizer};
@@ -216,7 +216,7 @@ fn piece(piece: &proto::Piece) -> Result<(PieceKind, Vec<u8>), Problem> {
             let byte = piece.text.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
             let byte = byte.and_then(|hex| u8::from_str_radix(hex, 16).ok());
             let byte =
-                byte.ok_or_else(|| Problem::damaged(format!("the piece {} is no byte", piece.text)))?;
+                byte.ok_or_else(|| Problem::damaged(format!("the piece {} is no byte", shown(&piece.text))))?;
             Ok((PieceKind::Byte, vec![byte]))
         }
         proto::UNKNOWN | proto::CONTROL => Ok((PieceKind::Special, text())),

@@ -4,7 +4,7 @@ use super::archive::Archive;
 use super::content::{MAX_CHECKPOINT_BYTES, content, shown};
 use super::error::{CheckpointError, Problem};
 use super::pickle::{self, TensorValue, Value};
-use crate::weights::{Tensor, Weights};
+use crate::weights::{Tensor, Weights, element_count};
 use std::path::Path;
 use voxlane_kernels::convert;
 
@@ -82,8 +82,7 @@ fn numbers(tensor: &TensorValue, data: &[u8], left: &mut usize) -> Result<Tensor
         _ => 2,
     };
     let outside = || Problem::damaged("it reaches beyond its numbers");
-    let count =
-        tensor.shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size)).ok_or_else(outside)?;
+    let count = element_count(&tensor.shape).ok_or_else(outside)?;
     if count > 0 {
         let reach =
             tensor.shape.iter().zip(&tensor.strides).try_fold(tensor.offset, |reach, (&size, &stride)| {

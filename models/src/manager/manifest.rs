@@ -126,7 +126,7 @@ impl Manifest {
 impl ModelEntry {
     /// The length of all files together.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
+        self.files.iter().fold(0, |sum, file| sum.saturating_add(file.bytes))
     }
 
     fn check(&self) -> Result<(), String> {

@@ -2,6 +2,7 @@
 
 use super::error::TensorProblem;
 use super::proto::{self, data_type};
+use crate::weights::element_count;
 
 /// A constant's shape and numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +38,7 @@ pub(super) fn decode(tensor: &proto::Tensor) -> Result<Constant, TensorProblem> 
         return Err(TensorProblem::External);
     }
     let shape = shape(&tensor.dims)?;
-    let expected = shape
-        .iter()
-        .try_fold(1usize, |product, &size| product.checked_mul(size))
-        .ok_or_else(|| TensorProblem::Shape(tensor.dims.clone()))?;
+    let expected = element_count(&shape).ok_or_else(|| TensorProblem::Shape(tensor.dims.clone()))?;
     let values = values(tensor)?;
     if values.len() != expected {
         return Err(TensorProblem::Length { expected, found: values.len() });

@@ -58,6 +58,9 @@ impl Conv {
     /// Over `inputs` frames of `channels` values, padding included.
     fn new(weights: &ConvWeights, inputs: usize, channels: usize) -> Result<Self, SileroError> {
         let ConvWeights { linear, kernel, stride } = weights;
+        if channels == 0 {
+            return Err(SileroError::Size { what: "a convolution's channels", expected: 1, found: 0 });
+        }
         expect("a convolution's row", kernel * channels, linear.inputs)?;
         let steps = inputs.checked_sub(*kernel).ok_or(SileroError::Size {
             what: "a convolution's window",

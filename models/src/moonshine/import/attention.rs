@@ -154,7 +154,7 @@ fn heads(graph: &Graph, value: &str) -> Result<Heads, OnnxError> {
         _ => Vec::new(),
     };
     match numbers[..] {
-        [.., count, size] if count > 0 && size > 0 => {
+        [.., count, size] if count > 0 && size > 0 && count.checked_mul(size).is_some() => {
             Ok(Heads { count: count as usize, size: size as usize })
         }
         _ => Err(graph.node_error(node, NodeProblem::Unsupported("a shape without constant heads".into()))),
@@ -217,4 +217,39 @@ pub(super) fn check_width(graph: &Graph, value: &str, heads: Heads, hidden: usiz
     }
     let found = format!("{} heads of {}", heads.count, heads.size);
     Err(graph.structure_error(value, &format!("heads that make {hidden} channels"), &found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::onnx::{proto, read_bytes};
+    use prost::Message;
+    use std::path::Path;
+
+    #[test]
+    fn heads_that_overflow_together_are_refused() {
+        let shape = |sizes: [i64; 2]| {
+            let shape = proto::Tensor {
+                name: "shape".into(),
+                dims: vec![2],
+                data_type: proto::data_type::INT64,
+                ints64: sizes.to_vec(),
+                ..Default::default()
+            };
+            let reshape = proto::Node {
+                operator: "Reshape".into(),
+                inputs: vec!["x".into(), "shape".into()],
+                outputs: vec!["y".into()],
+                ..Default::default()
+            };
+            let graph =
+                proto::Graph { nodes: vec![reshape], initializers: vec![shape], ..Default::default() };
+            let model = proto::Model { ir_version: 7, graph: Some(Box::new(graph)) };
+            let graph = read_bytes(Path::new("m.onnx"), model.encode_to_vec().into()).unwrap();
+            heads(&graph, "x")
+        };
+        assert_eq!(shape([8, 36]).unwrap(), Heads { count: 8, size: 36 });
+        assert!(shape([1 << 32, 1 << 32]).is_err());
+        assert!(shape([0, 36]).is_err());
+    }
 }

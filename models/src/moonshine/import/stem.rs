@@ -71,8 +71,8 @@ pub(crate) fn convolution(graph: &Graph, node: &Node, padding: i64) -> Result<Co
     };
     let name = graph.input(node, 1)?;
     let weight = graph.weight(name)?;
-    let &[outputs, channels, kernel] = weight.shape() else {
-        return Err(unexpected_shape(graph, name, "[outputs, channels, kernel]", weight));
+    let (&[outputs, channels, kernel], false) = (weight.shape(), weight.data().is_empty()) else {
+        return Err(unexpected_shape(graph, name, "[outputs, channels, kernel], none of them 0", weight));
     };
     let bias = node.inputs.get(2).filter(|name| !name.is_empty());
     let bias = bias.map(|name| vector(graph, name, outputs)).transpose()?;
