@@ -1,10 +1,14 @@
 //! Damaged and hostile ONNX files: an error or a graph, never a panic, and memory in proportion to the file.
 
+#[path = "support/protobuf.rs"]
+mod write;
+
 use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::Path;
 use voxlane_models::onnx::{Graph, OnnxError, read_bytes};
+use write::small_file;
 
 /// Counts what the current thread asks for.
 struct Counting;
@@ -77,94 +81,6 @@ fn walk(graph: &Graph) {
             graph.describe_consumers(value);
         }
     }
-}
-
-/// Just enough of protobuf to write files.
-mod write {
-    pub fn varint(mut value: u64) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        while value >= 0x80 {
-            bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        bytes.push(value as u8);
-        bytes
-    }
-
-    pub fn number(field: u64, value: u64) -> Vec<u8> {
-        [varint(field << 3), varint(value)].concat()
-    }
-
-    pub fn bytes(field: u64, content: impl AsRef<[u8]>) -> Vec<u8> {
-        let content = content.as_ref();
-        [varint(field << 3 | 2), varint(content.len() as u64), content.to_vec()].concat()
-    }
-
-    pub fn tensor(name: &str, data_type: u64, dims: &[u64], raw: &[u8]) -> Vec<u8> {
-        let dims = dims.iter().flat_map(|&size| number(1, size)).collect::<Vec<_>>();
-        [dims, number(2, data_type), bytes(8, name), bytes(9, raw)].concat()
-    }
-
-    pub fn node(operator: &str, inputs: &[&str], outputs: &[&str], attributes: &[Vec<u8>]) -> Vec<u8> {
-        let inputs = inputs.iter().flat_map(|name| bytes(1, name)).collect::<Vec<_>>();
-        let outputs = outputs.iter().flat_map(|name| bytes(2, name)).collect::<Vec<_>>();
-        let attributes = attributes.iter().flat_map(|attribute| bytes(5, attribute)).collect::<Vec<_>>();
-        [inputs, outputs, bytes(3, format!("the {operator}")), bytes(4, operator), attributes].concat()
-    }
-
-    pub fn graph(nodes: &[Vec<u8>], constants: &[Vec<u8>], inputs: &[&str], outputs: &[&str]) -> Vec<u8> {
-        let nodes = nodes.iter().flat_map(|node| bytes(1, node)).collect::<Vec<_>>();
-        let constants = constants.iter().flat_map(|tensor| bytes(5, tensor)).collect::<Vec<_>>();
-        let inputs = inputs.iter().flat_map(|name| bytes(11, bytes(1, name))).collect::<Vec<_>>();
-        let outputs = outputs.iter().flat_map(|name| bytes(12, bytes(1, name))).collect::<Vec<_>>();
-        [nodes, constants, inputs, outputs].concat()
-    }
-
-    pub fn model(graph: &[u8]) -> Vec<u8> {
-        [number(1, 7), bytes(7, graph)].concat()
-    }
-}
-
-/// A small file with each construct that the reader treats specially: a branch, a constant node, and all ways
-/// to quantize.
-fn small_file() -> Vec<u8> {
-    use write::*;
-    const FLOAT: u64 = 1;
-    const INT8: u64 = 3;
-    const INT64: u64 = 7;
-    let half = 0.5f32.to_le_bytes();
-    let constants = [
-        tensor("q", INT8, &[2, 3], &[1, 2, 3, 4, 5, 0xff]),
-        tensor("scale", FLOAT, &[], &half),
-        tensor("zero", INT8, &[], &[1]),
-        tensor("scales", FLOAT, &[3], &[half, half, half].concat()),
-        tensor("shape", INT64, &[2], &[[6u8, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 0]].concat()),
-    ];
-    let constant = [bytes(1, "value"), bytes(5, tensor("", FLOAT, &[1], &half)), number(20, 4)].concat();
-    let per_channel = [bytes(1, "axis"), number(3, 1), number(20, 2)].concat();
-    let branch = graph(
-        &[
-            node("Constant", &[], &["c"], &[constant]),
-            node("DynamicQuantizeLinear", &["x"], &["xq", "xs", "xz"], &[]),
-            node("Mul", &["xs", "scale"], &["s"], &[]),
-            node("MatMulInteger", &["xq", "q", "xz", "zero"], &["i"], &[]),
-            node("Cast", &["i"], &["f"], &[]),
-            node("Mul", &["f", "s"], &["product"], &[]),
-            node("Gather", &["q", "x"], &["gathered"], &[]),
-            node("DequantizeLinear", &["gathered", "scale", "zero"], &["row"], &[]),
-            node("DequantizeLinear", &["q", "scales", ""], &["columns"], &[per_channel]),
-            node("Cast", &["q"], &["cast"], &[]),
-            node("Mul", &["cast", "scale"], &["scaled"], &[]),
-            node("Add", &["scaled", "scale"], &["shifted"], &[]),
-            node("Add", &["product", "c"], &["y"], &[]),
-        ],
-        &[],
-        &[],
-        &["y"],
-    );
-    let attribute = |name: &str| [bytes(1, name), bytes(6, &branch), number(20, 5)].concat();
-    let branches = [attribute("then_branch"), attribute("else_branch")];
-    model(&graph(&[node("If", &["x"], &["y"], &branches)], &constants, &["x"], &["y"]))
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Packed files: what is read back is what was written, and nothing else is ever taken for it.
 
+#[path = "support/altered.rs"]
+mod altered;
 mod support;
 
-use sha2::{Digest as _, Sha256};
+use altered::altered;
 use std::fs;
 use std::path::{Path, PathBuf};
 use support::{Noise, network};
@@ -134,16 +136,6 @@ fn a_flipped_bit_is_found_on_opening_or_verifying_and_never_misread_as_structure
     assert!(opened > 0 && refused > 0, "{opened} opened, {refused} refused");
 }
 
-/// The bytes of `whole` with fields changed by `change` and their hash made right again.
-fn with_fields(whole: &[u8], change: impl FnOnce(&mut [u8])) -> Vec<u8> {
-    let mut bytes = whole.to_vec();
-    let fields = u64::from_le_bytes(bytes[16..24].try_into().unwrap()) as usize;
-    change(&mut bytes[64..64 + fields]);
-    let hash = Sha256::digest(&bytes[64..64 + fields]);
-    bytes[32..64].copy_from_slice(&hash);
-    bytes
-}
-
 #[test]
 fn the_memory_that_is_computed_is_that_which_is_taken_or_a_little_more() {
     for precision in Precision::ALL {
@@ -160,10 +152,6 @@ fn the_memory_that_is_computed_is_that_which_is_taken_or_a_little_more() {
     }
 }
 
-/// Values that lengths, sizes and choices go wrong with.
-const SPECIAL: [u64; 16] =
-    [0, 1, 2, 3, 7, 8, 63, 65, 256, 1 << 16, 1 << 24, 1 << 31, 1 << 40, 1 << 62, (1 << 61) + 36, u64::MAX];
-
 #[test]
 fn fields_that_were_changed_and_hashed_again_are_refused_or_run() {
     let folder = tempfile::tempdir().unwrap();
@@ -172,21 +160,9 @@ fn fields_that_were_changed_and_hashed_again_are_refused_or_run() {
     for precision in [Precision::Int8, Precision::F32] {
         let file = written(folder.path(), precision);
         let whole = fs::read(&file).unwrap();
-        let fields = u64::from_le_bytes(whole[16..24].try_into().unwrap()) as usize;
         let (mut ran, mut refused) = (0, 0);
         for round in 0..1500 {
-            // Half of the changes fall into the network's sizes, which come first.
-            let at = noise.below(if round % 2 == 0 { fields - 8 } else { 400 });
-            let changed = with_fields(&whole, |fields| match round % 3 {
-                0 => fields[at] = [0, 1, 2, 3, 255][noise.below(5)],
-                1 => fields[at..at + 8].copy_from_slice(&SPECIAL[noise.below(16)].to_le_bytes()),
-                _ => {
-                    let old = u64::from_le_bytes(fields[at..at + 8].try_into().unwrap());
-                    let by = [1, 8, 64, u64::MAX, 8u64.wrapping_neg()][noise.below(5)];
-                    fields[at..at + 8].copy_from_slice(&old.wrapping_add(by).to_le_bytes());
-                }
-            });
-            fs::write(&file, changed).unwrap();
+            fs::write(&file, altered(&whole, round, &mut noise)).unwrap();
             match load(&file, precision) {
                 Ok((model, _)) => {
                     transcribe_tokens(&model, &samples);
