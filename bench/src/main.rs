@@ -29,6 +29,8 @@ enum Command {
     Wer(cli::wer::Args),
     /// Bring a model into the cache and print its folder
     Fetch(cli::fetch::Args),
+    /// Measure what a recording pushed as fast as it goes costs live streams
+    Flood(cli::flood::Args),
     /// Measure what is lost and invented: silence and noise around speech, quiet speech, single words, long recordings
     Robustness(cli::robustness::Args),
     /// Transcribe the files named on standard input, one JSON line each with its times
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         Command::Limits(args) => cli::limits::run(&args),
         Command::Wer(args) => cli::wer::run(&args),
         Command::Fetch(args) => cli::fetch::run(&args),
+        Command::Flood(args) => cli::flood::run(&args),
         Command::Robustness(args) => cli::robustness::run(&args),
         Command::Serve(args) => cli::serve::run(&args),
         Command::Versions(args) => cli::versions::run(&args),

@@ -250,6 +250,8 @@ mod tests {
     use std::collections::VecDeque;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }))]
+
         #[test]
         fn behaves_like_a_bounded_queue(capacity in 1usize..9, operations in prop::collection::vec(any::<bool>(), 0..200)) {
             let sleeper = Sleeper::new();

@@ -2,6 +2,7 @@
 
 pub mod commands;
 pub mod fetch;
+pub mod flood;
 #[cfg(feature = "burn")]
 pub mod gpu;
 pub mod lab;

@@ -4,3 +4,4 @@
 pub mod conversation;
 pub mod feed;
 pub mod figures;
+pub mod flood;
