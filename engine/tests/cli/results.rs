@@ -383,4 +383,21 @@ fn a_silent_file_among_several_has_a_line() {
     let tone = path(&fixture("tone-44100-stereo-24bit.flac"));
     let said = run(&["transcribe", "--format", "json", &tone, &tone]);
     assert_eq!((said.code, said.out.lines().count()), (0, 2), "{}", said.err);
+    assert_eq!(said.err.matches("no speech was found in ").count(), 2, "{}", said.err);
+    let warnings = json(said.out.lines().next().unwrap())["warnings"].to_string();
+    assert!(warnings.contains("no speech was found"), "{warnings}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_leaves_no_result_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (text, silent) = (folder.path().join("text.wav"), folder.path().join("silent.wav"));
+    fs::write(&text, "no sound at all").unwrap();
+    write_i16_wav(&silent, &[0; 16_000]);
+    let made = folder.path().join("made");
+    let said =
+        run(&["transcribe", "--format", "srt", "--output", &path(&made), &path(&text), &path(&silent)]);
+    assert_eq!(said.code, 1, "{}", said.err);
+    let results: Vec<_> = fs::read_dir(&made).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(results, ["silent.srt"]);
 }

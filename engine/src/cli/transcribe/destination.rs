@@ -23,27 +23,46 @@ pub struct Folder {
     path: PathBuf,
     ending: &'static str,
     may_overwrite: bool,
-    present: Option<BufWriter<File>>,
+    /// The name of the present track's file, and the file once there is something to write: a recording that cannot be
+    /// read leaves none behind.
+    present: Option<(PathBuf, Option<BufWriter<File>>)>,
 }
 
 impl Destination<'_> {
     /// Begins the results of a track.
-    ///
-    /// # Errors
-    /// If its file cannot be made.
-    pub fn begin(&mut self, track: &Track) -> Result<(), Failure> {
-        match self {
-            Destination::Stream(_) => Ok(()),
-            Destination::Folder(folder) => folder.begin(track),
+    pub fn begin(&mut self, track: &Track) {
+        if let Destination::Folder(folder) = self {
+            folder.present = Some((folder.result(track), None));
         }
     }
 
-    /// Where the results of the present track are written.
-    pub fn out(&mut self) -> Option<&mut dyn Write> {
+    /// Writes to where the results of the present track go.
+    ///
+    /// # Errors
+    /// If its file cannot be made or written.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         match self {
-            Destination::Stream(out) => Some(*out),
-            Destination::Folder(folder) => folder.present.as_mut().map(|file| file as &mut dyn Write),
+            Destination::Stream(out) => out.write_all(bytes).and_then(|()| out.flush())?,
+            Destination::Folder(_) if bytes.is_empty() => {}
+            Destination::Folder(folder) => {
+                if let Some(file) = folder.file()? {
+                    file.write_all(bytes).and_then(|()| file.flush())?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Ends the results of the present track: its file is there, even if there was nothing to write.
+    ///
+    /// # Errors
+    /// If its file cannot be made.
+    pub fn end(&mut self) -> Result<(), Failure> {
+        if let Destination::Folder(folder) = self {
+            folder.file()?;
+            folder.present = None;
+        }
+        Ok(())
     }
 }
 
@@ -72,7 +91,7 @@ impl Folder {
                 ));
             }
             if !may_overwrite && result.symlink_metadata().is_ok() {
-                return Err(folder.is_there(&result));
+                return Err(is_there(&result));
             }
             if is_same(&result, file) {
                 return Err(Failure::usage(
@@ -98,26 +117,29 @@ impl Folder {
         self.path.join(result)
     }
 
-    fn begin(&mut self, track: &Track) -> Result<(), Failure> {
-        let result = self.result(track);
-        let mut options = File::options();
-        options.write(true);
-        if self.may_overwrite {
-            options.create(true).truncate(true)
-        } else {
-            options.create_new(true)
-        };
-        match options.open(&result) {
-            Ok(file) => self.present = Some(BufWriter::new(file)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(self.is_there(&result)),
-            Err(error) => return Err(cannot_write(&result, &error)),
+    /// The file of the present track, which is made if it is not there.
+    fn file(&mut self) -> Result<Option<&mut BufWriter<File>>, Failure> {
+        let Some((result, file)) = &mut self.present else { return Ok(None) };
+        if file.is_none() {
+            let mut options = File::options();
+            options.write(true);
+            if self.may_overwrite {
+                options.create(true).truncate(true)
+            } else {
+                options.create_new(true)
+            };
+            *file = match options.open(&*result) {
+                Ok(file) => Some(BufWriter::new(file)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(is_there(result)),
+                Err(error) => return Err(cannot_write(result, &error)),
+            };
         }
-        Ok(())
+        Ok(file.as_mut())
     }
+}
 
-    fn is_there(&self, result: &Path) -> Failure {
-        Failure::usage(format!("--output: {} is there already", printable(result)), "--overwrite replaces it")
-    }
+fn is_there(result: &Path) -> Failure {
+    Failure::usage(format!("--output: {} is there already", printable(result)), "--overwrite replaces it")
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {

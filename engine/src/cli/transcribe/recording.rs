@@ -128,8 +128,18 @@ impl<'a> Recording<'a> {
             self.outcome.audio_s = self.position_s();
             self.outcome.wall_s = self.done.unwrap_or_else(Instant::now).duration_since(begun).as_secs_f64();
         }
+        if self.is_silent() {
+            self.warn(format!("no speech was found in {:.1} s of audio", self.outcome.audio_s));
+        }
         self.outlet.give(Update::End(self.outcome));
         self.channels
+    }
+
+    /// Whether the whole track was listened to and nothing in it was taken for speech.
+    fn is_silent(&self) -> bool {
+        let Outcome { errors, interrupted, .. } = &self.outcome;
+        let is_whole = errors.is_empty() && interrupted.is_none() && self.context.stop.reason().is_none();
+        is_whole && self.segments == 0 && self.pushed > 0
     }
 
     /// Whether the file can be read again.

@@ -42,11 +42,11 @@ impl<'a> Results<'a> {
         &mut self,
         write: impl FnOnce(&mut dyn Writer, &mut dyn Write) -> io::Result<()>,
     ) -> Result<(), Failure> {
-        let (Some((_, writer)), Some(out)) = (&mut self.present, self.destination.out()) else {
-            return Ok(());
-        };
-        self.progress.aside(|| write(writer.as_mut(), out).and_then(|()| out.flush()))?;
-        Ok(())
+        let Some((_, writer)) = &mut self.present else { return Ok(()) };
+        let mut bytes = Vec::new();
+        write(writer.as_mut(), &mut bytes)?;
+        let destination = &mut self.destination;
+        self.progress.aside(|| destination.write(&bytes))
     }
 
     /// Shows something on standard error.
@@ -68,6 +68,9 @@ impl<'a> Results<'a> {
 
     fn end(&mut self, outcome: Outcome) -> Result<(), Failure> {
         self.write(|writer, out| writer.end(out, &outcome))?;
+        if outcome.is_opened {
+            self.destination.end()?;
+        }
         let Some((track, _)) = self.present.take() else { return Ok(()) };
         let end = outcome.stopped_at_s.map_or(String::new(), |at| format!("; the text ends at {at:.3} s"));
         for error in &outcome.errors {
@@ -89,7 +92,7 @@ impl Sink for Results<'_> {
     fn take(&mut self, file: usize, update: Update) -> Result<(), Failure> {
         match update {
             Update::Track(track) => {
-                self.destination.begin(&track)?;
+                self.destination.begin(&track);
                 self.present = Some((track.clone(), format::writer(self.style, &track)));
             }
             Update::Segment(segment) => self.segment(segment)?,
