@@ -53,7 +53,9 @@ fn sigterm_lost_the_open_sentence_of_a_file() {
     let Some(file) = shared("inputs/seven_seconds.flac") else { return };
     let mut child = spawn(&mut command(&["live", "--input", &path(&file), "--format", "json"]));
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("\"partial\"")), "speech is heard");
+    // Of a word that has just begun nobody can say what the network makes.
+    let is_heard = |line: String| texts(&events(&line), "partial").concat().split_whitespace().count() > 2;
+    assert!(lines.any(is_heard), "speech is heard");
     send(libc::SIGTERM, &child);
     let rest = events(&lines.collect::<Vec<_>>().join("\n"));
     assert_eq!(rest.iter().rev().map(kind).take(2).collect::<Vec<_>>(), ["closed", "final"]);
