@@ -57,7 +57,8 @@ pub fn run(args: &Args) -> Result<()> {
         let conversations: Vec<_> = (0..args.streams).map(&mut conversation).collect::<Result<_>>()?;
         let views: Vec<&[i16]> = conversations.iter().map(Vec::as_slice).collect();
         ensure!(views.iter().all(|samples| !samples.is_empty()), "no clip is as short as a turn");
-        for arm in if seed / args.streams as u64 % 2 == 0 { [0, 1] } else { [1, 0] } {
+        let is_even = (seed / args.streams as u64).is_multiple_of(2);
+        for arm in if is_even { [0, 1] } else { [1, 0] } {
             let (runs, seconds) = flood::run(&engine, &views, (arm == 1).then_some(&recording[..]))?;
             pushed += seconds;
             let late =
