@@ -1,5 +1,6 @@
 //! A lane takes its memory when it starts: a segment longer than any before finds it there.
 #![cfg(all(target_os = "linux", target_env = "gnu", feature = "fetch"))]
+#![allow(clippy::print_stdout, reason = "a test says what the machine does not let it try")]
 
 mod support;
 
@@ -44,6 +45,9 @@ fn a_long_segment_finds_its_memory_there() {
     // SAFETY: sets a number of the allocator.
     unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, 64 << 10) };
     let (there, on_use) = (missing(true), missing(false));
+    if on_use == 0 {
+        return println!("this system counts no missing pages: not tried");
+    }
     // What is left is stacks, code and short lists.
     assert!(
         there < 100 && 20 * there < on_use,
