@@ -212,7 +212,7 @@ macro_rules! on_each_instruction_set {
             use super::*;
 
             proptest! {
-                #![proptest_config(ProptestConfig::with_cases(64))]
+                #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 64 }))]
 
                 #[test]
                 fn agrees_with_the_oracle(case in cases()) {
@@ -230,6 +230,7 @@ macro_rules! on_each_instruction_set {
                 }
             }
 
+            #[cfg_attr(miri, ignore = "takes miri too long")]
             #[test]
             fn layer_shapes() {
                 if $isa.is_available() {

@@ -45,7 +45,7 @@ macro_rules! on_each_instruction_set {
             use super::*;
 
             proptest! {
-                #![proptest_config(ProptestConfig::with_cases(48))]
+                #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 48 }))]
 
                 #[test]
                 fn agrees_with_the_oracle_in_any_parts(

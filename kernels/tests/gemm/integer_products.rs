@@ -178,7 +178,7 @@ macro_rules! on_each_instruction_set {
             use super::*;
 
             proptest! {
-                #![proptest_config(ProptestConfig::with_cases(64))]
+                #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 64 }))]
 
                 #[test]
                 fn sums_are_exact_in_any_parts(case in cases(), part in 1usize..20) {
@@ -199,6 +199,7 @@ macro_rules! on_each_instruction_set {
                 }
             }
 
+            #[cfg_attr(miri, ignore = "takes miri too long")]
             #[test]
             fn layer_shapes() {
                 if $isa.is_available() {
@@ -213,6 +214,7 @@ macro_rules! on_each_instruction_set {
             }
 
             /// One that does not fit into the second-level cache takes another path for very few rows.
+            #[cfg_attr(miri, ignore = "takes miri too long")]
             #[test]
             fn a_large_matrix() {
                 if $isa.is_available() {

@@ -143,7 +143,7 @@ macro_rules! on_each_instruction_set {
             use super::*;
 
             proptest! {
-                #![proptest_config(ProptestConfig::with_cases(32))]
+                #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 3 } else { 32 }))]
 
                 #[test]
                 fn finds_what_the_plain_product_finds(
@@ -182,6 +182,7 @@ on_each_instruction_set! {
     neon: Isa::Neon;
 }
 
+#[cfg_attr(miri, ignore = "takes miri too long")]
 #[test]
 fn the_list_is_short() {
     let (outputs, inputs) = (32_000, 64);
