@@ -71,7 +71,7 @@ pub fn run(engine: &Engine, conversations: &[&[i16]]) -> Result<Vec<Run>> {
     let count = conversations.len();
     let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
     for _ in 0..count {
-        let (input, output) = open(engine)?.split();
+        let (input, output) = open(engine, StreamOptions::default())?.split();
         inputs.push(input);
         outputs.push(output);
     }
@@ -100,7 +100,7 @@ pub fn run_fast(engine: &Engine, recordings: &[&[i16]]) -> Result<Vec<Run>> {
     let one = |samples: &&[i16]| {
         let (mut run, mut segment) = (Run::default(), None);
         let begun = engine.now();
-        let mut stream = open(engine)?;
+        let mut stream = open(engine, StreamOptions::default())?;
         stream.push_wait(samples)?;
         stream.finish()?;
         while !stream.is_closed() {
@@ -113,10 +113,10 @@ pub fn run_fast(engine: &Engine, recordings: &[&[i16]]) -> Result<Vec<Run>> {
 }
 
 /// A stream, as soon as the lane has taken back the slot of the one before.
-fn open(engine: &Engine) -> Result<Stream> {
+pub(super) fn open(engine: &Engine, options: StreamOptions) -> Result<Stream> {
     let begun = engine.now();
     loop {
-        match engine.open(StreamOptions::default()) {
+        match engine.open(options.clone()) {
             Err(OpenError::Saturated { .. }) if engine.now().since(begun) < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(1));
             }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use voxlane::config::ServiceClass;
 use voxlane::{Engine, StreamOptions};
 
-/// How much is pushed between looks at the events: 100 ms.
+/// How much is pushed between reads of the events: 100 ms.
 const PART: usize = SAMPLE_RATE as usize / 10;
 
 /// Feeds one conversation for each live stream, with or without a flood beside them; the live streams' runs, and how
@@ -32,7 +32,7 @@ pub fn run(engine: &Engine, conversations: &[&[i16]], recording: Option<&[i16]>)
 /// Pushes `samples` again and again into a batch stream until `is_over`; how many were pushed.
 fn flood(engine: &Engine, samples: &[i16], is_over: &AtomicBool) -> Result<usize> {
     let options = StreamOptions { class: ServiceClass::Batch, ..StreamOptions::default() };
-    let mut stream = engine.open(options)?;
+    let mut stream = feed::open(engine, options)?;
     let mut pushed = 0;
     for part in samples.chunks(PART).cycle() {
         if is_over.load(Ordering::Acquire) {

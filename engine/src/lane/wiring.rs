@@ -155,7 +155,7 @@ impl<M: Model> Wiring<M> {
                 (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
             threads[thread_of(StageKind::Features)].chains[chain].features = Some(Box::new(move || {
                 let ports = (from_ingest, to_encoder, returned);
-                // Before anyone is told of a buffer, and on the core that writes into them first.
+                // Before any number is handed out, and on the core that writes into the buffers first.
                 its_pool.fill(|| part.span());
                 Features::new(part.front_end(states), (states, chunks.is_some()), ports, its_pool, its_meter)
             }));
