@@ -69,14 +69,19 @@ impl Warmer {
         Warmer { config, slot, feedback, state, last_real: now, passes: 0 }
     }
 
-    /// Real audio has arrived: drops the dummy that is being sent and puts the next one off.
+    /// Real audio has arrived, if only silence: whoever sends it is there, and warming goes on.
+    #[inline]
+    pub(crate) fn audio_came(&mut self, meter: &Meter) {
+        self.last_real = meter.clock.now();
+    }
+
+    /// Real audio goes through the network: drops the dummy that is being sent and puts the next one off.
     #[inline]
     pub(crate) fn give_way(&mut self, output: &mut Sender<AudioFrame>, meter: &Meter) {
         if !self.config.enabled {
             return;
         }
         let now = meter.clock.now();
-        self.last_real = now;
         let until = now.after(Duration::from_millis(self.config.after_ms));
         if let State::Sending { .. } = self.state {
             // Stages drop a dummy pass when something waits behind it; this tells them to forget its audio.
@@ -87,7 +92,7 @@ impl Warmer {
         self.state = State::Resting { until };
     }
 
-    /// Sends the next part of a dummy if one is due; whether it did.
+    /// Sends the next part of a dummy if one is due; whether it did. For a thread that has nothing else to do.
     pub(crate) fn step(&mut self, output: &mut Sender<AudioFrame>, meter: &Meter) -> bool {
         if !self.config.enabled || output.capacity() - output.vacant() >= FRAMES_AHEAD {
             return false;

@@ -250,8 +250,8 @@ pub enum WaitKind {
 pub struct WarmConfig {
     /// Whether to warm at all. Default true.
     pub enabled: bool,
-    /// How long after the last real work (and after the last dummy began) the next dummy begins, in
-    /// milliseconds. Default 100.
+    /// How long after the network was last given real work (and after the last dummy began) the next dummy begins, in
+    /// milliseconds. Default 20.
     pub after_ms: u64,
     /// The largest share of time that dummies may take, 0 to 1. Default 0.25.
     pub duty: f64,
@@ -261,7 +261,7 @@ pub struct WarmConfig {
 
 impl Default for WarmConfig {
     fn default() -> Self {
-        WarmConfig { enabled: true, after_ms: 100, duty: 0.25, stop_after_s: 10 }
+        WarmConfig { enabled: true, after_ms: 20, duty: 0.25, stop_after_s: 10 }
     }
 }
 

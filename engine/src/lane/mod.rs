@@ -52,8 +52,8 @@ pub(crate) struct Life {
 }
 
 impl<M: Model> Stages<M> {
-    /// One round: every stage in order, each for a slice of time, so that ingest has its turn again soon. Whether there
-    /// was work.
+    /// One round: every stage in order, each for a slice of time, so that ingest has its turn again soon; a part of a dummy
+    /// if there was nothing to do. Whether there was work.
     fn step(&mut self, clock: &Clock, slice: Duration) -> bool {
         self.report();
         let mut worked = turn(&mut self.ingest, clock, slice);
@@ -61,7 +61,8 @@ impl<M: Model> Stages<M> {
         if !is_live {
             worked |= self.batch.step_one(clock, slice);
         }
-        worked | is_live | turn(&mut self.emit, clock, slice)
+        worked |= is_live | turn(&mut self.emit, clock, slice);
+        worked || self.ingest.as_mut().is_some_and(Ingest::warm)
     }
 
     /// Every stage hands its histograms over if they were asked for.

@@ -95,6 +95,11 @@ impl Ingest {
         self.ports.warmer.due_in(self.meter.clock.now())
     }
 
+    /// Sends the next part of a dummy if one is due; whether it did. For a thread none of whose stages has work.
+    pub(crate) fn warm(&mut self) -> bool {
+        self.ports.warmer.step(&mut self.ports.outputs[0], &self.meter)
+    }
+
     /// Gives every slot of a class a turn that has work to do, and again, until none has or there is no room or time for
     /// more. Batch streams stop when a live one has work. Whether it did anything.
     fn serve_class(&mut self, class: ServiceClass, budget: &Budget) -> bool {
@@ -110,13 +115,16 @@ impl Ingest {
                 return worked;
             }
             if !worked {
-                self.ports.warmer.give_way(&mut self.ports.outputs[0], &self.meter);
+                self.ports.warmer.audio_came(&self.meter);
             }
             worked = true;
             self.turns[class as usize] = slot + 1;
             self.pending.remove(slot);
             if self.serve(slot, budget) {
                 self.pending.insert(slot);
+            }
+            if self.streams[slot].segmenter.take_asked() {
+                self.ports.warmer.give_way(&mut self.ports.outputs[0], &self.meter);
             }
         }
     }
@@ -280,9 +288,6 @@ impl Stage for Ingest {
         worked |= self.serve_class(ServiceClass::Batch, budget);
         // What waits for room at the next stage is work too.
         worked |= !self.pending.is_empty();
-        if !worked {
-            worked = self.ports.warmer.step(&mut self.ports.outputs[0], &self.meter);
-        }
         if worked { Progress::More } else { Progress::Done }
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Segmenter {
     pub(super) question: Option<u32>,
     /// How many questions have been asked in this slot.
     questions: u32,
+    /// Whether the network has been given something to do since that was last asked.
+    has_asked: bool,
     endpointer: Option<Endpointer>,
     voicing: Voicing,
     monitor: SignalMonitor,
@@ -74,6 +76,7 @@ impl Segmenter {
             question_at: u64::MAX,
             question: None,
             questions: 0,
+            has_asked: false,
             endpointer: None,
             voicing: Voicing::new(history.samples()),
             monitor: SignalMonitor::default(),
@@ -110,6 +113,12 @@ impl Segmenter {
     /// The header of a frame of this stream.
     pub(super) fn header(&self, capture: Time) -> Header {
         Header { slot: self.slot as u16, generation: self.generation, capture, ..Header::default() }
+    }
+
+    /// Whether the network has been given something to do since the last call.
+    #[inline]
+    pub(super) fn take_asked(&mut self) -> bool {
+        std::mem::take(&mut self.has_asked)
     }
 
     /// Goes one step on with what has been taken; `false` if nothing is left to do. At most two frames.
@@ -161,6 +170,8 @@ impl Segmenter {
             flags = flags.with(Flags::PARTIAL);
             self.partial_at = self.position + self.partial_samples();
         }
+        // A network that takes audio in chunks may have one to work on with every frame.
+        self.has_asked |= flags.has(Flags::PARTIAL) || self.chunks.is_some();
         let mut header = self.header(capture);
         header.segment = segment.number;
         if let Some(mut place) = output.reserve() {
@@ -281,6 +292,7 @@ impl Segmenter {
         let extent = Extent { start: segment.start, samples: samples as u32, voiced, ..Extent::default() };
         let capture = self.history.capture(end).unwrap_or_default();
         let header = Header { segment: segment.number, flags: Flags::SPECULATIVE, ..self.header(capture) };
+        self.has_asked = true;
         send(output, meter, header, extent);
     }
 
@@ -328,7 +340,7 @@ impl Segmenter {
             voiced,
             cause,
         };
-        self.question_at = u64::MAX;
+        (self.question_at, self.has_asked) = (u64::MAX, true);
         let header = Header { flags: Flags::SPEECH_END, segment: segment.number, ..self.header(capture) };
         send(output, meter, header, extent);
     }
