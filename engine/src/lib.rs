@@ -43,6 +43,7 @@ mod slots;
 mod stage;
 mod supervise;
 mod sync;
+mod tail;
 pub mod telemetry;
 mod voice;
 mod voicing;

@@ -1,5 +1,6 @@
 //! What clients and a lane's stages share about each stream slot: a few words of atomics, no locks.
 
+use crate::tail::Tail;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// One slot's state. Generations count the streams that have used the slot; 0 is none.
@@ -19,6 +20,8 @@ struct SlotState {
     left_out: AtomicBool,
     /// The decoder's latest answer to ingest: the question's number in the upper half, samples in the lower.
     answer: AtomicU64,
+    /// What the client has handed over and not published.
+    tail: Tail,
 }
 
 /// Which slots have something for ingest, and the state of each. One word a line would waste memory with
@@ -80,6 +83,12 @@ impl Slots {
     /// Whether the client is handing samples over that it may have been allowed to.
     pub fn is_pushing(&self, slot: usize) -> bool {
         self.states[slot].pushing.load(Ordering::SeqCst)
+    }
+
+    /// The samples that the slot's client has handed over and not published.
+    #[inline]
+    pub(crate) fn tail(&self, slot: usize) -> &Tail {
+        &self.states[slot].tail
     }
 
     /// Shutdown: treat what has been pushed so far as all there is.

@@ -306,7 +306,8 @@ impl Engine {
     }
 
     /// Lets no further stream in, decodes what has been pushed, and ends every thread; all within `deadline`, and a
-    /// second for threads to end. If a lane is just being restarted then, its supervisor is given up and counted
+    /// second for threads to end. Of a stream of another rate than 16 kHz the last milliseconds are still in its client's
+    /// filter: finish such streams first. If a lane is just being restarted then, its supervisor is given up and counted
     /// as an abandoned thread: it ends the lane when that has started.
     pub fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         self.end(deadline)

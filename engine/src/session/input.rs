@@ -1,6 +1,6 @@
 //! The side of a stream that takes audio.
 
-use super::gate::{Inputs, Returned, Shared};
+use super::gate::{Inputs, LaneState, Returned, Shared};
 use crate::bell::Bell;
 use crate::clock::Time;
 use crate::config::StreamRules;
@@ -38,6 +38,7 @@ impl AudioWriter {
     /// Takes samples, as many as fit; the last one given was captured at `capture`.
     pub(super) fn write(&mut self, samples: &[i16], capture: Time) -> usize {
         let mut taken = 0;
+        let mut kept = self.staged;
         while taken < samples.len() {
             let staged = self.staged;
             let Some(mut place) = place(&mut self.inputs) else { break };
@@ -49,7 +50,12 @@ impl AudioWriter {
             place.header.capture = Time::from_nanos(capture.nanos().saturating_sub(behind));
             if self.staged == FRAME_SAMPLES {
                 self.publish(Flags::NONE, 0);
+                kept = 0;
             }
+        }
+        if self.staged > kept {
+            let new = &samples[..taken][taken + kept - self.staged..];
+            self.shared.slots.tail(self.shared.slot).keep(kept, new, capture);
         }
         taken
     }
@@ -87,10 +93,15 @@ impl AudioWriter {
     pub(super) fn finish(&mut self) {
         if !self.is_finished {
             self.is_finished = true;
-            if self.staged > 0 {
+            let Shared { slot, slots, status, .. } = &*self.shared;
+            slots.begin_push(*slot);
+            // What a shutdown is about to take, or has taken, is not published as well.
+            if self.staged > 0 && status.get() == LaneState::Running {
                 self.publish(Flags::NONE, 0);
             }
-            self.shared.slots.finish(self.shared.slot, self.shared.generation);
+            let Shared { slot, generation, slots, .. } = &*self.shared;
+            slots.end_push(*slot);
+            slots.finish(*slot, *generation);
             self.bell.ring();
         }
     }
@@ -115,6 +126,7 @@ impl AudioWriter {
         };
         self.sequence += 1;
         self.staged = 0;
+        self.shared.slots.tail(self.shared.slot).clear();
         place.publish_quietly();
         // Ingest looks where a slot is marked: it is woken when that is so.
         self.shared.slots.mark_active(self.shared.slot);

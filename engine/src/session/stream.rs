@@ -192,8 +192,8 @@ impl Stream {
     /// What an engine has made ready; waits for room in a slot that the stream before has just left.
     pub(super) fn listen_for(&mut self, hotwords: &Arc<Hotwords>) -> Result<(), StreamError> {
         loop {
-            self.input.check()?;
-            match self.input.writer.listen_for(Some(Arc::clone(hotwords)), self.input.clock.now()) {
+            let hotwords = Some(Arc::clone(hotwords));
+            match self.input.while_open(|input| input.writer.listen_for(hotwords, input.clock.now())) {
                 Err(StreamError::Full) => std::thread::sleep(PUSH_PAUSE),
                 done => return done,
             }
@@ -269,11 +269,19 @@ impl StreamInput {
     /// # Errors
     /// As for [`push`](Self::push).
     pub fn push_at<S: Sample>(&mut self, samples: &[S], capture: Time) -> Result<usize, StreamError> {
+        self.while_open(|input| input.take(samples, capture))
+    }
+
+    /// Hands something over, which must not wait, if the stream is open.
+    fn while_open<R>(
+        &mut self,
+        hand_over: impl FnOnce(&mut Self) -> Result<R, StreamError>,
+    ) -> Result<R, StreamError> {
         // A shutdown counts what is handed over from here on, or the check refuses it.
         self.shared.slots.begin_push(self.shared.slot);
-        let taken = self.check().and_then(|()| self.take(samples, capture));
+        let done = self.check().and_then(|()| hand_over(self));
         self.shared.slots.end_push(self.shared.slot);
-        taken
+        done
     }
 
     /// Takes samples of a stream that is open.
@@ -329,11 +337,11 @@ impl StreamInput {
     /// [`StreamError::Full`] if the audio ring is full, [`StreamError::TooManyMarks`] if too many are
     /// unanswered: try again. Otherwise as for [`push`](Self::push).
     pub fn mark(&mut self) -> Result<u32, StreamError> {
-        self.check()?;
         if self.shared.marks.load(Ordering::Relaxed) as usize >= MAX_MARKS {
+            self.check()?;
             return Err(StreamError::TooManyMarks);
         }
-        self.writer.request(Flags::MARKER, self.next_mark, self.clock.now())?;
+        self.while_open(|input| input.writer.request(Flags::MARKER, input.next_mark, input.clock.now()))?;
         self.shared.marks.fetch_add(1, Ordering::Relaxed);
         let mark = self.next_mark;
         self.next_mark = mark.wrapping_add(1);
@@ -345,8 +353,7 @@ impl StreamInput {
     /// # Errors
     /// As for [`mark`](Self::mark).
     pub fn end_segment(&mut self) -> Result<(), StreamError> {
-        self.check()?;
-        self.writer.request(Flags::SPEECH_END, 0, self.clock.now())
+        self.while_open(|input| input.writer.request(Flags::SPEECH_END, 0, input.clock.now()))
     }
 
     /// From the audio pushed so far on the stream listens for `phrases` instead of those it listened for; for none,
@@ -360,7 +367,7 @@ impl StreamInput {
     pub fn set_hotwords(&mut self, phrases: &[Hotword]) -> Result<(), StreamError> {
         self.check()?;
         let hotwords = self.compiler.compile(phrases)?;
-        self.writer.listen_for(hotwords, self.clock.now())
+        self.while_open(|input| input.writer.listen_for(hotwords, input.clock.now()))
     }
 
     /// Everything has been pushed: it will be decoded, then the stream closes. Waits for room for the last
@@ -372,22 +379,27 @@ impl StreamInput {
         if self.writer.is_finished() {
             return Ok(());
         }
-        self.check()?;
         loop {
-            let room = self.writer.room().min(BLOCK_SAMPLES);
-            if room > 0 {
-                let produced = self.resampler.flush(&mut self.resampled[..room])?;
-                if produced == 0 {
-                    break;
-                }
-                self.write_resampled(produced, self.clock.now())?;
-            } else {
-                self.check()?;
-                std::thread::sleep(PUSH_PAUSE);
+            match self.while_open(Self::flush)? {
+                Some(0) => break,
+                Some(_) => {}
+                None => std::thread::sleep(PUSH_PAUSE),
             }
         }
         self.writer.finish();
         Ok(())
+    }
+
+    /// Writes what the resampler still holds, as far as there is room, and says how much that was; none if there is no
+    /// room.
+    fn flush(&mut self) -> Result<Option<usize>, StreamError> {
+        let room = self.writer.room().min(BLOCK_SAMPLES);
+        if room == 0 {
+            return Ok(None);
+        }
+        let produced = self.resampler.flush(&mut self.resampled[..room])?;
+        self.write_resampled(produced, self.clock.now())?;
+        Ok(Some(produced))
     }
 
     fn write_resampled(&mut self, count: usize, capture: Time) -> Result<(), StreamError> {

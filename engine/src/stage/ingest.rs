@@ -185,6 +185,9 @@ impl Ingest {
             // Read before the ring: what was pushed before the request is then seen in the ring.
             let finishing = self.ports.slots.finishing(slot);
             let Some(frame) = self.ports.inputs[slot].peek() else {
+                if self.take_tail(slot, finishing) {
+                    continue;
+                }
                 self.finish_if_asked(slot, finishing);
                 return false;
             };
@@ -257,6 +260,19 @@ impl Ingest {
         let header = stream.segmenter.header(self.meter.clock.now());
         let output = output(&mut self.ports.outputs, class);
         send(output, &self.meter, Header { flags: Flags::ABORT, ..header }, Extent::default());
+    }
+
+    /// Takes what the client of a stream that a shutdown finishes has handed over and not published; whether there was
+    /// anything. A stream that had published nothing has less than a frame in all, of which nothing would come.
+    fn take_tail(&mut self, slot: usize, finishing: u32) -> bool {
+        let stream = &mut self.streams[slot];
+        if finishing != stream.segmenter.generation || stream.closed {
+            return false;
+        }
+        let mut samples = [0; FRAME_SAMPLES];
+        let Some((count, capture)) = self.ports.slots.tail(slot).take(&mut samples) else { return false };
+        stream.segmenter.take(&samples[..count], capture);
+        true
     }
 
     /// A stream that its client or a shutdown finishes ends where its audio ends.
