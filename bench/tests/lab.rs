@@ -19,7 +19,7 @@ fn text(path: &Path) -> &str {
 #[test]
 fn a_run_leaves_a_report_that_can_be_read_compared_and_gated() {
     let folder = tempfile::tempdir().unwrap();
-    let two_cores = voxlane::host::allowed_cores().is_some_and(|cores| cores.len() > 1);
+    let two_cores = voxlane_runtime::host::allowed_cores().is_some_and(|cores| cores.len() > 1);
     // With one core there is nobody to send a message to.
     let experiments: &[&str] = if two_cores {
         &["hiccup", "rings", "pipeline", "kernels"]

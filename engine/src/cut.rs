@@ -70,8 +70,8 @@ fn energy(samples: &[i16]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Time;
     use crate::endpoint;
+    use voxlane_runtime::clock::Time;
 
     const CUTTER: Cutter = Cutter { from: 32_000, by: 48_000 };
 

@@ -5,10 +5,10 @@
 //! that the adjacent-line prefetcher of neighbours does not share them) and not of 4096 (so that slots do
 //! not fall into one cache set). Audio as i16 takes half the lines of f32.
 
-use crate::clock::Time;
 use crate::config::StreamRules;
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
+use voxlane_runtime::clock::Time;
 
 /// The most samples in an audio frame: 20 ms at 16 kHz.
 pub const FRAME_SAMPLES: usize = 320;

@@ -1,8 +1,8 @@
 //! The last seconds of a stream's audio, addressed by the stream's own sample numbers.
 
-use crate::clock::Time;
 use crate::frame::FRAME_SAMPLES;
 use voxlane_models::buffer::Buffer;
+use voxlane_runtime::clock::Time;
 
 /// A ring of samples, and of the capture time of each 20 ms of them.
 #[derive(Clone, Debug)]

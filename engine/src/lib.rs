@@ -16,46 +16,34 @@
 //! - After start-up nothing between push and event allocates, locks or logs.
 //! - Bad input is a typed error; nothing here exits, prints or panics.
 
-mod assist;
 pub mod audio;
-pub mod bell;
-mod clock;
 pub mod config;
 mod cut;
 mod endpoint;
 mod fault_plan;
 pub mod frame;
-mod futex;
-mod heartbeat;
 mod history;
-pub mod host;
 pub mod lane;
-mod membarrier;
 pub mod memory;
 mod phrases;
-pub mod pool;
 mod registry;
-pub mod ring;
 mod session;
 mod signal;
-mod slot_set;
-mod slots;
+mod slot_state;
 mod stage;
-mod supervise;
-mod sync;
 mod tail;
 pub mod telemetry;
 mod voice;
 mod voicing;
-pub mod wait;
 mod warm;
 
-pub use clock::{Clock, Time};
 pub use config::{Config, Hotword};
 #[cfg(feature = "futures")]
 pub use session::EventStream;
 pub use session::{
-    Engine, EngineError, Event, HotwordError, Latency, MAX_MARKS, OpenError, Sample, SegmentWarning,
-    ShutdownReport, Stream, StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript,
-    Word,
+    Engine, EngineError, Event, HotwordError, Latency, MAX_MARKS, OpenError, Sample, SegmentWarning, Stream,
+    StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript, Word,
 };
+pub use voxlane_runtime::clock::{Clock, Time};
+pub use voxlane_runtime::lane::LaneError;
+pub use voxlane_runtime::supervisor::ShutdownReport;

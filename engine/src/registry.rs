@@ -3,19 +3,23 @@
 
 use crate::EngineError;
 use crate::config::{DetectorKind, WaitKind};
-use crate::lane::{LaneFactory, LanePlan, LaneSpec};
 use crate::voice::Voice;
-use crate::wait::{Spin, SpinPark, SpinYield};
-use std::marker::PhantomData;
-use voxlane_models::model::Model;
+use crossbeam_channel::Sender;
+use voxlane_runtime::lane::{Exit, Lane, LaneError, LanePlan};
+use voxlane_runtime::wait::{Spin, SpinPark, SpinYield};
 
 /// `word => type` for the wait strategies.
 macro_rules! waits {
     ($($word:path => $wait:ty),+ $(,)?) => {
-        /// A lane of model `M` with the wait strategy that its configuration names.
-        pub(crate) fn factory<M: Model>(plan: LanePlan<M>) -> Box<dyn LaneFactory> {
-            match plan.config.lanes[plan.number].wait {
-                $($word => Box::new(LaneSpec { plan, wait: PhantomData::<fn() -> $wait> }),)+
+        /// Starts a lane with the wait strategy that its configuration names.
+        pub(crate) fn start(
+            plan: LanePlan,
+            wait: WaitKind,
+            epoch: u64,
+            exits: &Sender<Exit>,
+        ) -> Result<Lane, LaneError> {
+            match wait {
+                $($word => plan.start::<$wait>(epoch, exits),)+
             }
         }
     };

@@ -3,9 +3,9 @@
 //! The client writes them into its ring's next place, which nobody else sees until it is published, and a copy here. It
 //! publishes no more once its lane is being shut down; then ingest takes the copy.
 
-use crate::clock::Time;
 use crate::frame::FRAME_SAMPLES;
 use std::sync::atomic::{AtomicI16, AtomicU32, AtomicU64, Ordering};
+use voxlane_runtime::clock::Time;
 
 /// See the module.
 #[derive(Debug)]
@@ -58,7 +58,8 @@ mod tests {
         tail.keep(0, &[1, 2], Time::from_nanos(5));
         tail.keep(2, &[3], Time::from_nanos(6));
         assert_eq!(tail.take(&mut samples), Some((3, Time::from_nanos(6))));
-        assert_eq!((&samples[..3], tail.take(&mut samples)), (&[1, 2, 3][..], None));
+        assert_eq!(samples[..3], [1, 2, 3]);
+        assert_eq!(tail.take(&mut samples), None);
         tail.keep(0, &[7; FRAME_SAMPLES - 1], Time::default());
         tail.clear();
         assert_eq!(tail.take(&mut samples), None);

@@ -37,7 +37,7 @@ fn without_a_file_the_sample_is_transcribed_and_the_latency_reported() {
     assert_eq!(said.code, 0, "{}", said.err);
     let mut lines = said.out.lines();
     assert_eq!(lines.next(), Some(SAMPLE_TEXT));
-    let allowed = voxlane::host::allowed_cores().unwrap();
+    let allowed = voxlane_runtime::host::allowed_cores().unwrap();
     for stage in StageKind::ALL {
         let row =
             said.out.lines().find(|line| line.contains(stage.name()) && line.contains("service")).unwrap();

@@ -4,10 +4,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args as ClapArgs, Subcommand};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use voxlane::host;
 use voxlane_bench::lab::compare::Comparison;
 use voxlane_bench::lab::outcome::{Outcome, Report};
 use voxlane_bench::lab::{ALL, Context, Options, Size, child, gate, run, write};
+use voxlane_runtime::host;
 
 /// What to do; without a subcommand experiments are run.
 #[derive(Clone, Debug, clap::Args)]

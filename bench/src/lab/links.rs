@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use voxlane::bell::Sleeper;
 use voxlane::frame::{AudioFrame, SpanFrame};
-use voxlane::ring;
+use voxlane_runtime::eventcount::Waiter;
+use voxlane_runtime::ring;
 
 /// Messages that a bounded link holds.
 pub const CAPACITY: usize = 64;
@@ -105,7 +105,7 @@ pub fn bare_line() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u6
 
 /// Our ring, in place.
 pub fn voxlane_ring<M: Message>() -> (impl FnMut(u64) -> bool + Send, impl FnMut() -> Option<u64> + Send) {
-    let (mut sender, mut receiver) = ring::ring::<M>(CAPACITY, Sleeper::new().bell());
+    let (mut sender, mut receiver) = ring::ring::<M>(CAPACITY, Waiter::new().notifier());
     let send = move |number| {
         let Some(mut place) = sender.reserve() else { return false };
         place.fill(number);

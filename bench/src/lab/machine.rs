@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use std::process::Command;
-use voxlane::host::{self, Root, core_list, system, topology};
 use voxlane_kernels::isa;
+use voxlane_runtime::host::{self, Root, core_list, system, topology};
 
 /// Facts in the order in which they are shown, as a list of names and values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

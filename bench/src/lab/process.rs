@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use voxlane::host::{Root, system};
+use voxlane_runtime::host::{Root, system};
 
 /// How often the memory of a process is looked at: what it takes within its last moments is not seen.
 const WATCH_EVERY: Duration = Duration::from_millis(5);

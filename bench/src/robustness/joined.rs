@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use voxlane::host::{Root, system};
+use voxlane_runtime::host::{Root, system};
 
 /// The longest pause, in seconds; the shortest is none.
 const LONGEST_PAUSE: f64 = 20.0;

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use voxlane_kernels::isa::{self, Isa};
 
-use voxlane::host::limits::{self, Limit};
-use voxlane::host::topology::caches;
-use voxlane::host::{Root, Topology, allowed_cores, cgroup, core_list, gaps, system};
+use voxlane_runtime::host::limits::{self, Limit};
+use voxlane_runtime::host::topology::caches;
+use voxlane_runtime::host::{Root, Topology, allowed_cores, cgroup, core_list, gaps, system};
 
 /// What `memory.lock` locks with the default configuration: weights, buffers and rings.
 const LOCK_BYTES: u64 = 256 << 20;

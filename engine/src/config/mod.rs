@@ -26,6 +26,7 @@ use toml::Spanned;
 pub use voxlane_models::device::{Backend, DeviceOptions, Float};
 pub use voxlane_models::linear::Precision;
 use voxlane_models::residency::Residency;
+use voxlane_runtime::supervisor::Watch;
 
 /// A whole deployment. `Config::default()` suits an interactive machine: placement by the process's
 /// affinity mask, threads that sleep when idle.
@@ -331,14 +332,13 @@ impl Default for SuperviseConfig {
 }
 
 impl SuperviseConfig {
-    /// The watchdog time.
-    pub fn watchdog(&self) -> Duration {
-        Duration::from_millis(self.watchdog_ms)
-    }
-
-    /// How long a restart counts.
-    pub fn restart_window(&self) -> Duration {
-        Duration::from_secs(self.restart_window_s)
+    /// As the supervisor has it.
+    pub(crate) fn watch(self) -> Watch {
+        Watch {
+            watchdog: Duration::from_millis(self.watchdog_ms),
+            max_restarts: self.max_restarts as usize,
+            restart_window: Duration::from_secs(self.restart_window_s),
+        }
     }
 }
 

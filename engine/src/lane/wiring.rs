@@ -1,23 +1,29 @@
-//! The rings of a lane, and what each of its threads needs to build its stages.
+//! The rings of a lane, and how each of its stages is built.
 
+use super::LaneSpec;
+use super::helper::team;
 use super::sizes::Sizes;
-use super::{Chain, LanePlan, Stages};
-use crate::assist::Desk;
-use crate::bell::{Bell, Sleeper};
-use crate::config::LaneConfig;
 use crate::frame::{AudioFrame, SpanFrame, StageKind, TokensFrame};
 use crate::history::History;
+use crate::memory::say_unlocked;
 use crate::phrases::{PhraseReceiver, phrases};
-use crate::pool::Pool;
-use crate::ring::{Receiver, Sender, ring};
 use crate::session::{Inputs, MAX_MARKS};
-use crate::slots::Slots;
+use crate::slot_state::Slots;
 use crate::stage::{Decoder, DecoderPorts, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts, Meter};
-use crate::telemetry::recorder::{Reader, recorder};
-use crate::warm::{WarmFeedback, Warmer};
+use crate::telemetry::{Measure, STAGE_MEASURES};
+use crate::warm::Warmer;
 use std::sync::Arc;
+use std::time::Duration;
 use voxlane_models::model::Model;
-use voxlane_models::team::Team;
+use voxlane_models::residency::{Pages, Residency};
+use voxlane_runtime::eventcount::{Notifier, Waiter};
+use voxlane_runtime::fork_join::ForkJoin;
+use voxlane_runtime::lane::{HelperPlan, LanePlan, StagePlan, ThreadPlan, Timing};
+use voxlane_runtime::pool::Pool;
+use voxlane_runtime::ring::{Receiver, Sender, ring_guarded};
+use voxlane_runtime::stage::{Stage, Turn};
+use voxlane_runtime::telemetry::recorder::{Reader, recorder};
+use voxlane_runtime::warm_up::WarmFeedback;
 
 /// Frames of audio that ingest may be ahead of features.
 const AUDIO_FRAMES: usize = 64;
@@ -28,162 +34,159 @@ const SPAN_FRAMES: usize = 2 * MAX_MARKS;
 pub(crate) struct Endpoints {
     pub(crate) inputs: Inputs,
     pub(crate) events: Receiver<TokensFrame>,
-    pub(crate) sleeper: Sleeper,
-}
-
-type Build<S> = Box<dyn FnOnce() -> S + Send>;
-
-/// Builds the stages of one thread, on that thread: memory belongs to the core that first touches it.
-pub(crate) struct StageBuilders<M: Model> {
-    ingest: Option<Build<Ingest>>,
-    /// Of each chain, the one of live streams first.
-    chains: [ChainBuilders<M>; 2],
-    emit: Option<Build<Emit>>,
-}
-
-struct ChainBuilders<M: Model> {
-    features: Option<Build<Features<M::FrontEnd>>>,
-    encoder: Option<Build<Encoder<M::Encoder>>>,
-    decoder: Option<Build<Decoder<M::Decoder>>>,
-}
-
-impl<M: Model> StageBuilders<M> {
-    fn none() -> Self {
-        let chain = || ChainBuilders { features: None, encoder: None, decoder: None };
-        StageBuilders { ingest: None, chains: [chain(), chain()], emit: None }
-    }
-
-    pub(crate) fn build(self) -> Stages<M> {
-        let [live, batch] = self.chains.map(ChainBuilders::build);
-        let (ingest, emit) = (self.ingest.map(|build| build()), self.emit.map(|build| build()));
-        Stages { ingest, live, batch, emit }
-    }
-}
-
-impl<M: Model> ChainBuilders<M> {
-    fn build(self) -> Chain<M> {
-        Chain {
-            features: self.features.map(|build| build()),
-            encoder: self.encoder.map(|build| build()),
-            decoder: self.decoder.map(|build| build()),
-        }
-    }
+    pub(crate) waiter: Waiter,
 }
 
 /// A lane before its threads run.
-pub(crate) struct Wiring<M: Model> {
-    /// For each thread of the placement.
-    pub(crate) threads: Vec<(Sleeper, StageBuilders<M>)>,
-    /// The helper thread's core, how it sleeps, and where it finds its work.
-    pub(crate) helper: Option<(usize, Sleeper, Arc<Desk>)>,
-    pub(crate) endpoints: Vec<Endpoints>,
-    pub(crate) readers: Vec<(StageKind, Reader)>,
-    pub(crate) slots: Arc<Slots>,
-    pub(crate) feedback: Arc<WarmFeedback>,
+pub(super) struct Wiring {
+    pub(super) plan: LanePlan,
+    pub(super) endpoints: Vec<Endpoints>,
+    pub(super) slots: Arc<Slots>,
     /// Ingest's thread, for clients.
-    pub(crate) bell: Arc<Bell>,
+    pub(super) notifier: Arc<Notifier>,
 }
 
-impl<M: Model> Wiring<M> {
+/// The threads of a lane, as its stages come to them.
+struct Threads {
+    threads: Vec<ThreadPlan>,
+    /// The thread of each stage.
+    places: [usize; StageKind::ALL.len()],
+    residency: Residency,
+}
+
+impl Threads {
+    fn notifier(&self, stage: StageKind) -> Arc<Notifier> {
+        self.threads[self.places[stage as usize]].waiter.notifier()
+    }
+
+    /// Adds a stage to its thread, which `build` makes there.
+    fn add<S: Stage + 'static>(
+        &mut self,
+        stage: StageKind,
+        turn: Turn,
+        build: impl FnOnce() -> S + Send + 'static,
+    ) {
+        let residency = self.residency;
+        let build = move || {
+            let (built, unlocked) = residency.apply(build);
+            say_unlocked("buffers", unlocked);
+            built
+        };
+        let place = self.places[stage as usize];
+        self.threads[place].stages.push(StagePlan::new(stage.name(), turn, build));
+    }
+}
+
+/// A ring whose pages are as the thread wants its buffers.
+fn ring<T: Copy + Default + Send>(capacity: usize, notifier: Arc<Notifier>) -> (Sender<T>, Receiver<T>) {
+    ring_guarded(capacity, notifier, Pages::of)
+}
+
+impl Wiring {
     /// Connects everything anew: nothing of an earlier lane is reused.
-    pub(crate) fn new(plan: &LanePlan<M>, lane: &LaneConfig) -> Self {
-        let LanePlan { model, config, placement, clock, faults, voice, .. } = plan;
+    pub(super) fn new<M: Model>(spec: &LaneSpec<M>) -> Self {
+        let LaneSpec { number, model, config, placement, clock, faults, voice, .. } = spec;
+        let lane = &config.lanes[*number];
         let sizes = Sizes::new(config, lane, &**model);
         let (streams, states, count) = (sizes.streams, sizes.states(), sizes.chains);
         let limits = model.limits();
         let slots = Arc::new(Slots::new(streams));
         let feedback = Arc::new(WarmFeedback::default());
-        let sleepers: Vec<Sleeper> = placement.threads.iter().map(|_| Sleeper::new()).collect();
-        let thread_of = |stage| placement.threads.iter().position(|t| t.stages.contains(&stage)).unwrap_or(0);
-        let bell = |stage| sleepers[thread_of(stage)].bell();
+        let place_of = |stage| placement.threads.iter().position(|t| t.stages.contains(&stage)).unwrap_or(0);
+        let mut threads = Threads {
+            threads: placement.threads.iter().map(|thread| ThreadPlan::new(thread.core)).collect(),
+            places: StageKind::ALL.map(place_of),
+            residency: config.memory.residency(),
+        };
 
         let mut inputs = Vec::with_capacity(streams);
         let mut outputs = Vec::with_capacity(streams);
         let mut updates: Vec<Vec<PhraseReceiver>> = (0..count).map(|_| Vec::with_capacity(streams)).collect();
         let mut endpoints = Vec::with_capacity(streams);
         for _ in 0..streams {
-            let (audio, input) = ring::<AudioFrame>(sizes.audio_frames, bell(StageKind::Ingest));
-            let sleeper = Sleeper::considerate();
-            let (output, events) = ring::<TokensFrame>(sizes.event_frames, sleeper.bell());
+            let (audio, input) = ring::<AudioFrame>(sizes.audio_frames, threads.notifier(StageKind::Ingest));
+            let waiter = Waiter::fenced();
+            let (output, events) = ring::<TokensFrame>(sizes.event_frames, waiter.notifier());
             inputs.push(input);
             outputs.push(output);
             let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| phrases()).unzip();
             updates.iter_mut().zip(receivers).for_each(|(updates, receiver)| updates.push(receiver));
-            endpoints.push(Endpoints { inputs: Inputs { audio, phrases: senders }, events, sleeper });
+            endpoints.push(Endpoints { inputs: Inputs { audio, phrases: senders }, events, waiter });
         }
 
-        let audio_ring = |_| ring::<AudioFrame>(AUDIO_FRAMES, bell(StageKind::Features));
+        let audio_ring = |_| ring::<AudioFrame>(AUDIO_FRAMES, threads.notifier(StageKind::Features));
         let (to_features, from_ingest): (Vec<Sender<AudioFrame>>, Vec<_>) =
             (0..count).map(audio_ring).unzip();
 
-        let mut readers = Vec::new();
-        let mut meter = |stage: StageKind| {
-            let (recorder, reader) = recorder(stage, bell(stage));
-            readers.push((stage, reader));
+        let mut readers: Vec<(&'static str, Reader)> = Vec::new();
+        let mut meter = |stage: StageKind, threads: &Threads| {
+            let measures = if stage == StageKind::Emit { Measure::NAMES } else { STAGE_MEASURES };
+            let (recorder, reader) = recorder(measures, threads.notifier(stage));
+            readers.push((stage.name(), reader));
             Meter::new(stage, clock.clone(), recorder, Arc::clone(faults))
         };
-        let mut threads: Vec<StageBuilders<M>> =
-            placement.threads.iter().map(|_| StageBuilders::none()).collect();
 
         let warmer = Warmer::new(config.warm, streams as u16, Arc::clone(&feedback), clock.now());
         let (cutter, history) = (sizes.cutter, History::new(sizes.history_samples));
         let chunks = model.chunks();
         let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
-        let ingest_meter = meter(StageKind::Ingest);
-        threads[thread_of(StageKind::Ingest)].ingest = Some(Box::new(move || {
+        let its_meter = meter(StageKind::Ingest, &threads);
+        threads.add(StageKind::Ingest, Turn::Always, move || {
             let detector = voice.detector(streams);
             let ports = IngestPorts { inputs, outputs: to_features, slots: its_slots, warmer, detector };
-            Ingest::new(ports, chunks, &cutter, &history, ingest_meter)
-        }));
+            Ingest::new(ports, chunks, &cutter, &history, its_meter)
+        });
 
         let helper = placement.helper.map(|core| {
-            let sleeper = Sleeper::considerate();
-            let desk = Arc::new(Desk::new(sleeper.bell()));
-            (core, sleeper, desk)
+            let waiter = Waiter::fenced();
+            let fork_join = Arc::new(ForkJoin::new(waiter.notifier()));
+            HelperPlan { core, waiter, fork_join }
         });
         let mut from_decoders = Vec::with_capacity(count);
         for (chain, (from_ingest, phrases)) in from_ingest.into_iter().zip(updates).enumerate() {
+            let turn = if chain == 0 { Turn::Foreground } else { Turn::Background };
             let batch = model.batch();
             let pool = Arc::new(Pool::empty(sizes.spans));
-            let (to_encoder, from_features) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Encoder));
-            let (to_decoder, from_encoder) = ring::<SpanFrame>(SPAN_FRAMES, bell(StageKind::Decoder));
-            let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, bell(StageKind::Emit));
-            let (give_back, returned) = ring::<u32>(pool.capacity(), bell(StageKind::Features));
+            let (to_encoder, from_features) =
+                ring::<SpanFrame>(SPAN_FRAMES, threads.notifier(StageKind::Encoder));
+            let (to_decoder, from_encoder) =
+                ring::<SpanFrame>(SPAN_FRAMES, threads.notifier(StageKind::Decoder));
+            let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, threads.notifier(StageKind::Emit));
+            let (give_back, returned) = ring::<u32>(pool.capacity(), threads.notifier(StageKind::Features));
             from_decoders.push(from_decoder);
 
-            let (part, its_pool, its_meter) =
-                (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Features));
-            threads[thread_of(StageKind::Features)].chains[chain].features = Some(Box::new(move || {
+            let (part, its_pool) = (Arc::clone(model), Arc::clone(&pool));
+            let its_meter = meter(StageKind::Features, &threads);
+            threads.add(StageKind::Features, turn, move || {
                 let ports = (from_ingest, to_encoder, returned);
                 // Before any number is handed out, and on the core that writes into the buffers first.
                 its_pool.fill(|| part.span());
                 Features::new(part.front_end(states), (states, chunks.is_some()), ports, its_pool, its_meter)
-            }));
+            });
 
-            let team =
-                helper.as_ref().map_or(Team::alone(), |(_, _, desk)| Team::with(Arc::clone(desk) as _));
-            let (part, its_pool, its_meter) =
-                (Arc::clone(model), Arc::clone(&pool), meter(StageKind::Encoder));
-            threads[thread_of(StageKind::Encoder)].chains[chain].encoder = Some(Box::new(move || {
+            let team = team(helper.as_ref().map(|helper| &helper.fork_join));
+            let (part, its_pool) = (Arc::clone(model), Arc::clone(&pool));
+            let its_meter = meter(StageKind::Encoder, &threads);
+            threads.add(StageKind::Encoder, turn, move || {
                 let ports = (from_features, to_decoder);
                 Encoder::new(part.encoder(states, team), part.encoder_batch(), ports, its_pool, its_meter)
-            }));
+            });
 
-            let ingest_bell = bell(StageKind::Ingest);
-            let (part, its_slots, its_meter) =
-                (Arc::clone(model), Arc::clone(&slots), meter(StageKind::Decoder));
-            threads[thread_of(StageKind::Decoder)].chains[chain].decoder = Some(Box::new(move || {
+            let ingest = threads.notifier(StageKind::Ingest);
+            let (part, its_slots) = (Arc::clone(model), Arc::clone(&slots));
+            let its_meter = meter(StageKind::Decoder, &threads);
+            threads.add(StageKind::Decoder, turn, move || {
                 let sizes = (states, limits.max_segment_tokens, batch);
                 let ports = DecoderPorts {
                     input: from_encoder,
                     output: to_emit,
                     returned: give_back,
                     phrases,
-                    bell: ingest_bell,
+                    ingest,
                     slots: its_slots,
                 };
                 Decoder::new(part.decoder(states), sizes, ports, pool, its_meter)
-            }));
+            });
         }
 
         let ports = EmitPorts {
@@ -192,11 +195,20 @@ impl<M: Model> Wiring<M> {
             slots: Arc::clone(&slots),
             feedback: Arc::clone(&feedback),
         };
-        let its_meter = meter(StageKind::Emit);
-        threads[thread_of(StageKind::Emit)].emit = Some(Box::new(move || Emit::new(ports, its_meter)));
+        let its_meter = meter(StageKind::Emit, &threads);
+        threads.add(StageKind::Emit, Turn::Always, move || Emit::new(ports, its_meter));
 
-        let bell = bell(StageKind::Ingest);
-        let threads = sleepers.into_iter().zip(threads).collect();
-        Wiring { threads, helper, endpoints, readers, slots, feedback, bell }
+        let notifier = threads.notifier(StageKind::Ingest);
+        let (slice, spin) = (Duration::from_micros(lane.step_us), Duration::from_micros(lane.spin_us));
+        let plan = LanePlan {
+            number: *number,
+            prefix: "vox",
+            threads: threads.threads,
+            helper,
+            readers,
+            timing: Timing { clock: clock.clone(), slice, spin },
+            warm_up: config.warm.enabled.then_some(feedback),
+        };
+        Wiring { plan, endpoints, slots, notifier }
     }
 }

@@ -5,34 +5,39 @@ use super::hotwords::HotwordCompiler;
 use super::{EngineError, LaneState, OpenError, Stream, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
-use crate::clock::{Clock, Time};
 use crate::config::{
     Config, ConfigError, EndpointConfig, Fault, Hotword, PartialConfig, ServiceClass, Source, StreamRules,
     Topology,
 };
 use crate::fault_plan::FaultPlan;
-use crate::host::fork::Process;
-use crate::host::{Root, memory};
-use crate::lane::LanePlan;
+use crate::lane::LaneSpec;
 use crate::memory::{MemoryPlan, say_unlocked};
 use crate::registry;
-use crate::supervise::{Command, LONGEST_SHUTDOWN, Supervisor};
 use crate::telemetry::Report;
 use crate::voice::Voice;
 use crossbeam_channel::{Sender, bounded};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use voxlane_models::decode::Hotwords;
 use voxlane_models::model::Model;
 use voxlane_models::vocabulary::Vocabulary;
+use voxlane_runtime::clock::{Clock, Time};
+use voxlane_runtime::host::fork::Process;
+use voxlane_runtime::host::{Root, memory};
+use voxlane_runtime::supervisor::{
+    Command, LONGEST_SHUTDOWN, LaneFactory, ShutdownReport, StartError, Supervisor,
+};
 
 /// How long threads may take to end after a shutdown's deadline.
 const END_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long dropping an engine waits for what is open.
 const DROP_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How often a shutdown looks whether streams have ended.
+const POLL: Duration = Duration::from_micros(500);
 
 /// A rule that only networks that take audio in chunks can keep.
 const BLANK_FIELD: &str = "endpoint.blank_ms";
@@ -66,15 +71,6 @@ impl Default for StreamOptions {
             class: ServiceClass::default(),
         }
     }
-}
-
-/// What a shutdown had to cut.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShutdownReport {
-    /// Streams that were not decoded to their end within the deadline.
-    pub cut_streams: usize,
-    /// Threads that did not end within the deadline and were given up.
-    pub abandoned_threads: usize,
 }
 
 /// A running engine. Dropping it shuts it down with a deadline of five seconds.
@@ -158,29 +154,28 @@ impl Engine {
         let config = Arc::new(source.config);
         let clock = Clock::new();
         let faults = Arc::new(fault_plan(&config));
-        let factories = placements
-            .into_iter()
-            .zip(models)
-            .enumerate()
-            .map(|(number, (placement, model))| {
-                registry::factory(LanePlan {
-                    number,
-                    model,
-                    config: Arc::clone(&config),
-                    placement,
-                    clock: clock.clone(),
-                    faults: Arc::clone(&faults),
-                    voice: voice.clone(),
-                })
-            })
-            .collect();
+        let gates: Arc<[Gate]> = placements.iter().map(|_| Gate::closed()).collect();
+        let factory = |(number, (placement, model))| {
+            Box::new(LaneSpec {
+                number,
+                model,
+                config: Arc::clone(&config),
+                placement,
+                clock: clock.clone(),
+                faults: Arc::clone(&faults),
+                voice: voice.clone(),
+                gates: Arc::clone(&gates),
+            }) as Box<dyn LaneFactory>
+        };
+        let factories = placements.into_iter().zip(models).enumerate().map(factory).collect();
         let process = Process::current();
-        let supervisor = Supervisor::start(factories, config.supervise, clock.clone())?;
-        let gates = supervisor.gates();
+        let supervisor = Supervisor::start(factories, config.supervise.watch(), clock.clone())
+            .map_err(|StartError { lane, source }| EngineError::Lane { lane, source })?;
+        let its_gates = Arc::clone(&gates);
         let (commands, inbox) = bounded(64);
         let handle = std::thread::Builder::new()
             .name("vox-supervise".into())
-            .spawn(move || supervisor.run(&inbox))
+            .spawn(move || supervisor.run(&inbox, |limit, is_up| drain(&its_gates, limit, is_up)))
             .map_err(EngineError::Spawn)?;
         Ok(Engine {
             clock,
@@ -332,6 +327,31 @@ impl Engine {
         self.gates.iter().for_each(|gate| gate.close(LaneState::Stopped));
         report
     }
+}
+
+/// Lets no further stream in, waits until `limit` for what has been pushed to be decoded, unless no lane is up, and says how
+/// many streams were cut.
+fn drain(gates: &[Gate], limit: Instant, is_up: bool) -> usize {
+    gates.iter().for_each(Gate::drain);
+    for gate in gates {
+        let (slots, notifier, present) = gate.present();
+        for (slot, generation) in present {
+            // A client in the middle of a push was let in before the gate closed: its samples count. One that is
+            // stopped there keeps nobody waiting beyond the deadline.
+            while slots.is_pushing(slot) && Instant::now() < limit {
+                std::thread::yield_now();
+            }
+            slots.finish(slot, generation);
+        }
+        notifier.notify();
+    }
+    let open = || gates.iter().map(|gate| gate.present().2.len()).sum::<usize>();
+    while open() > 0 && Instant::now() < limit && is_up {
+        std::thread::sleep(POLL);
+    }
+    let cut_streams = open();
+    gates.iter().for_each(|gate| gate.close(LaneState::Stopped));
+    cut_streams
 }
 
 impl Drop for Engine {

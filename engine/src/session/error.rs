@@ -5,9 +5,9 @@ use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
 use crate::config::{Backend, ConfigError, DecodeKind, DetectorKind};
-use crate::lane::LaneError;
 use crate::memory::Bytes;
 use thiserror::Error;
+use voxlane_runtime::lane::LaneError;
 
 /// Why an engine does not start.
 #[derive(Debug, Error)]

@@ -1,15 +1,15 @@
 //! Letting streams into a lane, and the slots' way back.
 
-use crate::bell::{Bell, Sleeper};
 use crate::frame::{AudioFrame, TokensFrame};
-use crate::host::fork::Process;
 use crate::lane::Endpoints;
 use crate::phrases::PhraseSender;
-use crate::ring::{Receiver, Sender};
-use crate::slots::Slots;
+use crate::slot_state::Slots;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use voxlane_runtime::eventcount::{Notifier, Waiter};
+use voxlane_runtime::host::fork::Process;
+use voxlane_runtime::ring::{Receiver, Sender};
 
 /// Whether a lane serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub(crate) struct Inputs {
 /// A part of a slot's endpoints on its way back. A slot is free when both have come and its lane is done.
 pub(crate) enum Returned {
     Inputs(usize, Inputs),
-    Events(usize, Receiver<TokensFrame>, Sleeper),
+    Events(usize, Receiver<TokensFrame>, Waiter),
 }
 
 /// What the two sides of a stream share.
@@ -82,8 +82,8 @@ impl Shared {
 pub(crate) struct Admission {
     pub(crate) inputs: Inputs,
     pub(crate) events: Receiver<TokensFrame>,
-    pub(crate) sleeper: Sleeper,
-    pub(crate) bell: Arc<Bell>,
+    pub(crate) waiter: Waiter,
+    pub(crate) notifier: Arc<Notifier>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -95,7 +95,7 @@ pub(crate) struct Gate {
 struct Inside {
     slots: Arc<Slots>,
     status: Arc<LaneStatus>,
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
     places: Vec<Place>,
     returns: Inbox<Returned>,
     outbox: Outbox<Returned>,
@@ -106,19 +106,21 @@ struct Inside {
 struct Place {
     generation: u32,
     inputs: Option<Inputs>,
-    events: Option<(Receiver<TokensFrame>, Sleeper)>,
+    events: Option<(Receiver<TokensFrame>, Waiter)>,
 }
 
 impl Gate {
-    pub(crate) fn new(slots: Arc<Slots>, bell: Arc<Bell>, endpoints: Vec<Endpoints>) -> Self {
-        Gate { inside: Mutex::new(Inside::new(slots, bell, endpoints)) }
+    /// That of a lane that is not there yet.
+    pub(crate) fn closed() -> Self {
+        let (slots, notifier) = (Arc::new(Slots::new(0)), Waiter::fenced().notifier());
+        Gate { inside: Mutex::new(Inside { is_open: false, ..Inside::new(slots, notifier, Vec::new()) }) }
     }
 
-    /// A restarted lane: earlier streams are told, later ones go to the new one.
-    pub(crate) fn replace(&self, slots: Arc<Slots>, bell: Arc<Bell>, endpoints: Vec<Endpoints>) {
+    /// A lane has started: streams of the one before are told that it failed, later ones go to the new one.
+    pub(crate) fn replace(&self, slots: Arc<Slots>, notifier: Arc<Notifier>, endpoints: Vec<Endpoints>) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.status.set(LaneState::Failed);
-        *inside = Inside::new(slots, bell, endpoints);
+        *inside = Inside::new(slots, notifier, endpoints);
     }
 
     /// Lets no further stream in and tells the present ones `state`.
@@ -150,7 +152,7 @@ impl Gate {
     }
 
     /// The slots and generations of the streams inside, for shutdown.
-    pub(crate) fn present(&self) -> (Arc<Slots>, Arc<Bell>, Vec<(usize, u32)>) {
+    pub(crate) fn present(&self) -> (Arc<Slots>, Arc<Notifier>, Vec<(usize, u32)>) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.collect();
         let present = inside
@@ -160,7 +162,7 @@ impl Gate {
             .filter(|(slot, place)| place.generation > inside.slots.closed(*slot))
             .map(|(slot, place)| (slot, place.generation))
             .collect();
-        (Arc::clone(&inside.slots), Arc::clone(&inside.bell), present)
+        (Arc::clone(&inside.slots), Arc::clone(&inside.notifier), present)
     }
 
     /// Lets a stream in, if a slot is free.
@@ -172,7 +174,7 @@ impl Gate {
         }
         let slot = (0..inside.places.len()).find(|&slot| inside.is_free(slot))?;
         let place = &mut inside.places[slot];
-        let (inputs, (mut events, sleeper)) = (place.inputs.take()?, place.events.take()?);
+        let (inputs, (mut events, waiter)) = (place.inputs.take()?, place.events.take()?);
         place.generation += 1;
         let generation = place.generation;
         while events.take().is_some() {} // left unread by the stream before
@@ -186,30 +188,30 @@ impl Gate {
             marks: AtomicU32::new(0),
             returns: inside.outbox.clone(),
         });
-        Some(Admission { inputs, events, sleeper, bell: Arc::clone(&inside.bell), shared })
+        Some(Admission { inputs, events, waiter, notifier: Arc::clone(&inside.notifier), shared })
     }
 }
 
 impl Inside {
-    fn new(slots: Arc<Slots>, bell: Arc<Bell>, endpoints: Vec<Endpoints>) -> Self {
+    fn new(slots: Arc<Slots>, notifier: Arc<Notifier>, endpoints: Vec<Endpoints>) -> Self {
         let (outbox, returns) = unbounded();
         let places = endpoints
             .into_iter()
             .map(|ends| Place {
                 generation: 0,
                 inputs: Some(ends.inputs),
-                events: Some((ends.events, ends.sleeper)),
+                events: Some((ends.events, ends.waiter)),
             })
             .collect();
         let status = Arc::new(LaneStatus(AtomicU8::new(LaneState::Running as u8)));
-        Inside { slots, status, bell, places, returns, outbox, is_open: true }
+        Inside { slots, status, notifier, places, returns, outbox, is_open: true }
     }
 
     fn collect(&mut self) {
         for part in self.returns.try_iter() {
             match part {
                 Returned::Inputs(slot, inputs) => self.places[slot].inputs = Some(inputs),
-                Returned::Events(slot, events, sleeper) => self.places[slot].events = Some((events, sleeper)),
+                Returned::Events(slot, events, waiter) => self.places[slot].events = Some((events, waiter)),
             }
         }
     }

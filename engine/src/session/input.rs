@@ -1,22 +1,22 @@
 //! The side of a stream that takes audio.
 
 use super::gate::{Inputs, LaneState, Returned, Shared};
-use crate::bell::Bell;
-use crate::clock::Time;
 use crate::config::StreamRules;
 use crate::frame::{AudioFrame, FRAME_SAMPLES, Flags, Header};
-use crate::ring::WriteSlot;
 use crate::session::StreamError;
 use std::sync::Arc;
 use std::time::Duration;
 use voxlane_models::decode::Hotwords;
+use voxlane_runtime::clock::Time;
+use voxlane_runtime::eventcount::Notifier;
+use voxlane_runtime::ring::WriteSlot;
 
 /// Writes 16 kHz samples into a slot's audio ring, in place.
 pub(super) struct AudioWriter {
     /// Taken out when the writer is dropped: it goes back to the lane.
     inputs: Option<Inputs>,
     shared: Arc<Shared>,
-    bell: Arc<Bell>,
+    notifier: Arc<Notifier>,
     rules: StreamRules,
     sequence: u64,
     /// Samples that wait in the ring's next place for the frame to fill up.
@@ -25,8 +25,21 @@ pub(super) struct AudioWriter {
 }
 
 impl AudioWriter {
-    pub(super) fn new(inputs: Inputs, shared: Arc<Shared>, bell: Arc<Bell>, rules: StreamRules) -> Self {
-        AudioWriter { inputs: Some(inputs), shared, bell, rules, sequence: 0, staged: 0, is_finished: false }
+    pub(super) fn new(
+        inputs: Inputs,
+        shared: Arc<Shared>,
+        notifier: Arc<Notifier>,
+        rules: StreamRules,
+    ) -> Self {
+        AudioWriter {
+            inputs: Some(inputs),
+            shared,
+            notifier,
+            rules,
+            sequence: 0,
+            staged: 0,
+            is_finished: false,
+        }
     }
 
     /// How many samples fit now.
@@ -55,7 +68,7 @@ impl AudioWriter {
         }
         if self.staged > kept {
             let new = &samples[..taken][taken + kept - self.staged..];
-            self.shared.slots.tail(self.shared.slot).keep(kept, new, capture);
+            self.shared.slots.state(self.shared.slot).tail.keep(kept, new, capture);
         }
         taken
     }
@@ -102,7 +115,7 @@ impl AudioWriter {
             let Shared { slot, generation, slots, .. } = &*self.shared;
             slots.end_push(*slot);
             slots.finish(*slot, *generation);
-            self.bell.ring();
+            self.notifier.notify();
         }
     }
 
@@ -126,11 +139,11 @@ impl AudioWriter {
         };
         self.sequence += 1;
         self.staged = 0;
-        self.shared.slots.tail(self.shared.slot).clear();
+        self.shared.slots.state(self.shared.slot).tail.clear();
         place.publish_quietly();
         // Ingest looks where a slot is marked: it is woken when that is so.
         self.shared.slots.mark_active(self.shared.slot);
-        self.bell.ring();
+        self.notifier.notify();
     }
 }
 

@@ -12,7 +12,7 @@ mod stream;
 
 #[cfg(feature = "futures")]
 pub use asynchronous::EventStream;
-pub use engine::{Engine, ShutdownReport, StreamOptions};
+pub use engine::{Engine, StreamOptions};
 pub use error::{EngineError, OpenError, StreamError};
 pub use event::{Event, Latency, SegmentWarning, StreamFault, Transcript, Word};
 pub(crate) use gate::{Gate, Inputs, LaneState};

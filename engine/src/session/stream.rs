@@ -8,16 +8,16 @@ use super::{MAX_MARKS, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::pcm::{self, I16_SCALE};
 use crate::audio::resample::Resampler;
-use crate::bell::Sleeper;
-use crate::clock::{Clock, Time};
 use crate::config::{Hotword, StreamRules};
 use crate::frame::{Flags, TokensFrame};
-use crate::ring::Receiver;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use voxlane_models::decode::Hotwords;
 use voxlane_models::vocabulary::Vocabulary;
+use voxlane_runtime::clock::{Clock, Time};
+use voxlane_runtime::eventcount::Waiter;
+use voxlane_runtime::ring::Receiver;
 
 /// Samples that are converted at once on the caller's thread.
 const BLOCK_SAMPLES: usize = 1024;
@@ -48,7 +48,7 @@ pub struct StreamInput {
 
 /// The side of a stream that gives events. Dropping it abandons the stream.
 pub struct StreamOutput {
-    ends: Option<(Receiver<TokensFrame>, Sleeper)>,
+    ends: Option<(Receiver<TokensFrame>, Waiter)>,
     shared: Arc<Shared>,
     assembler: Assembler,
     vocabulary: Arc<dyn Vocabulary>,
@@ -113,15 +113,15 @@ impl Stream {
         vocabulary: Arc<dyn Vocabulary>,
         compiler: HotwordCompiler,
     ) -> Self {
-        let Admission { inputs, events, sleeper, bell, shared } = admission;
+        let Admission { inputs, events, waiter, notifier, shared } = admission;
         let output = StreamOutput {
-            ends: Some((events, sleeper)),
+            ends: Some((events, waiter)),
             shared: Arc::clone(&shared),
             assembler: Assembler::new(number, ENGINE_RATE_HZ),
             vocabulary,
             closing: Closing::Open,
         };
-        let writer = AudioWriter::new(inputs, Arc::clone(&shared), bell, rules);
+        let writer = AudioWriter::new(inputs, Arc::clone(&shared), notifier, rules);
         let input = StreamInput {
             writer,
             shared,
@@ -489,8 +489,8 @@ impl StreamOutput {
             if event.is_some() || left.is_zero() || self.is_closed() {
                 return event;
             }
-            let (events, sleeper) = self.ends.as_mut()?;
-            sleeper.sleep(left.min(LOOK_AGAIN), || !events.is_empty());
+            let (events, waiter) = self.ends.as_mut()?;
+            waiter.wait(left.min(LOOK_AGAIN), || !events.is_empty());
         }
     }
 
@@ -503,8 +503,8 @@ impl StreamOutput {
 impl Drop for StreamOutput {
     fn drop(&mut self) {
         self.shared.slots.abandon(self.shared.slot, self.shared.generation);
-        if let Some((events, sleeper)) = self.ends.take() {
-            self.shared.give_back(Returned::Events(self.shared.slot, events, sleeper));
+        if let Some((events, waiter)) = self.ends.take() {
+            self.shared.give_back(Returned::Events(self.shared.slot, events, waiter));
         }
     }
 }

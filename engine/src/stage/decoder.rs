@@ -2,19 +2,21 @@
 //! several at the same time.
 
 use super::told::Told;
-use super::{Meter, Stage};
-use crate::bell::Bell;
+use super::{Meter, PassBudget, pass_budget};
 use crate::frame::{FRAME_TOKENS, Flags, Header, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
 use crate::phrases::PhraseReceiver;
-use crate::pool::Pool;
-use crate::ring::{Receiver, Sender};
-use crate::slots::Slots;
+use crate::slot_state::Slots;
 use std::collections::VecDeque;
 use std::sync::Arc;
-use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::budget::Progress;
 use voxlane_models::decode::coverage;
 use voxlane_models::fault::Faults;
 use voxlane_models::model::{self, Goal, Request};
+use voxlane_runtime::budget::Budget;
+use voxlane_runtime::eventcount::Notifier;
+use voxlane_runtime::pool::Pool;
+use voxlane_runtime::ring::{Receiver, Sender};
+use voxlane_runtime::stage::{Stage, StepStatus};
 
 /// Frames that carry text.
 const RESULT: Flags = Flags::FINAL.with(Flags::PARTIAL);
@@ -33,8 +35,8 @@ pub(crate) struct DecoderPorts {
     pub(crate) phrases: Vec<PhraseReceiver>,
     /// What is shared with the clients.
     pub(crate) slots: Arc<Slots>,
-    /// Ingest's.
-    pub(crate) bell: Arc<Bell>,
+    /// Wakes ingest.
+    pub(crate) ingest: Arc<Notifier>,
 }
 
 /// See the module.
@@ -60,7 +62,7 @@ pub(crate) struct Decoder<D: model::Decoder> {
     told: Vec<Told>,
     phrases: Vec<PhraseReceiver>,
     slots: Arc<Slots>,
-    bell: Arc<Bell>,
+    ingest: Arc<Notifier>,
     meter: Meter,
 }
 
@@ -82,7 +84,7 @@ impl<D: model::Decoder> Decoder<D> {
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
-        let DecoderPorts { input, output, returned, phrases, slots, bell } = ports;
+        let DecoderPorts { input, output, returned, phrases, slots, ingest } = ports;
         Decoder {
             decoder,
             input,
@@ -98,7 +100,7 @@ impl<D: model::Decoder> Decoder<D> {
             told: (0..states).map(|_| Told::with_capacity(max_tokens)).collect(),
             phrases,
             slots,
-            bell,
+            ingest,
             meter,
         }
     }
@@ -141,8 +143,9 @@ impl<D: model::Decoder> Decoder<D> {
         }
         if flags.has(Flags::QUESTION) {
             let quiet = self.quiet_samples(slot).try_into().unwrap_or(u32::MAX);
-            self.slots.answer(slot, frame.header.marker, quiet);
-            return self.bell.ring();
+            self.slots.state(slot).answer(frame.header.marker, quiet);
+            self.slots.mark_active(slot);
+            return self.ingest.notify();
         }
         let handle = frame.payload.handle;
         let has_span = flags.has_any(RESULT) && handle != NO_BUFFER;
@@ -175,7 +178,7 @@ impl<D: model::Decoder> Decoder<D> {
     }
 
     /// Goes on with the pass whose turn it is; `false` if there is none or none has come to its end.
-    fn decode(&mut self, budget: &Budget) -> bool {
+    fn decode(&mut self, budget: &PassBudget) -> bool {
         for _ in 0..self.passes.len() {
             self.turn = if self.turn < self.passes.len() { self.turn } else { 0 };
             let has_others = self.passes.len() > 1 || !self.held.is_empty() || !self.input.is_empty();
@@ -226,7 +229,10 @@ impl<D: model::Decoder> Decoder<D> {
             return false;
         }
         let is_news = self.told[slot].is_news(self.decoder.hypothesis(slot));
-        flags.has(Flags::CHUNK) && !is_news && header.faults.is_none() && !self.slots.take_left_out(slot)
+        flags.has(Flags::CHUNK)
+            && !is_news
+            && header.faults.is_none()
+            && !self.slots.state(slot).take_left_out()
     }
 
     /// The reverse ring has room for every buffer there is.
@@ -300,7 +306,8 @@ impl<D: model::Decoder> Stage for Decoder<D> {
         self.meter.answer(self.output.refused());
     }
 
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn step(&mut self, budget: &Budget) -> StepStatus {
+        let budget = &pass_budget(budget, &self.meter.clock);
         let mut worked = false;
         loop {
             let moved = match self.publishing.take() {
@@ -309,7 +316,7 @@ impl<D: model::Decoder> Stage for Decoder<D> {
             };
             worked |= moved || self.publishing.is_some() || !self.passes.is_empty();
             if !moved || budget.is_spent() {
-                return if worked { Progress::More } else { Progress::Done };
+                return StepStatus::of(worked);
             }
         }
     }

@@ -1,13 +1,14 @@
 //! Emit: tokens → the streams' event rings. The only stage that looks at error bits.
 
-use super::{Meter, Stage};
+use super::Meter;
 use crate::frame::{Flags, Header, STAMP_NANOS, StageKind, TokensFrame};
-use crate::ring::{Receiver, Sender};
-use crate::slots::Slots;
+use crate::slot_state::Slots;
 use crate::telemetry::Measure;
-use crate::warm::WarmFeedback;
 use std::sync::Arc;
-use voxlane_models::budget::{Budget, Progress};
+use voxlane_runtime::budget::Budget;
+use voxlane_runtime::ring::{Receiver, Sender};
+use voxlane_runtime::stage::{Stage, StepStatus};
+use voxlane_runtime::warm_up::WarmFeedback;
 
 /// What emit is connected to.
 pub(crate) struct EmitPorts {
@@ -81,7 +82,7 @@ impl Emit {
         let fate = self.decided[slot].unwrap_or(first);
         self.decided[slot] = header.flags.has(Flags::CONTINUED).then_some(fate);
         if fate == Fate::LeftOut {
-            self.ports.slots.leave_out(slot);
+            self.ports.slots.state(slot).leave_out();
         }
         fate == Fate::LeftOut
     }
@@ -119,7 +120,7 @@ impl Stage for Emit {
         self.meter.answer(self.refused);
     }
 
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn step(&mut self, budget: &Budget) -> StepStatus {
         let mut worked = false;
         while let Some(frame) = self.ports.inputs.iter_mut().find_map(Receiver::take) {
             self.emit(&frame);
@@ -128,6 +129,6 @@ impl Stage for Emit {
                 break;
             }
         }
-        if worked { Progress::More } else { Progress::Done }
+        StepStatus::of(worked)
     }
 }

@@ -1,14 +1,16 @@
 //! Encoder: features → hidden frames, in place in the pooled buffer, for one stream after the other or, where the model
 //! encodes in batches, for several at the same time.
 
-use super::{Meter, Stage};
+use super::{Meter, PassBudget, pass_budget};
 use crate::frame::{Flags, NO_BUFFER, SpanFrame, StageKind};
-use crate::pool::Pool;
-use crate::ring::{Receiver, Sender};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::budget::Progress;
 use voxlane_models::model;
+use voxlane_runtime::budget::Budget;
+use voxlane_runtime::pool::Pool;
+use voxlane_runtime::ring::{Receiver, Sender};
+use voxlane_runtime::stage::{Stage, StepStatus};
 
 /// See the module.
 pub(crate) struct Encoder<E: model::Encoder> {
@@ -72,7 +74,7 @@ impl<E: model::Encoder> Encoder<E> {
     }
 
     /// Goes on with the first frame in hand; `false` if there is none or the budget or the output ring ran out.
-    fn advance(&mut self, budget: &Budget) -> bool {
+    fn advance(&mut self, budget: &PassBudget) -> bool {
         let has_others = self.hand.len() > 1 || !self.input.is_empty();
         let Some(Held { frame, span, before }) = self.hand.front_mut() else { return false };
         if let Some(features) = span {
@@ -112,14 +114,15 @@ impl<E: model::Encoder> Stage for Encoder<E> {
         self.meter.answer(self.output.refused());
     }
 
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn step(&mut self, budget: &Budget) -> StepStatus {
+        let budget = &pass_budget(budget, &self.meter.clock);
         let mut worked = false;
         loop {
             while self.read() {}
             let moved = self.advance(budget);
             worked |= moved || !self.hand.is_empty();
             if !moved || budget.is_spent() {
-                return if worked { Progress::More } else { Progress::Done };
+                return StepStatus::of(worked);
             }
         }
     }

@@ -5,17 +5,19 @@
 //! while nothing else is due: so a loaded lane looks less often, and what it shows is always the newest. A
 //! final whose speculative pass saw the same samples is not made again.
 
-use super::{Meter, Stage};
-use crate::clock::Time;
+use super::{Meter, PassBudget, pass_budget};
 use crate::frame::{AudioFrame, Extent, Flags, Header, NO_BUFFER, Span, SpanFrame, StageKind};
-use crate::pool::Pool;
-use crate::ring::{Receiver, Sender};
 use crate::session::MAX_MARKS;
-use crate::slot_set::SlotSet;
 use std::sync::Arc;
-use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::budget::Progress;
 use voxlane_models::fault::Faults;
 use voxlane_models::model::{FrontEnd, Goal};
+use voxlane_runtime::budget::Budget;
+use voxlane_runtime::clock::Time;
+use voxlane_runtime::pool::Pool;
+use voxlane_runtime::ring::{Receiver, Sender};
+use voxlane_runtime::slot_set::SlotSet;
+use voxlane_runtime::stage::{Stage, StepStatus};
 
 /// What the stages after this one are told of besides results.
 const TOLD: Flags = Flags::SPEECH_START
@@ -266,7 +268,7 @@ impl<F: FrontEnd> Features<F> {
     }
 
     /// Goes on with the pass in flight; `false` if the budget or the output ring ran out.
-    fn advance(&mut self, mut pass: Pass<F::Span>, budget: &Budget) -> bool {
+    fn advance(&mut self, mut pass: Pass<F::Span>, budget: &PassBudget) -> bool {
         let slot = pass.header.slot as usize;
         let flags = pass.header.flags;
         let gives_way = if flags.has(Flags::WARM) {
@@ -328,7 +330,8 @@ impl<F: FrontEnd> Stage for Features<F> {
         self.meter.answer(self.output.refused());
     }
 
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn step(&mut self, budget: &Budget) -> StepStatus {
+        let budget = &pass_budget(budget, &self.meter.clock);
         let mut worked = false;
         loop {
             let moved = match self.pass.take() {
@@ -337,7 +340,7 @@ impl<F: FrontEnd> Stage for Features<F> {
             };
             worked |= moved || self.pass.is_some();
             if !moved || budget.is_spent() {
-                return if worked { Progress::More } else { Progress::Done };
+                return StepStatus::of(worked);
             }
         }
     }

@@ -4,20 +4,22 @@
 //! Slots take turns, and live streams come before batch ones: a client that pushes a recording as fast as it can holds up
 //! a live stream by one turn at most.
 
+use super::Meter;
 use super::segmenter::{Segmenter, send};
-use super::{Meter, Stage};
 use crate::config::{ServiceClass, StreamRules};
 use crate::cut::Cutter;
 use crate::frame::{AudioFrame, Extent, FRAME_SAMPLES, Flags, Header};
 use crate::history::History;
-use crate::ring::{Receiver, Sender};
-use crate::slot_set::SlotSet;
-use crate::slots::Slots;
+use crate::slot_state::Slots;
 use crate::voice::Detector;
 use crate::warm::Warmer;
 use std::sync::Arc;
-use voxlane_models::budget::{Budget, Progress};
+use std::time::Duration;
 use voxlane_models::model::Chunks;
+use voxlane_runtime::budget::Budget;
+use voxlane_runtime::ring::{Receiver, Sender};
+use voxlane_runtime::slot_set::SlotSet;
+use voxlane_runtime::stage::{Stage, StepStatus};
 
 /// The most frames that one step for one slot publishes: end, marker, last; or audio and an end or a question.
 const FRAMES_OUT: usize = 4;
@@ -90,16 +92,6 @@ impl Ingest {
         }
     }
 
-    /// How long the thread may sleep without missing a dummy that is due.
-    pub(crate) fn due_in(&self) -> Option<std::time::Duration> {
-        self.ports.warmer.due_in(self.meter.clock.now())
-    }
-
-    /// Sends the next part of a dummy if one is due; whether it did. For a thread none of whose stages has work.
-    pub(crate) fn warm(&mut self) -> bool {
-        self.ports.warmer.step(&mut self.ports.outputs[0], &self.meter)
-    }
-
     /// Gives every slot of a class a turn that has work to do, and again, until none has or there is no room or time for
     /// more. Batch streams stop when a live one has work. Whether it did anything.
     fn serve_class(&mut self, class: ServiceClass, budget: &Budget) -> bool {
@@ -170,7 +162,7 @@ impl Ingest {
             }
             if let Some(question) = stream.segmenter.question {
                 // The decoder wakes this slot when it has an answer: what comes after depends on it.
-                let Some(quiet) = self.ports.slots.answered(slot, question) else { return false };
+                let Some(quiet) = self.ports.slots.state(slot).answered(question) else { return false };
                 stream.segmenter.hear(quiet, output(&mut self.ports.outputs, class), &self.meter);
                 continue;
             }
@@ -270,7 +262,9 @@ impl Ingest {
             return false;
         }
         let mut samples = [0; FRAME_SAMPLES];
-        let Some((count, capture)) = self.ports.slots.tail(slot).take(&mut samples) else { return false };
+        let Some((count, capture)) = self.ports.slots.state(slot).tail.take(&mut samples) else {
+            return false;
+        };
         stream.segmenter.take(&samples[..count], capture);
         true
     }
@@ -295,15 +289,24 @@ fn output(outputs: &mut [Sender<AudioFrame>], class: ServiceClass) -> &mut Sende
 }
 
 impl Stage for Ingest {
+    /// Sends the next part of a dummy if one is due.
+    fn warm_up(&mut self) -> StepStatus {
+        StepStatus::of(self.ports.warmer.step(&mut self.ports.outputs[0], &self.meter))
+    }
+
+    fn due_in(&self) -> Option<Duration> {
+        self.ports.warmer.due_in(self.meter.clock.now())
+    }
+
     fn report(&mut self) {
         self.meter.answer(self.ports.outputs.iter().map(Sender::refused).sum());
     }
 
-    fn step(&mut self, budget: &Budget) -> Progress {
+    fn step(&mut self, budget: &Budget) -> StepStatus {
         let mut worked = self.serve_class(ServiceClass::Live, budget);
         worked |= self.serve_class(ServiceClass::Batch, budget);
         // What waits for room at the next stage is work too.
         worked |= !self.pending.is_empty();
-        if worked { Progress::More } else { Progress::Done }
+        StepStatus::of(worked)
     }
 }

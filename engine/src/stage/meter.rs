@@ -1,11 +1,11 @@
 //! What every stage has beside its work: the clock, its histograms, and in tests a planned fault.
 
-use crate::clock::{Clock, Time};
 use crate::fault_plan::FaultPlan;
 use crate::frame::{Flags, Header, StageKind};
-use crate::telemetry::Measure;
-use crate::telemetry::recorder::Recorder;
+use crate::telemetry::{Measure, QUEUE, SERVICE};
 use std::sync::Arc;
+use voxlane_runtime::clock::{Clock, Time};
+use voxlane_runtime::telemetry::recorder::Recorder;
 
 /// Measures one stage.
 pub(crate) struct Meter {
@@ -26,7 +26,7 @@ impl Meter {
         let now = self.clock.now();
         if !header.flags.has(Flags::WARM) {
             self.faults.strike(self.stage);
-            self.recorder.record(Measure::Queue, now.nanos_since(published));
+            self.recorder.record(QUEUE, now.nanos_since(published));
         }
         now
     }
@@ -41,14 +41,14 @@ impl Meter {
     #[inline]
     pub(crate) fn served(&mut self, header: &Header, before: u64) {
         if !header.flags.has(Flags::WARM) {
-            self.recorder.record(Measure::Service, header.compute_nanos() - before);
+            self.recorder.record(SERVICE, header.compute_nanos() - before);
         }
     }
 
     /// Records some other measure.
     #[inline]
     pub(crate) fn record(&mut self, measure: Measure, nanos: u64) {
-        self.recorder.record(measure, nanos);
+        self.recorder.record(measure as usize, nanos);
     }
 
     /// Stamps a frame that is about to be published.

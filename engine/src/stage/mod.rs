@@ -17,14 +17,11 @@ pub(crate) use features::Features;
 pub(crate) use ingest::{Ingest, IngestPorts};
 pub(crate) use meter::Meter;
 
-use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::budget::Budget as PassBudget;
+use voxlane_runtime::budget::Budget;
+use voxlane_runtime::clock::Clock;
 
-/// A stage of a lane.
-pub(crate) trait Stage {
-    /// Does what is at hand within `budget`: many frames in, many out. [`Progress::More`] if it did or has
-    /// left anything, [`Progress::Done`] if there was nothing to do. Never blocks, allocates or locks.
-    fn step(&mut self, budget: &Budget) -> Progress;
-
-    /// Hands the stage's histograms over if they were asked for: each round, whether or not it has a turn.
-    fn report(&mut self);
+/// What is left of a stage's budget, as a network's parts know it.
+fn pass_budget(budget: &Budget, clock: &Clock) -> PassBudget {
+    PassBudget::of(clock.quanta(), budget.left().unwrap_or_default())
 }

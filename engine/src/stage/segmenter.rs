@@ -4,18 +4,18 @@
 //! judged: however they arrived, the decisions are the same.
 
 use super::Meter;
-use crate::clock::Time;
 use crate::config::{DetectorKind, StreamRules};
 use crate::cut::Cutter;
 use crate::endpoint::{Decision, Endpointer, WINDOW_SAMPLES};
 use crate::frame::{AudioFrame, EndCause, Extent, FRAME_SAMPLES, Flags, Header};
 use crate::history::History;
-use crate::ring::Sender;
 use crate::signal::{Notice, SignalMonitor};
 use crate::voice::Detector;
 use crate::voicing::Voicing;
 use voxlane_models::model::Chunks;
 use voxlane_models::voice::VOICE_FRAME_SAMPLES;
+use voxlane_runtime::clock::Time;
+use voxlane_runtime::ring::Sender;
 
 /// See the module.
 pub(super) struct Segmenter {

@@ -1,18 +1,18 @@
 //! What segments are, whatever the audio, the rules and the chunks that it comes in.
 
 use super::*;
-use crate::bell::Sleeper;
-use crate::clock::Clock;
 use crate::config::EndpointConfig;
 use crate::fault_plan::FaultPlan;
 use crate::frame::StageKind;
-use crate::ring::ring;
-use crate::telemetry::recorder::recorder;
 use crate::voice::Voice;
 use proptest::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
 use voxlane_models::voice::{EnergyDetector, VoiceDetector};
+use voxlane_runtime::clock::Clock;
+use voxlane_runtime::eventcount::Waiter;
+use voxlane_runtime::ring::ring;
+use voxlane_runtime::telemetry::recorder::{STAGE_MEASURES, recorder};
 
 /// Enough for the frames of one step.
 const RING_FRAMES: usize = 8;
@@ -21,16 +21,16 @@ const RING_FRAMES: usize = 8;
 type Segment = (Extent, Vec<i16>);
 
 fn segments(audio: &[i16], rules: EndpointConfig, cutter: Cutter, chunks: &[usize]) -> Vec<Segment> {
-    let bell = Sleeper::new().bell();
-    let (mut output, mut input) = ring::<AudioFrame>(RING_FRAMES, Arc::clone(&bell));
-    let (recorder, _reader) = recorder(StageKind::Ingest, bell);
+    let notifier = Waiter::new().notifier();
+    let (mut output, mut input) = ring::<AudioFrame>(RING_FRAMES, Arc::clone(&notifier));
+    let (recorder, _reader) = recorder(STAGE_MEASURES, notifier);
     let mut meter = Meter::new(StageKind::Ingest, Clock::new(), recorder, Arc::new(FaultPlan::default()));
     let mut detector = Voice::Energy.detector(1);
     let history = History::new(4 * 16_000);
     let mut segmenter = Segmenter::new(0, None, &history, &cutter);
     segmenter.open(1, StreamRules { endpoint: rules, ..StreamRules::default() });
     let (mut found, mut open) = (Vec::new(), Vec::new());
-    let mut collect = |input: &mut crate::ring::Receiver<AudioFrame>| {
+    let mut collect = |input: &mut voxlane_runtime::ring::Receiver<AudioFrame>| {
         while let Some(frame) = input.peek() {
             let (header, payload) = (frame.header, frame.payload);
             if header.flags.has(Flags::SPEECH_START) {

@@ -1,0 +1,53 @@
+//! What the machine offers to threads that must be on time, read from the operating system.
+//!
+//! Reading never fails as a whole: what the system does not tell is `None`, and who asks says so. On systems
+//! other than Linux only [`allowed_cores`] and [`gaps`] have answers.
+
+pub mod cgroup;
+pub mod core_list;
+pub mod fork;
+pub mod gaps;
+pub mod limits;
+pub mod memory;
+pub mod system;
+pub mod thread;
+pub mod topology;
+
+use std::path::PathBuf;
+
+pub use topology::{Core, Topology};
+
+/// The cores that the calling thread may run on, in rising order: its affinity mask. Ask from a thread that is
+/// not pinned. `None` where the system does not tell.
+pub fn allowed_cores() -> Option<Vec<usize>> {
+    let mut cores: Vec<usize> = core_affinity::get_core_ids()?.into_iter().map(|core| core.id).collect();
+    cores.sort_unstable();
+    Some(cores)
+}
+
+/// The cores of this machine, see [`Topology::read`].
+pub fn cores() -> Topology {
+    Topology::read(&Root::system(), allowed_cores())
+}
+
+/// Where the kernel's files are: `/`, or a folder that looks like it.
+#[derive(Clone, Debug)]
+pub struct Root(PathBuf);
+
+impl Root {
+    /// The running system.
+    pub fn system() -> Self {
+        Root(PathBuf::from("/"))
+    }
+
+    /// A copy, for tests and for looking at another machine's files.
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Root(folder.into())
+    }
+
+    /// The text of a file without the white space around it; `None` if it cannot be read.
+    pub fn read(&self, path: &str) -> Option<String> {
+        let text = std::fs::read_to_string(self.0.join(path.trim_start_matches('/'))).ok()?;
+        Some(text.trim().to_owned())
+    }
+}

@@ -1,0 +1,157 @@
+//! What lanes have measured, merged over its stages: as a table, as an HdrHistogram log, as Prometheus
+//! text.
+
+use super::recorder::{SERVICE, StageHistograms};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use std::fmt;
+use std::io::{self, Write};
+use std::time::{Duration, SystemTime};
+
+/// The quantiles in tables, with their names.
+pub const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// One stage of one lane.
+#[derive(Clone, Debug)]
+pub struct StageReport {
+    /// The lane's number.
+    pub lane: usize,
+    /// The stage's name.
+    pub stage: &'static str,
+    /// What was measured since the lane first started.
+    pub histograms: StageHistograms,
+}
+
+/// What lanes have measured since they first started.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Every stage of every lane, in order.
+    pub stages: Vec<StageReport>,
+    /// Dummy passes that ran to their end while lanes were idle.
+    pub warm_passes: u64,
+    /// How often lanes have been restarted.
+    pub restarts: u32,
+    /// How often a lane's thread did not get the processor time to finish a round within the watchdog time. Nothing was
+    /// lost.
+    pub starvations: u64,
+    /// Threads that were wedged and given up.
+    pub abandoned_threads: usize,
+    /// Lanes that are down: service is degraded if there are any.
+    pub lanes_down: usize,
+}
+
+impl Report {
+    /// Every histogram with its lane, stage and measure; of what a stage measures beside queue and service, those that it has
+    /// filled.
+    pub fn histograms(&self) -> impl Iterator<Item = (usize, &'static str, &'static str, &Histogram<u64>)> {
+        self.stages.iter().flat_map(|StageReport { lane, stage, histograms }| {
+            histograms
+                .measures()
+                .iter()
+                .enumerate()
+                .map(|(number, measure)| (number, *measure, histograms.get(number)))
+                .filter(|(number, _, histogram)| *number <= SERVICE || !histogram.is_empty())
+                .map(|(_, measure, histogram)| (*lane, *stage, measure, histogram))
+        })
+    }
+
+    /// Writes every histogram as one line of an HdrHistogram interval log, version 2: values in nanoseconds,
+    /// tags `lane0.encoder.service`. Needs `elapsed`, the length of the interval.
+    ///
+    /// # Errors
+    /// If `out` cannot be written to.
+    pub fn write_hlog(&self, out: &mut impl Write, elapsed: Duration) -> io::Result<()> {
+        let mut serializer = V2DeflateSerializer::new();
+        let start = SystemTime::now().checked_sub(elapsed).unwrap_or(SystemTime::UNIX_EPOCH);
+        let other = |error: &dyn fmt::Debug| io::Error::other(format!("{error:?}"));
+        let mut log = IntervalLogWriterBuilder::new()
+            .add_comment("voxlane: nanoseconds")
+            .with_start_time(start)
+            .begin_log_with(out, &mut serializer)?;
+        for (lane, stage, measure, histogram) in self.histograms() {
+            let name = format!("lane{lane}.{stage}.{measure}");
+            let tag = Tag::new(&name).ok_or_else(|| io::Error::other("a tag with a comma or a space"))?;
+            log.write_histogram(histogram, Duration::ZERO, elapsed, Some(tag)).map_err(|e| other(&e))?;
+        }
+        Ok(())
+    }
+
+    /// The report in Prometheus' text format: summaries in seconds, and counters.
+    pub fn prometheus(&self) -> String {
+        use fmt::Write as _;
+        let mut text = String::from("# TYPE voxlane_stage_seconds summary\n");
+        for (lane, stage, measure, histogram) in self.histograms() {
+            let labels = format!("lane=\"{lane}\",stage=\"{stage}\",measure=\"{measure}\"");
+            for (_, quantile) in QUANTILES {
+                let value = histogram.value_at_quantile(quantile) as f64 / 1e9;
+                let _ = writeln!(text, "voxlane_stage_seconds{{{labels},quantile=\"{quantile}\"}} {value}");
+            }
+            let _ = writeln!(text, "voxlane_stage_seconds_count{{{labels}}} {}", histogram.len());
+            let sum = histogram.mean() * histogram.len() as f64 / 1e9;
+            let _ = writeln!(text, "voxlane_stage_seconds_sum{{{labels}}} {sum}");
+        }
+        let refused: u64 = self.stages.iter().map(|stage| stage.histograms.refused).sum();
+        for (name, kind, value) in [
+            ("voxlane_ring_full_total", "counter", refused as f64),
+            ("voxlane_warm_passes_total", "counter", self.warm_passes as f64),
+            ("voxlane_lane_restarts_total", "counter", f64::from(self.restarts)),
+            ("voxlane_starvations_total", "counter", self.starvations as f64),
+            ("voxlane_abandoned_threads_total", "counter", self.abandoned_threads as f64),
+            ("voxlane_lanes_down", "gauge", self.lanes_down as f64),
+        ] {
+            let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
+        }
+        text
+    }
+}
+
+impl fmt::Display for Report {
+    /// A table in milliseconds. A quantile that the sample count does not carry is shown as `-`: p99 needs
+    /// 1,000 samples, p99.9 needs 10,000.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:<5}{:<10}{:<6}{:<22}", "lane", "stage", "core", "milliseconds")?;
+        for (name, _) in QUANTILES {
+            write!(f, "{name:>10}")?;
+        }
+        writeln!(f, "{:>10}{:>9}", "max", "count")?;
+        for (lane, stage, measure, histogram) in self.histograms() {
+            let core = self
+                .stages
+                .iter()
+                .find(|report| report.lane == lane && report.stage == stage)
+                .and_then(|report| report.histograms.core)
+                .map_or_else(|| "?".to_owned(), |core| core.to_string());
+            write!(f, "{lane:<5}{:<10}{core:<6}{:<22}", stage, measure)?;
+            for (_, quantile) in QUANTILES {
+                if carries(histogram.len(), quantile) {
+                    write!(f, "{:>10.3}", histogram.value_at_quantile(quantile) as f64 / 1e6)?;
+                } else {
+                    write!(f, "{:>10}", "-")?;
+                }
+            }
+            if histogram.is_empty() {
+                writeln!(f, "{:>10}{:>9}", "-", 0)?;
+            } else {
+                writeln!(f, "{:>10.3}{:>9}", histogram.max() as f64 / 1e6, histogram.len())?;
+            }
+        }
+        if self.restarts > 0 || self.lanes_down > 0 {
+            writeln!(f, "lane restarts {}, lanes down {}", self.restarts, self.lanes_down)?;
+        }
+        if self.starvations > 0 {
+            writeln!(f, "starved of processor time {} times", self.starvations)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `samples` are enough to speak of a quantile.
+fn carries(samples: u64, quantile: f64) -> bool {
+    let needed = match quantile {
+        q if q >= 0.999 => 10_000,
+        q if q >= 0.99 => 1_000,
+        _ => 1,
+    };
+    samples >= needed
+}

@@ -1,7 +1,0 @@
-//! No `membarrier`: a bell uses a fence on both sides.
-
-pub(crate) fn register() -> bool {
-    false
-}
-
-pub(crate) fn everyone() {}
