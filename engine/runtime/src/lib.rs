@@ -4,7 +4,8 @@
 //! thread it runs on is decided when the lane starts, and one core, two or six run the same code. Nothing on a lane's
 //! threads allocates, locks or logs after start-up, and a lane that [spins](wait::Spin) makes no system call.
 //!
-//! - [`ring`]: bounded single-producer single-consumer rings, written and
+//! - [`chain`]: a straight pipeline in a few lines. Pipelines of other shapes are put together from the parts below.
+//! - [`message`], [`ring`]: what stages exchange, and bounded single-producer single-consumer rings, written and
 //!   read in place.
 //! - [`eventcount`], [`wait`]: sleeping, and waking at no cost while nobody sleeps.
 //! - [`slots`]: what many clients share with one lane.
@@ -15,6 +16,7 @@
 //! - [`host`]: what the machine offers to threads that must be on time.
 
 pub mod budget;
+pub mod chain;
 pub mod clock;
 pub mod eventcount;
 pub mod fork_join;
@@ -23,6 +25,7 @@ mod heartbeat;
 pub mod host;
 pub mod lane;
 mod membarrier;
+pub mod message;
 pub mod pin;
 pub mod placement;
 pub mod pool;

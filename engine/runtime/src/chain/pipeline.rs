@@ -1,0 +1,132 @@
+//! A chain that runs, as its client has it.
+
+use crate::clock::{Clock, Time};
+use crate::eventcount::Waiter;
+use crate::lane::{Exit, Lane, Outcome};
+use crate::message::{Header, Message};
+use crate::ring::{Receiver as RingReceiver, Sender};
+use crate::telemetry::{Report, StageHistograms, StageReport};
+use crossbeam_channel::Receiver;
+use std::time::{Duration, Instant};
+
+/// How long a report waits for the stages.
+const REPORT_LIMIT: Duration = Duration::from_secs(1);
+/// How long threads may take to end.
+const END_LIMIT: Duration = Duration::from_secs(2);
+/// The longest that a waiting client goes without looking whether the stages still live.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// A running chain. Dropping it ends its threads. It is not watched over: a stage that panics ends its thread, and the client
+/// finds out by [`failure`](Self::failure). What is to go on by itself runs under a
+/// [supervisor](crate::supervisor).
+pub struct Pipeline<C, First, Last> {
+    /// Nothing once it has been shut down.
+    lane: Option<Lane>,
+    input: Sender<Message<C, First>>,
+    output: RingReceiver<Message<C, Last>>,
+    waiter: Waiter,
+    clock: Clock,
+    ended: Receiver<Exit>,
+    totals: Vec<StageReport>,
+    failure: Option<String>,
+}
+
+impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
+    pub(super) fn new(
+        lane: Lane,
+        input: Sender<Message<C, First>>,
+        (output, waiter): (RingReceiver<Message<C, Last>>, Waiter),
+        clock: Clock,
+        ended: Receiver<Exit>,
+    ) -> Self {
+        let report = |(stage, reader): &(&'static str, crate::telemetry::recorder::Reader)| StageReport {
+            lane: 0,
+            stage,
+            histograms: StageHistograms::new(reader.measures()),
+        };
+        let totals = lane.readers.iter().map(report).collect();
+        Pipeline { lane: Some(lane), input, output, waiter, clock, ended, totals, failure: None }
+    }
+
+    /// The clock that stages stamp by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Hands a message to the first stage, which `write` has written in place; `false`, and nothing written, if the stage does
+    /// not keep up. The message counts as captured now.
+    pub fn send(&mut self, write: impl FnOnce(&mut Message<C, First>)) -> bool {
+        let now = self.clock.now();
+        self.send_at(now, write)
+    }
+
+    /// Like [`send`](Self::send), for what came into being at `captured`: latencies count from there.
+    pub fn send_at(&mut self, captured: Time, write: impl FnOnce(&mut Message<C, First>)) -> bool {
+        let Some(mut place) = self.input.reserve() else { return false };
+        place.header = Header { captured, ..Header::default() };
+        write(&mut place);
+        place.publish();
+        true
+    }
+
+    /// The next message of the last stage, if there is one. Never blocks.
+    pub fn receive(&mut self) -> Option<Message<C, Last>> {
+        self.output.take()
+    }
+
+    /// The next message of the last stage, waiting for it for `limit` at most, or until a stage has failed.
+    pub fn receive_within(&mut self, limit: Duration) -> Option<Message<C, Last>> {
+        let end = Instant::now().checked_add(limit);
+        loop {
+            let left = end.map_or(limit, |end| end.saturating_duration_since(Instant::now()));
+            let message = self.output.take();
+            if message.is_some() || left.is_zero() || self.failure().is_some() {
+                return message;
+            }
+            let output = &mut self.output;
+            self.waiter.wait(left.min(LOOK_AGAIN), || !output.is_empty());
+        }
+    }
+
+    /// What a stage that panicked said; nothing while all go on.
+    pub fn failure(&mut self) -> Option<&str> {
+        for exit in self.ended.try_iter() {
+            if let Outcome::Panicked { stages, message } = exit.outcome {
+                self.failure.get_or_insert(format!("{}: {message}", stages.join("+")));
+            }
+        }
+        self.failure.as_deref()
+    }
+
+    /// What the stages have measured so far. Waits for every stage to hand its histograms over, for a second at most.
+    pub fn report(&mut self) -> Report {
+        let limit = Instant::now() + REPORT_LIMIT;
+        if let Some(lane) = &mut self.lane {
+            lane.readers.iter_mut().for_each(|(_, reader)| reader.request());
+            for ((_, reader), total) in lane.readers.iter_mut().zip(&mut self.totals) {
+                while !reader.collect(&mut total.histograms) && Instant::now() < limit {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+            }
+        }
+        let dummies = self.lane.as_ref().and_then(|lane| Some(lane.warm_up.as_ref()?.totals().0));
+        Report { stages: self.totals.clone(), warm_passes: dummies.unwrap_or(0), ..Report::default() }
+    }
+
+    /// Ends every thread, and says what the stages have measured. Messages on their way are lost.
+    pub fn shutdown(mut self) -> Report {
+        let mut report = self.report();
+        if let Some(lane) = self.lane.take() {
+            report.abandoned_threads = lane.end(Instant::now() + END_LIMIT);
+        }
+        report
+    }
+}
+
+impl<C, First, Last> Drop for Pipeline<C, First, Last> {
+    fn drop(&mut self) {
+        if let Some(lane) = self.lane.take() {
+            lane.end(Instant::now() + END_LIMIT);
+        }
+    }
+}
