@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs the engine's tests under ThreadSanitizer (frames, rings, wake-ups, pools, sessions and supervision, with the toy
+# model), and its lock-free parts under miri. Needs a nightly toolchain; takes several minutes, so it is not part of CI.
+set -euo pipefail
+cd "$(dirname "$0")/../../.."
+rustup +nightly component add rust-src miri
+
+echo "ThreadSanitizer"
+RUSTFLAGS="-Zsanitizer=thread" RUST_BACKTRACE=0 \
+    cargo +nightly test -Zbuild-std --target "$(rustc -vV | sed -n 's/^host: //p')" -p voxlane --no-default-features \
+    --lib --test session --test lifecycle --test supervision
+
+echo "miri"
+# membarrier and futexes are missing there: both sides use fences.
+export MIRIFLAGS="-Zmiri-disable-isolation"
+cargo +nightly miri test -p voxlane-runtime --lib -- --skip host:: --skip clock:: --skip telemetry:: --skip lane:: --skip supervisor::
+cargo +nightly miri test -p voxlane --no-default-features --lib -- phrases:: slot_state:: tail::

@@ -1,0 +1,350 @@
+//! A model small enough to test the engine with: every 100 ms of a segment becomes one token, whose id is a
+//! checksum of its samples. Results are a pure function of a segment's samples, passes are resumable, and
+//! decoding can be made slow.
+
+#![allow(dead_code, reason = "each test program uses its part")]
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use voxlane::config::{LaneConfig, Source};
+use voxlane::{Config, Engine, Event, Stream, StreamError, StreamOptions};
+use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::checkpoint::{self, Statistics};
+use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
+use voxlane_models::fault::Faults;
+use voxlane_models::hypothesis::{Hypothesis, Token};
+use voxlane_models::linear::Precision;
+use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Limits, Model, Request, Slot};
+use voxlane_models::team::Team;
+use voxlane_models::vocabulary::Vocabulary;
+
+/// Samples that make one token.
+pub const TOKEN_SAMPLES: usize = 1600;
+const MAX_SAMPLES: usize = 480_000;
+
+/// See the module.
+pub struct Toy {
+    /// Samples per second that it says it wants.
+    pub sample_rate: u32,
+    /// How long each token takes to decode.
+    pub decode: Duration,
+    /// Segments decoded at the same time; 0 is 1.
+    pub batch: usize,
+    /// Gives no token for what the segment holds beyond so many; `None` is without limit.
+    pub most_tokens: Option<usize>,
+    /// What it does, in order, for tests that ask.
+    pub log: Option<Arc<Mutex<Vec<Work>>>>,
+}
+
+/// What the model does for a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Features begin a pass.
+    Pass(Slot),
+    /// The decoder finds a token.
+    Token(Slot),
+}
+
+impl Default for Toy {
+    fn default() -> Self {
+        Toy { sample_rate: 16_000, decode: Duration::ZERO, batch: 0, most_tokens: None, log: None }
+    }
+}
+
+fn note(log: &Option<Arc<Mutex<Vec<Work>>>>, work: Work) {
+    if let Some(log) = log {
+        log.lock().unwrap().push(work);
+    }
+}
+
+#[derive(Default)]
+pub struct ToySpan {
+    samples: Vec<i16>,
+    sums: Vec<u32>,
+    slot: Slot,
+}
+
+pub struct ToyFrontEnd {
+    slots: Vec<Vec<i16>>,
+    pass: (Slot, usize, usize),
+    log: Option<Arc<Mutex<Vec<Work>>>>,
+}
+
+pub struct ToyEncoder(Team);
+
+pub struct ToyDecoder {
+    slots: Vec<Hypothesis>,
+    /// Tokens of each slot's pass that are done.
+    done: Vec<usize>,
+    decode: Duration,
+    most_tokens: usize,
+    log: Option<Arc<Mutex<Vec<Work>>>>,
+}
+
+impl Model for Toy {
+    type Span = ToySpan;
+    type FrontEnd = ToyFrontEnd;
+    type Encoder = ToyEncoder;
+    type Decoder = ToyDecoder;
+
+    fn limits(&self) -> Limits {
+        Limits {
+            sample_rate: self.sample_rate,
+            min_segment_samples: 0,
+            max_segment_samples: MAX_SAMPLES,
+            max_segment_tokens: MAX_SAMPLES / TOKEN_SAMPLES,
+        }
+    }
+
+    fn batch(&self) -> usize {
+        self.batch.max(1)
+    }
+
+    fn span(&self) -> ToySpan {
+        let tokens = MAX_SAMPLES / TOKEN_SAMPLES + 1;
+        ToySpan { samples: Vec::with_capacity(MAX_SAMPLES + 320), sums: Vec::with_capacity(tokens), slot: 0 }
+    }
+
+    fn front_end(&self, slots: usize) -> ToyFrontEnd {
+        let slots = (0..slots).map(|_| Vec::with_capacity(MAX_SAMPLES + 320)).collect();
+        ToyFrontEnd { slots, pass: (0, 0, 0), log: self.log.clone() }
+    }
+
+    fn encoder(&self, _: usize, team: Team) -> ToyEncoder {
+        ToyEncoder(team)
+    }
+
+    fn decoder(&self, slots: usize) -> ToyDecoder {
+        let hypothesis = Hypothesis::with_capacity(self.limits().max_segment_tokens + 1);
+        let most_tokens = self.most_tokens.unwrap_or(usize::MAX);
+        let slots_done = vec![0; slots];
+        let (slots, decode, log) = (vec![hypothesis; slots], self.decode, self.log.clone());
+        ToyDecoder { slots, done: slots_done, decode, most_tokens, log }
+    }
+}
+
+impl FrontEnd for ToyFrontEnd {
+    type Span = ToySpan;
+
+    fn push(&mut self, slot: Slot, samples: &[i16], faults: &mut Faults) {
+        if self.slots[slot].len() + samples.len() > MAX_SAMPLES + 320 {
+            *faults |= Faults::TOO_LONG;
+            return;
+        }
+        self.slots[slot].extend_from_slice(samples);
+    }
+
+    fn is_ready(&self, _: Slot) -> bool {
+        false
+    }
+
+    fn begin(&mut self, slot: Slot, samples: usize, _: Goal) {
+        note(&self.log, Work::Pass(slot));
+        self.pass = (slot, samples, 0);
+    }
+
+    fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
+        let (slot, end, done) = &mut self.pass;
+        if *done == 0 {
+            span.samples.clear();
+        }
+        while *done < *end {
+            let next = (*done + 8000).min(*end);
+            span.samples.extend_from_slice(&self.slots[*slot][*done..next]);
+            *done = next;
+            if budget.is_spent() && *done < *end {
+                return Progress::More;
+            }
+        }
+        Progress::Done
+    }
+
+    fn reset(&mut self, slot: Slot) {
+        self.slots[slot].clear();
+    }
+}
+
+impl Encoder for ToyEncoder {
+    type Span = ToySpan;
+
+    fn begin(&mut self, _: Slot, span: &mut ToySpan) {
+        span.sums.clear();
+    }
+
+    fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
+        while span.sums.len() * TOKEN_SAMPLES < span.samples.len() {
+            let mut chunks = span.samples.chunks(TOKEN_SAMPLES).skip(span.sums.len());
+            let (mine, theirs) = (chunks.next(), chunks.next());
+            let (mut first, mut second) = (None, None);
+            self.0.both(|| second = theirs.map(checksum), || first = mine.map(checksum));
+            span.sums.extend(first.into_iter().chain(second));
+            if budget.is_spent() {
+                return Progress::More;
+            }
+        }
+        Progress::Done
+    }
+
+    fn reset(&mut self, _: Slot) {}
+}
+
+impl Decoder for ToyDecoder {
+    type Span = ToySpan;
+
+    fn begin(&mut self, slot: Slot, span: &mut ToySpan, _: Request) {
+        self.slots[slot].clear();
+        self.done[slot] = 0;
+        span.slot = slot;
+    }
+
+    fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
+        let done = &mut self.done[span.slot];
+        while let Some(&id) = span.sums.get(*done).filter(|_| *done < self.most_tokens) {
+            let start = (*done * TOKEN_SAMPLES) as u32;
+            let token = Token { id, log_prob: 0.0, start, end: start + TOKEN_SAMPLES as u32 };
+            note(&self.log, Work::Token(span.slot));
+            self.slots[span.slot].push(token);
+            *done += 1;
+            if !self.decode.is_zero() {
+                std::thread::sleep(self.decode);
+            }
+            if budget.is_spent() {
+                return Progress::More;
+            }
+        }
+        Progress::Done
+    }
+
+    fn hypothesis(&self, slot: Slot) -> &Hypothesis {
+        &self.slots[slot]
+    }
+
+    fn reset(&mut self, slot: Slot) {
+        self.slots[slot].clear();
+    }
+}
+
+/// A small streaming network with random weights, whose text is nonsense and always the same.
+pub fn emformer() -> Emformer {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/tests/data/emformer");
+    let file = folder.join("base-like.pt");
+    let config = prepare::config(&folder.join("base-like.config.json")).unwrap();
+    let Statistics { mean, invstddev } = Statistics::read(&folder.join("base-like.stats.json")).unwrap();
+    let tensors = checkpoint::read(&file).unwrap();
+    let weights = from_state_dict(tensors, config, Some((mean, invstddev)), &file).unwrap();
+    Emformer::new(&weights, Precision::Int8)
+}
+
+/// Ids as hexadecimal words.
+pub struct Hex;
+
+impl Vocabulary for Hex {
+    fn text(&self, ids: &[u32]) -> String {
+        ids.iter().map(|id| format!("{id:08x}")).collect::<Vec<_>>().join(" ")
+    }
+
+    fn begins_word(&self, _: u32) -> bool {
+        true
+    }
+
+    fn encode(&self, text: &str) -> Option<Vec<u32>> {
+        text.split_whitespace().map(|word| u32::from_str_radix(word, 16).ok()).collect()
+    }
+}
+
+fn checksum(chunk: &[i16]) -> u32 {
+    chunk.iter().fold(17u32, |sum, &s| sum.wrapping_mul(31).wrapping_add(s as u16 as u32))
+}
+
+/// The tokens that a segment of these samples should give.
+pub fn expected(samples: &[i16]) -> Vec<u32> {
+    samples.chunks(TOKEN_SAMPLES).map(checksum).collect()
+}
+
+/// A lane that parks, placed by the affinity mask, without warming.
+pub fn config(slots: usize) -> Config {
+    let mut config = Config { lanes: vec![LaneConfig::with_slots(slots)], ..Config::default() };
+    config.warm.enabled = false;
+    config
+}
+
+pub fn engine(config: impl Into<Source>) -> Engine {
+    Engine::with_model(config, Arc::new(Toy::default()), Arc::new(Hex)).unwrap()
+}
+
+pub fn open(engine: &Engine) -> Stream {
+    engine.open(StreamOptions::default()).unwrap()
+}
+
+/// Opens a stream as soon as one that was dropped has left its slot.
+pub fn open_soon(engine: &Engine) -> Stream {
+    loop {
+        match engine.open(StreamOptions::default()) {
+            Ok(stream) => return stream,
+            Err(_) => std::thread::yield_now(),
+        }
+    }
+}
+
+/// Asks again while the audio ring is full.
+pub fn when_there_is_room<T>(mut ask: impl FnMut() -> Result<T, StreamError>) -> T {
+    loop {
+        match ask() {
+            Err(StreamError::Full) => std::thread::sleep(Duration::from_millis(1)),
+            answer => return answer.unwrap(),
+        }
+    }
+}
+
+/// Reproducible noise that differs by seed.
+pub fn noise(samples: usize, seed: u32) -> Vec<i16> {
+    let mut state = seed.wrapping_mul(2_654_435_769) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        (state >> 16) as i16
+    };
+    (0..samples).map(|_| next()).collect()
+}
+
+/// Pushes half a second at a time and is never more than a second ahead of the events: no partial is passed over
+/// because the machine is slow. All events up to the close.
+pub fn follow(engine: &Engine, audio: &[i16]) -> Vec<Event> {
+    let mut stream = open_soon(engine);
+    let (mut events, mut unanswered) = (Vec::new(), 0);
+    for part in audio.chunks(8000) {
+        stream.push_wait(part).unwrap();
+        when_there_is_room(|| stream.mark());
+        unanswered += 1;
+        while unanswered > 2 {
+            let Some(event) = stream.next_timeout(Duration::from_secs(20)) else {
+                panic!("a marker is not answered after {events:?}: {:?}", engine.report());
+            };
+            unanswered -= usize::from(matches!(event, Event::Marker { .. }));
+            events.push(event);
+        }
+    }
+    stream.finish().unwrap();
+    events.extend(drain(&mut stream));
+    events
+}
+
+/// Reads events until the stream is closed.
+pub fn drain(stream: &mut Stream) -> Vec<Event> {
+    let mut events = Vec::new();
+    while !stream.is_closed() {
+        events.extend(stream.next_timeout(Duration::from_secs(20)));
+    }
+    events
+}
+
+/// The token ids of each final, in order.
+pub fn finals(events: &[Event]) -> Vec<Vec<u32>> {
+    let ids = |event: &Event| match event {
+        Event::Final(transcript) => Some(transcript.tokens.iter().map(|token| token.id).collect()),
+        _ => None,
+    };
+    events.iter().filter_map(ids).collect()
+}
