@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use voxlane::config::{Placement, Profile, Source, Topology};
 use voxlane::frame::StageKind;
-use voxlane::lane::LaneMemory;
+use voxlane::memory::LaneMemory;
 use voxlane::memory::{Bytes, MemoryPlan};
 use voxlane::{Config, Engine, EngineError};
 use voxlane_models::manager::ManagerError;

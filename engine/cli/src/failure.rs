@@ -87,7 +87,7 @@ impl Failure {
             Failure::Prepare(_) => 3,
             Failure::Engine(
                 EngineError::Config(_)
-                | EngineError::Memory { .. }
+                | EngineError::Memory(_)
                 | EngineError::Hotwords(_)
                 | EngineError::UnknownModel { .. }
                 | EngineError::NoRecognizer { .. }
@@ -134,7 +134,7 @@ impl Failure {
             Failure::Engine(EngineError::Decode { .. }) => {
                 Some("set `decode` in the configuration or give --decode WAY".into())
             }
-            Failure::Engine(EngineError::Memory { .. }) => {
+            Failure::Engine(EngineError::Memory(_)) => {
                 Some("smaller values take less; `voxlane config check FILE` says how much".to_owned())
             }
             Failure::Engine(EngineError::NoBackend { .. }) => {

@@ -4,7 +4,7 @@
 #[cfg(feature = "fault-injection")]
 mod plan {
     use crate::config::{FaultConfig, FaultKind};
-    use crate::frame::StageKind;
+    use crate::stage_kind::StageKind;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::{Duration, Instant};
 
@@ -46,7 +46,7 @@ mod plan {
 
 #[cfg(not(feature = "fault-injection"))]
 mod plan {
-    use crate::frame::StageKind;
+    use crate::stage_kind::StageKind;
 
     /// Nothing: faults are only planned in tests.
     #[derive(Debug, Default)]

@@ -6,6 +6,7 @@
 //! not fall into one cache set). Audio as i16 takes half the lines of f32.
 
 use crate::config::StreamRules;
+pub use crate::stage_kind::StageKind;
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 use voxlane_runtime::clock::Time;
@@ -16,44 +17,14 @@ pub const FRAME_SAMPLES: usize = 320;
 /// The most tokens in a token frame; longer results take several frames.
 pub const FRAME_TOKENS: usize = 40;
 
+/// The most markers of a stream that may be unanswered.
+pub const MAX_MARKS: usize = 64;
+
 /// The handle of no buffer.
 pub const NO_BUFFER: u32 = u32::MAX;
 
 /// The unit of time stamps in a frame.
 pub const STAMP_NANOS: u64 = 16;
-
-/// The stages of a lane, in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StageKind {
-    /// Audio from the streams: segments, voice activity.
-    Ingest,
-    /// Samples → features.
-    Features,
-    /// Features → hidden frames.
-    Encoder,
-    /// Hidden frames → tokens.
-    Decoder,
-    /// Tokens → events of the streams.
-    Emit,
-}
-
-impl StageKind {
-    /// Every stage, in order.
-    pub const ALL: [StageKind; 5] =
-        [StageKind::Ingest, StageKind::Features, StageKind::Encoder, StageKind::Decoder, StageKind::Emit];
-
-    /// The lower-case name, as in config files and reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            StageKind::Ingest => "ingest",
-            StageKind::Features => "features",
-            StageKind::Encoder => "encoder",
-            StageKind::Decoder => "decoder",
-            StageKind::Emit => "emit",
-        }
-    }
-}
 
 /// What a frame means. A set of bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

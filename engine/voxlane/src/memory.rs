@@ -1,10 +1,11 @@
 //! The memory that an engine takes beside its weights: computed before it is taken, and refused where it cannot be had.
 
-use crate::EngineError;
 use crate::config::Config;
-use crate::lane::{LaneMemory, Sizes};
+pub use crate::sizes::LaneMemory;
+use crate::sizes::Sizes;
 use std::fmt;
 use std::sync::Arc;
+use thiserror::Error;
 use voxlane_models::model::Model;
 
 /// See the module.
@@ -27,7 +28,7 @@ impl MemoryPlan {
     }
 
     /// Refuses what exceeds `limit` bytes, naming the lane and the fields.
-    pub(crate) fn check(&self, config: &Config, limit: u64) -> Result<(), EngineError> {
+    pub(crate) fn check(&self, config: &Config, limit: u64) -> Result<(), Shortage> {
         let mut needed = 0;
         for (number, (memory, lane)) in self.lanes.iter().zip(&config.lanes).enumerate() {
             needed += memory.total();
@@ -38,11 +39,29 @@ impl MemoryPlan {
                     Bytes(memory.audio),
                     Bytes(memory.events)
                 );
-                return Err(EngineError::Memory { lane: number, fields, needed, limit });
+                return Err(Shortage { lane: number, fields, needed, limit });
             }
         }
         Ok(())
     }
+}
+
+/// More memory than there is.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error(
+    "lane {lane}: {fields}: needs {} of memory with the lanes before it (expected at most {}, what this process may have)",
+    Bytes(*needed),
+    Bytes(*limit)
+)]
+pub struct Shortage {
+    /// The lane at which it is too much.
+    pub lane: usize,
+    /// The fields that decide how much it takes, with their values.
+    pub fields: String,
+    /// The bytes of all lanes up to it.
+    pub needed: u64,
+    /// The bytes that there are.
+    pub limit: u64,
 }
 
 /// Logs that memory was to be locked and could not be.

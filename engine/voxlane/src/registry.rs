@@ -1,70 +1,38 @@
-//! The combinations of model, decode strategy and wait strategy that are compiled: named here and nowhere
-//! else. What a configuration says in words becomes types here, once, before a lane starts.
+//! The combinations of model and decode strategy that are compiled: named here and nowhere else. What a configuration says in
+//! words becomes types here, once, before an engine starts.
 
-use crate::EngineError;
-use crate::config::{DetectorKind, WaitKind};
+use crate::config::Source;
+use crate::memory::{MemoryPlan, say_unlocked};
 use crate::voice::Voice;
-use crossbeam_channel::Sender;
-use voxlane_runtime::lane::{Exit, Lane, LaneError, LanePlan};
-use voxlane_runtime::wait::{Spin, SpinPark, SpinYield};
+use crate::{Engine, EngineError};
 
-/// `word => type` for the wait strategies.
-macro_rules! waits {
-    ($($word:path => $wait:ty),+ $(,)?) => {
-        /// Starts a lane with the wait strategy that its configuration names.
-        pub(crate) fn start(
-            plan: LanePlan,
-            wait: WaitKind,
-            epoch: u64,
-            exits: &Sender<Exit>,
-        ) -> Result<Lane, LaneError> {
-            match wait {
-                $($word => plan.start::<$wait>(epoch, exits),)+
-            }
-        }
-    };
-}
+impl Engine {
+    /// Starts an engine with the model that the configuration names, from the model manager's cache. Nothing
+    /// is fetched: that is the business of `voxlane models fetch`, or of [`voxlane_models::manager`].
+    ///
+    /// # Errors
+    /// As for [`with_model`](Self::with_model), and [`EngineError::Model`] if the model is missing or damaged.
+    pub fn start(config: impl Into<Source>) -> Result<Self, EngineError> {
+        let source = config.into();
+        let (loaded, unlocked) = source.config.memory.residency().apply(|| models::load(&source.config));
+        say_unlocked("weights", unlocked);
+        (loaded?.start)(source)
+    }
 
-waits! {
-    WaitKind::Spin => Spin,
-    WaitKind::Yield => SpinYield,
-    WaitKind::Park => SpinPark,
-}
-
-/// The detector that a configuration names, with its weights from the model manager's cache.
-pub(crate) fn voice(kind: DetectorKind) -> Result<Voice, EngineError> {
-    match kind {
-        DetectorKind::Off => Ok(Voice::Off),
-        DetectorKind::Energy => Ok(Voice::Energy),
-        DetectorKind::Silero => silero(),
+    /// Loads the model and the detector that a configuration names and lets them go again: whether
+    /// [`start`](Self::start) would find them whole, and fit for all that the configuration asks of them. The memory that
+    /// an engine would take, on whatever machine.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start), but for those that come of cores and threads.
+    pub fn check_model(config: impl Into<Source>) -> Result<MemoryPlan, EngineError> {
+        let source = config.into();
+        let memory = (models::load(&source.config)?.check)(&source)?;
+        Voice::load(source.config.endpoint.detector).map_err(EngineError::Detector)?;
+        Ok(memory)
     }
 }
 
-#[cfg(feature = "fetch")]
-fn silero() -> Result<Voice, EngineError> {
-    use voxlane_models::manager::{Manager, Options};
-    use voxlane_models::voice::Silero;
-    let detector = |error: Box<dyn std::error::Error + Send + Sync>| EngineError::Detector(error);
-    let files = Manager::new(Options::default())
-        .and_then(|manager| manager.path(DetectorKind::SILERO_MODEL))
-        .map_err(|error| detector(Box::new(error)))?;
-    let silero = Silero::load(files.path(SILERO_FILE)).map_err(|error| detector(Box::new(error)))?;
-    Ok(Voice::Silero(std::sync::Arc::new(silero)))
-}
-
-#[cfg(not(feature = "fetch"))]
-fn silero() -> Result<Voice, EngineError> {
-    Err(EngineError::Detector("this build has no model manager (feature `fetch`)".into()))
-}
-
-/// The network for 16 kHz in its package.
-#[cfg(feature = "fetch")]
-const SILERO_FILE: &str = "silero_vad_16k_op15.onnx";
-
-#[cfg(feature = "fetch")]
-pub(crate) use models::load;
-
-#[cfg(feature = "fetch")]
 mod models {
     use crate::config::{Backend, Config, DecodeKind, Source};
     use crate::memory::MemoryPlan;

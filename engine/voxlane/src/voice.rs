@@ -18,7 +18,19 @@ pub(crate) enum Voice {
     Silero(Arc<Silero>),
 }
 
+/// Why a detector cannot be had.
+pub(crate) type VoiceError = Box<dyn std::error::Error + Send + Sync>;
+
 impl Voice {
+    /// The detector that a configuration names, with its weights from the model manager's cache.
+    pub(crate) fn load(kind: DetectorKind) -> Result<Self, VoiceError> {
+        match kind {
+            DetectorKind::Off => Ok(Voice::Off),
+            DetectorKind::Energy => Ok(Voice::Energy),
+            DetectorKind::Silero => silero(),
+        }
+    }
+
     pub(crate) fn kind(&self) -> DetectorKind {
         match self {
             Voice::Off => DetectorKind::Off,
@@ -87,4 +99,18 @@ impl Detector {
             }
         }
     }
+}
+
+#[cfg(feature = "fetch")]
+fn silero() -> Result<Voice, VoiceError> {
+    use voxlane_models::manager::{Manager, Options};
+    /// The network for 16 kHz in its package.
+    const FILE: &str = "silero_vad_16k_op15.onnx";
+    let files = Manager::new(Options::default())?.path(DetectorKind::SILERO_MODEL)?;
+    Ok(Voice::Silero(Arc::new(Silero::load(files.path(FILE))?)))
+}
+
+#[cfg(not(feature = "fetch"))]
+fn silero() -> Result<Voice, VoiceError> {
+    Err("this build has no model manager (feature `fetch`)".into())
 }

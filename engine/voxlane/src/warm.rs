@@ -7,7 +7,7 @@
 
 use crate::config::WarmConfig;
 use crate::frame::{AudioFrame, EndCause, Extent, FRAME_SAMPLES, Flags, Header};
-use crate::stage::Meter;
+use crate::meter::Meter;
 use std::sync::Arc;
 use std::time::Duration;
 use voxlane_runtime::clock::Time;

@@ -18,7 +18,7 @@ pub use load::{ConfigError, Located, Source};
 pub use placement::{Placement, ThreadPlacement, Topology};
 pub use profile::Profile;
 
-use crate::frame::StageKind;
+use crate::stage_kind::StageKind;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::load::Source;
 use super::{ConfigError, Fault, LaneConfig, WaitKind};
-use crate::frame::StageKind;
+use crate::stage_kind::StageKind;
 
 /// The cores of a machine, and those that this process may use.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,18 +5,13 @@
 //! thread.
 
 mod helper;
-mod sizes;
+mod wait;
 mod wiring;
-
-pub use sizes::LaneMemory;
-pub(crate) use sizes::Sizes;
-pub(crate) use wiring::Endpoints;
 
 use crate::config::{Config, Placement};
 use crate::fault_plan::FaultPlan;
+use crate::gate::{Gate, LaneState};
 use crate::memory::say_unlocked;
-use crate::registry;
-use crate::session::{Gate, LaneState};
 use crate::voice::Voice;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
@@ -44,7 +39,7 @@ impl<M: Model> LaneFactory for LaneSpec<M> {
         let (wiring, unlocked) = self.config.memory.residency().apply(|| Wiring::new(self));
         say_unlocked("rings", unlocked);
         let Wiring { plan, endpoints, slots, notifier } = wiring;
-        let lane = registry::start(plan, self.config.lanes[self.number].wait, epoch, exits)?;
+        let lane = wait::start(plan, self.config.lanes[self.number].wait, epoch, exits)?;
         self.gates[self.number].replace(slots, notifier, endpoints);
         Ok(lane)
     }

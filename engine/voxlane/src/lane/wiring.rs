@@ -2,14 +2,15 @@
 
 use super::LaneSpec;
 use super::helper::team;
-use super::sizes::Sizes;
-use crate::frame::{AudioFrame, SpanFrame, StageKind, TokensFrame};
+use crate::frame::{AudioFrame, MAX_MARKS, SpanFrame, StageKind, TokensFrame};
+use crate::gate::{Endpoints, Inputs};
 use crate::history::History;
 use crate::memory::say_unlocked;
+use crate::meter::Meter;
 use crate::phrases::{PhraseReceiver, phrases};
-use crate::session::{Inputs, MAX_MARKS};
+use crate::sizes::Sizes;
 use crate::slot_state::Slots;
-use crate::stage::{Decoder, DecoderPorts, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts, Meter};
+use crate::stage::{Decoder, DecoderPorts, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts};
 use crate::telemetry::{Measure, STAGE_MEASURES};
 use crate::warm::Warmer;
 use std::sync::Arc;
@@ -29,13 +30,6 @@ use voxlane_runtime::warm_up::WarmFeedback;
 const AUDIO_FRAMES: usize = 64;
 /// Results and notices between the stages after that: more than the markers that one result may set free.
 const SPAN_FRAMES: usize = 2 * MAX_MARKS;
-
-/// A client's ends of one slot.
-pub(crate) struct Endpoints {
-    pub(crate) inputs: Inputs,
-    pub(crate) events: Receiver<TokensFrame>,
-    pub(crate) waiter: Waiter,
-}
 
 /// A lane before its threads run.
 pub(super) struct Wiring {

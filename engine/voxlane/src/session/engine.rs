@@ -1,8 +1,7 @@
 //! The engine: lanes, their supervisor, and the streams they serve.
 
-use super::gate::{Admission, Gate};
 use super::hotwords::HotwordCompiler;
-use super::{EngineError, LaneState, OpenError, Stream, StreamError};
+use super::{EngineError, OpenError, Stream, StreamError};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
 use crate::config::{
@@ -10,9 +9,9 @@ use crate::config::{
     Topology,
 };
 use crate::fault_plan::FaultPlan;
+use crate::gate::{Admission, Gate, LaneState};
 use crate::lane::LaneSpec;
-use crate::memory::{MemoryPlan, say_unlocked};
-use crate::registry;
+use crate::memory::MemoryPlan;
 use crate::telemetry::Report;
 use crate::voice::Voice;
 use crossbeam_channel::{Sender, bounded};
@@ -93,33 +92,6 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts an engine with the model that the configuration names, from the model manager's cache. Nothing
-    /// is fetched: that is the business of `voxlane models fetch`, or of [`voxlane_models::manager`].
-    ///
-    /// # Errors
-    /// As for [`with_model`](Self::with_model), and [`EngineError::Model`] if the model is missing or damaged.
-    #[cfg(feature = "fetch")]
-    pub fn start(config: impl Into<Source>) -> Result<Self, EngineError> {
-        let source = config.into();
-        let (loaded, unlocked) = source.config.memory.residency().apply(|| registry::load(&source.config));
-        say_unlocked("weights", unlocked);
-        (loaded?.start)(source)
-    }
-
-    /// Loads the model and the detector that a configuration names and lets them go again: whether
-    /// [`start`](Self::start) would find them whole, and fit for all that the configuration asks of them. The memory that
-    /// an engine would take, on whatever machine.
-    ///
-    /// # Errors
-    /// As for [`start`](Self::start), but for those that come of cores and threads.
-    #[cfg(feature = "fetch")]
-    pub fn check_model(config: impl Into<Source>) -> Result<MemoryPlan, EngineError> {
-        let source = config.into();
-        let memory = (registry::load(&source.config)?.check)(&source)?;
-        registry::voice(source.config.endpoint.detector)?;
-        Ok(memory)
-    }
-
     /// Starts an engine with a model that is at hand. Returns when every thread is pinned, built and, unless
     /// warming is off, has run its first dummy pass.
     ///
@@ -150,7 +122,7 @@ impl Engine {
         if let Some(limit) = memory::limit(&Root::system()) {
             memory.check(&source.config, limit)?;
         }
-        let voice = registry::voice(source.config.endpoint.detector)?;
+        let voice = Voice::load(source.config.endpoint.detector).map_err(EngineError::Detector)?;
         let config = Arc::new(source.config);
         let clock = Clock::new();
         let faults = Arc::new(fault_plan(&config));

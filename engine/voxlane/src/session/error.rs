@@ -5,7 +5,7 @@ use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
 use crate::config::{Backend, ConfigError, DecodeKind, DetectorKind};
-use crate::memory::Bytes;
+use crate::memory::Shortage;
 use thiserror::Error;
 use voxlane_runtime::lane::LaneError;
 
@@ -25,21 +25,8 @@ pub enum EngineError {
         source: LaneError,
     },
     /// The lanes would take more memory than there is.
-    #[error(
-        "lane {lane}: {fields}: needs {} of memory with the lanes before it (expected at most {}, what this process may have)",
-        Bytes(*needed),
-        Bytes(*limit)
-    )]
-    Memory {
-        /// The lane at which it is too much.
-        lane: usize,
-        /// The fields that decide how much it takes, with their values.
-        fields: String,
-        /// The bytes of all lanes up to it.
-        needed: u64,
-        /// The bytes that there are.
-        limit: u64,
-    },
+    #[error(transparent)]
+    Memory(#[from] Shortage),
     /// The model is not there or cannot be used.
     #[error("{0}")]
     Model(Box<dyn std::error::Error + Send + Sync>),

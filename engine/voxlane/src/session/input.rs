@@ -1,8 +1,8 @@
 //! The side of a stream that takes audio.
 
-use super::gate::{Inputs, LaneState, Returned, Shared};
 use crate::config::StreamRules;
 use crate::frame::{AudioFrame, FRAME_SAMPLES, Flags, Header};
+use crate::gate::{Inputs, LaneState, Returned, Shared};
 use crate::session::StreamError;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,6 @@ mod asynchronous;
 mod engine;
 mod error;
 mod event;
-mod gate;
 mod hotwords;
 mod input;
 mod stream;
@@ -15,9 +14,7 @@ pub use asynchronous::EventStream;
 pub use engine::{Engine, StreamOptions};
 pub use error::{EngineError, OpenError, StreamError};
 pub use event::{Event, Latency, SegmentWarning, StreamFault, Transcript, Word};
-pub(crate) use gate::{Gate, Inputs, LaneState};
 pub use hotwords::HotwordError;
 pub use stream::{Sample, Stream, StreamInput, StreamOutput};
 
-/// The most markers of a stream that may be unanswered.
-pub const MAX_MARKS: usize = 64;
+pub use crate::frame::MAX_MARKS;

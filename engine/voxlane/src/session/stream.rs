@@ -1,7 +1,6 @@
 //! A stream of audio, and what is heard in it.
 
 use super::event::{Assembler, Event, StreamFault};
-use super::gate::{Admission, LaneState, Returned, Shared};
 use super::hotwords::HotwordCompiler;
 use super::input::{AudioWriter, PUSH_PAUSE};
 use super::{MAX_MARKS, StreamError};
@@ -10,6 +9,7 @@ use crate::audio::pcm::{self, I16_SCALE};
 use crate::audio::resample::Resampler;
 use crate::config::{Hotword, StreamRules};
 use crate::frame::{Flags, TokensFrame};
+use crate::gate::{Admission, LaneState, Returned, Shared};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

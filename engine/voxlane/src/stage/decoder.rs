@@ -2,8 +2,9 @@
 //! several at the same time.
 
 use super::told::Told;
-use super::{Meter, PassBudget, pass_budget};
+use super::{PassBudget, pass_budget};
 use crate::frame::{FRAME_TOKENS, Flags, Header, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
+use crate::meter::Meter;
 use crate::phrases::PhraseReceiver;
 use crate::slot_state::Slots;
 use std::collections::VecDeque;

@@ -1,7 +1,7 @@
 //! Emit: tokens → the streams' event rings. The only stage that looks at error bits.
 
-use super::Meter;
 use crate::frame::{Flags, Header, STAMP_NANOS, StageKind, TokensFrame};
+use crate::meter::Meter;
 use crate::slot_state::Slots;
 use crate::telemetry::Measure;
 use std::sync::Arc;

@@ -1,8 +1,9 @@
 //! Encoder: features → hidden frames, in place in the pooled buffer, for one stream after the other or, where the model
 //! encodes in batches, for several at the same time.
 
-use super::{Meter, PassBudget, pass_budget};
+use super::{PassBudget, pass_budget};
 use crate::frame::{Flags, NO_BUFFER, SpanFrame, StageKind};
+use crate::meter::Meter;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use voxlane_models::budget::Progress;

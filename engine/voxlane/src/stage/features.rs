@@ -5,9 +5,9 @@
 //! while nothing else is due: so a loaded lane looks less often, and what it shows is always the newest. A
 //! final whose speculative pass saw the same samples is not made again.
 
-use super::{Meter, PassBudget, pass_budget};
-use crate::frame::{AudioFrame, Extent, Flags, Header, NO_BUFFER, Span, SpanFrame, StageKind};
-use crate::session::MAX_MARKS;
+use super::{PassBudget, pass_budget};
+use crate::frame::{AudioFrame, Extent, Flags, Header, MAX_MARKS, NO_BUFFER, Span, SpanFrame, StageKind};
+use crate::meter::Meter;
 use std::sync::Arc;
 use voxlane_models::budget::Progress;
 use voxlane_models::fault::Faults;

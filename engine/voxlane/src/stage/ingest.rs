@@ -4,12 +4,12 @@
 //! Slots take turns, and live streams come before batch ones: a client that pushes a recording as fast as it can holds up
 //! a live stream by one turn at most.
 
-use super::Meter;
 use super::segmenter::{Segmenter, send};
 use crate::config::{ServiceClass, StreamRules};
 use crate::cut::Cutter;
 use crate::frame::{AudioFrame, Extent, FRAME_SAMPLES, Flags, Header};
 use crate::history::History;
+use crate::meter::Meter;
 use crate::slot_state::Slots;
 use crate::voice::Detector;
 use crate::warm::Warmer;

@@ -6,7 +6,6 @@ mod emit;
 mod encoder;
 mod features;
 mod ingest;
-mod meter;
 mod segmenter;
 mod told;
 
@@ -15,7 +14,6 @@ pub(crate) use emit::{Emit, EmitPorts};
 pub(crate) use encoder::Encoder;
 pub(crate) use features::Features;
 pub(crate) use ingest::{Ingest, IngestPorts};
-pub(crate) use meter::Meter;
 
 use voxlane_models::budget::Budget as PassBudget;
 use voxlane_runtime::budget::Budget;

@@ -3,12 +3,12 @@
 //! Samples are looked at in the stream's own order, up to the end of the next window, and then the window is
 //! judged: however they arrived, the decisions are the same.
 
-use super::Meter;
 use crate::config::{DetectorKind, StreamRules};
 use crate::cut::Cutter;
 use crate::endpoint::{Decision, Endpointer, WINDOW_SAMPLES};
 use crate::frame::{AudioFrame, EndCause, Extent, FRAME_SAMPLES, Flags, Header};
 use crate::history::History;
+use crate::meter::Meter;
 use crate::signal::{Notice, SignalMonitor};
 use crate::voice::Detector;
 use crate::voicing::Voicing;

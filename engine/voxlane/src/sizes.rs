@@ -3,8 +3,7 @@
 use crate::audio::ENGINE_RATE_HZ;
 use crate::config::{Config, LaneConfig};
 use crate::cut::Cutter;
-use crate::frame::{AudioFrame, FRAME_SAMPLES, FRAME_TOKENS, TokensFrame};
-use crate::session::MAX_MARKS;
+use crate::frame::{AudioFrame, FRAME_SAMPLES, FRAME_TOKENS, MAX_MARKS, TokensFrame};
 use voxlane_models::model::{Limits, Model};
 
 /// Audio that a decision may reach back for: the longest lead and onset together.

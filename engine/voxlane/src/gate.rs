@@ -1,7 +1,6 @@
 //! Letting streams into a lane, and the slots' way back.
 
 use crate::frame::{AudioFrame, TokensFrame};
-use crate::lane::Endpoints;
 use crate::phrases::PhraseSender;
 use crate::slot_state::Slots;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
@@ -49,6 +48,13 @@ pub(crate) struct Inputs {
     pub(crate) audio: Sender<AudioFrame>,
     /// To the decoder of each chain.
     pub(crate) phrases: Vec<PhraseSender>,
+}
+
+/// A client's ends of one slot.
+pub(crate) struct Endpoints {
+    pub(crate) inputs: Inputs,
+    pub(crate) events: Receiver<TokensFrame>,
+    pub(crate) waiter: Waiter,
 }
 
 /// A part of a slot's endpoints on its way back. A slot is free when both have come and its lane is done.
