@@ -1,6 +1,6 @@
 //! Why the command did not do what it was asked: one plain line, a hint, an exit code.
 
-use super::signals::Signal;
+use super::signal::Signal;
 use super::text::printable;
 use std::error::Error;
 use std::io::{self, Write};

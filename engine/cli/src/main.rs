@@ -8,6 +8,7 @@ mod failure;
 mod hotwords;
 mod live;
 mod models;
+mod signal;
 mod signals;
 mod text;
 mod transcribe;

@@ -1,62 +1,14 @@
 //! Signals that end a command: Ctrl-C, a request to terminate, a terminal that has gone.
 
 use super::failure::Failure;
-use signal_hook::consts;
+use super::signal::Signal;
 use signal_hook::low_level;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A signal soon after the first is the same request: `timeout` and closing terminals send two at once.
 const ONE_REQUEST: Duration = Duration::from_millis(100);
-
-/// A signal that asks the process to end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// SIGINT: Ctrl-C.
-    Interrupt,
-    /// SIGTERM: `kill`, `timeout`, a service that is stopped.
-    Terminate,
-    /// SIGHUP: the terminal has been closed.
-    #[cfg(unix)]
-    Hangup,
-}
-
-impl Signal {
-    /// All that are listened to.
-    const ALL: &[Signal] = &[
-        Signal::Interrupt,
-        Signal::Terminate,
-        #[cfg(unix)]
-        Signal::Hangup,
-    ];
-
-    /// The exit code of a process that ends because of it: 128 + its number, as shells report it.
-    pub fn exit_code(self) -> u8 {
-        128 + self.number() as u8
-    }
-
-    fn number(self) -> i32 {
-        match self {
-            Signal::Interrupt => consts::SIGINT,
-            Signal::Terminate => consts::SIGTERM,
-            #[cfg(unix)]
-            Signal::Hangup => consts::SIGHUP,
-        }
-    }
-}
-
-impl fmt::Display for Signal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Signal::Interrupt => "SIGINT",
-            Signal::Terminate => "SIGTERM",
-            #[cfg(unix)]
-            Signal::Hangup => "SIGHUP",
-        })
-    }
-}
 
 /// The first signal that the process received since [`Signals::install`]. Clones share it.
 #[derive(Clone, Debug, Default)]

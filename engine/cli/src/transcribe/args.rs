@@ -1,7 +1,7 @@
 //! The arguments of `voxlane transcribe`.
 
+use super::context::Selection;
 use super::destination::{Destination, Folder};
-use super::files::Selection;
 use super::format::{Format, Style};
 use super::input;
 use super::subtitles::CueLimits;

@@ -1,9 +1,8 @@
 //! Several files at once, their updates in the order of the files.
 
+use super::context::{Context, Selection};
 use super::outlet::Outlet;
-use super::progress::Meter;
 use super::recording::Recording;
-use super::stop::Stop;
 use super::update::{Track, Update};
 use crate::failure::Failure;
 use std::collections::VecDeque;
@@ -11,36 +10,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
-use voxlane::Engine;
 
 /// Updates that may wait for the thread that writes them.
 const UPDATES_AHEAD: usize = 64;
 /// How often the progress line is drawn at least.
 const REDRAW: Duration = Duration::from_millis(200);
-
-/// Which channels of a file become results.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Selection {
-    /// All, mixed.
-    Mixed,
-    /// One, counted from 1.
-    One(usize),
-    /// Each by itself.
-    Separate,
-}
-
-/// What all files share.
-#[derive(Clone, Copy)]
-pub struct Context<'a> {
-    /// The engine.
-    pub engine: &'a Engine,
-    /// When to end early.
-    pub stop: &'a Stop,
-    /// How far the work is.
-    pub meter: &'a Meter,
-    /// Which channels are wanted.
-    pub selection: Selection,
-}
 
 /// Takes updates.
 pub trait Sink {

@@ -1,6 +1,7 @@
 //! `voxlane transcribe [FILE…]`: recordings through the engine, results as they come, in the order of the files.
 
 mod args;
+mod context;
 mod destination;
 mod files;
 mod format;
@@ -14,6 +15,7 @@ mod stop;
 mod subtitles;
 mod update;
 mod words;
+mod writer;
 
 pub use args::Args;
 
@@ -22,8 +24,8 @@ use super::failure::Failure;
 use super::hotwords;
 use super::models::Display;
 use super::signals::Signals;
+use context::Context;
 use destination::Destination;
-use files::Context;
 use format::Format;
 use progress::Meter;
 use results::Results;

@@ -1,6 +1,6 @@
 //! One track of a file through the engine, in bounded memory.
 
-use super::files::{Context, Selection};
+use super::context::{Context, Selection};
 use super::input::{self, Input, Message, Skip};
 use super::outlet::Outlet;
 use super::stop::Reason;

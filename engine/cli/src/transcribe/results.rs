@@ -2,9 +2,10 @@
 
 use super::destination::Destination;
 use super::files::Sink;
-use super::format::{self, Style, Writer};
+use super::format::{self, Style};
 use super::progress::{Meter, Progress};
 use super::update::{Ended, Outcome, Track, Update};
+use super::writer::Writer;
 use crate::failure::Failure;
 use crate::text::printable;
 use std::io::{self, Write};

@@ -1,6 +1,7 @@
 //! Why work ends early.
 
-use crate::signals::{Signal, Signals};
+use crate::signal::Signal;
+use crate::signals::Signals;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Shared by all threads of a command.

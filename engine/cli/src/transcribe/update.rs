@@ -1,7 +1,7 @@
 //! What is said of a file while it is transcribed.
 
 use crate::failure::{ENGINE_HINT, audio_hint};
-use crate::signals::Signal;
+use crate::signal::Signal;
 use crate::text::printable;
 use std::path::PathBuf;
 use voxlane::audio::file::AudioError;

@@ -4,7 +4,7 @@
 //! besides those of the draft are the ones that QuickTime and libsndfile write.
 
 use super::error::{Fault, Place, Problem, malformed};
-use super::header::Format;
+use super::format::Format;
 use super::sample::{Encoding, Number};
 use super::source::Shape;
 

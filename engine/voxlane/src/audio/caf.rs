@@ -3,7 +3,7 @@
 //! Layout after “Apple Core Audio Format Specification 1.0”.
 
 use super::error::{Fault, Place, Problem, malformed};
-use super::header::Format;
+use super::format::Format;
 use super::sample::{Encoding, Number};
 use super::source::Shape;
 

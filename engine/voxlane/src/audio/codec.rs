@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 
+use super::block::{Block, Samples};
 use super::demux::{Demuxer, Packet, Stream, Unit};
 use super::error::{Fault, Place, Problem};
-use super::file::{Block, Samples};
 use super::pcm;
 use super::rate::RateChange;
 use super::resample::ResampleError;

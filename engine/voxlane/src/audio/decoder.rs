@@ -9,8 +9,8 @@ use symphonia::core::packet::PacketRef;
 use symphonia::core::units::{Duration, Timestamp};
 use symphonia::default::get_codecs;
 
+use super::block::Block;
 use super::error::Problem;
-use super::file::Block;
 use super::opus::{self, Opus};
 use super::pcm;
 use super::source::Shape;

@@ -77,7 +77,7 @@ pub enum Problem {
     #[error("a sample rate of {0} Hz is outside {MIN_RATE_HZ} … {MAX_RATE_HZ} Hz")]
     SampleRate(u32),
     /// No channels, or more than anyone records.
-    #[error("{0} channels; 1 … {max} can be mixed down", max = super::file::MAX_CHANNELS)]
+    #[error("{0} channels; 1 … {max} can be mixed down", max = super::block::MAX_CHANNELS)]
     Channels(usize),
     /// A sample that is no audio. Its index counts from the start of the recording.
     #[error(transparent)]

@@ -6,14 +6,14 @@
 
 use std::path::Path;
 
+pub use super::block::{Block, MAX_CHANNELS, Samples};
 pub use super::error::{AudioError, Place, Problem};
 pub use super::kind::{Kind, recognize};
-pub use super::raw::{RawEncoding, RawFormat};
-pub use super::reader::{Channels, Reader, ReaderOptions};
+pub use super::mix::Channels;
+pub use super::raw::RawFormat;
+pub use super::raw_encoding::RawEncoding;
+pub use super::reader::{Reader, ReaderOptions};
 pub use super::warning::{Oddity, Warning};
-
-/// The most channels that are mixed down.
-pub const MAX_CHANNELS: usize = 64;
 
 /// The most samples that [`read`] keeps in memory: 9 hours at 16 kHz, 3 hours at 48 kHz.
 pub const MAX_SAMPLES: usize = 1 << 29;
@@ -35,54 +35,6 @@ impl Recording {
     /// Seconds of audio.
     pub fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(self.sample_rate)
-    }
-}
-
-/// Samples in the format that holds their source exactly.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Samples {
-    /// From one channel of at most 16 bits: bit-exact.
-    I16(Vec<i16>),
-    /// From everything else; full scale is ±1.0.
-    F32(Vec<f32>),
-}
-
-impl Samples {
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Samples::I16(samples) => samples.len(),
-            Samples::F32(samples) => samples.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// The next samples of a file: of one format through the whole file.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Block<'a> {
-    /// See [`Samples::I16`].
-    I16(&'a [i16]),
-    /// See [`Samples::F32`].
-    F32(&'a [f32]),
-}
-
-impl Block<'_> {
-    /// How many samples there are.
-    pub fn len(&self) -> usize {
-        match self {
-            Block::I16(samples) => samples.len(),
-            Block::F32(samples) => samples.len(),
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

@@ -2,9 +2,8 @@
 
 use super::chunk::{Chunk, Dialect, name};
 use super::error::{Fault, Place, Problem, malformed};
+use super::format::Format;
 use super::input::Input;
-use super::sample::Encoding;
-use super::source::Shape;
 use super::warning::{Oddity, Warnings};
 use super::{aiff, caf, wav};
 
@@ -21,20 +20,6 @@ pub(super) struct Header {
     pub outer: Outer,
     /// The length of the samples from an RF64 file's ds64 chunk.
     pub data_size: Option<u64>,
-}
-
-/// The format of all samples in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Format {
-    pub shape: Shape,
-    pub encoding: Encoding,
-}
-
-impl Format {
-    /// Bytes of a frame: one sample of each channel.
-    pub(super) fn frame_bytes(self) -> usize {
-        self.shape.channels * self.encoding.number.bytes()
-    }
 }
 
 /// The group that all chunks are in.

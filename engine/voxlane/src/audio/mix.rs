@@ -1,12 +1,24 @@
 //! From the samples that a file holds to the one channel that is given out: checked, chosen or mixed.
 
+use super::block::Block;
 use super::downmix::Downmix;
 use super::error::{Fault, Place, Problem};
-use super::file::{Block, Channels};
 use super::pcm::{self, PcmError};
 use super::source::Part;
 use super::warning::Warnings;
 use voxlane_kernels::convert;
+
+/// What becomes of several channels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Channels {
+    /// Their mean. Where they cancel each other out, as with opposite phase, the louder one, and a warning.
+    #[default]
+    Mix,
+    /// One of them, counted from 0. Of 16-bit sources its samples are bit-exact.
+    One(usize),
+    /// One of them, counted from 0, that the file may not have from its start on: silence where it is not there.
+    Later(usize),
+}
 
 /// Takes parts of a file as they are decoded, whatever its format, and holds the next samples to give out.
 pub(super) struct Mixer {

@@ -6,11 +6,15 @@
 #[cfg(feature = "files")]
 mod aiff;
 #[cfg(feature = "files")]
+mod block;
+#[cfg(feature = "files")]
 mod caf;
 #[cfg(feature = "files")]
 mod chunk;
 #[cfg(feature = "files")]
 mod codec;
+#[cfg(feature = "files")]
+mod container;
 #[cfg(feature = "files")]
 mod decoder;
 #[cfg(feature = "files")]
@@ -21,6 +25,8 @@ mod downmix;
 mod error;
 #[cfg(feature = "files")]
 pub mod file;
+#[cfg(feature = "files")]
+mod format;
 #[cfg(feature = "files")]
 mod framing;
 #[cfg(feature = "files")]
@@ -42,6 +48,8 @@ pub mod pcm;
 mod rate;
 #[cfg(feature = "files")]
 mod raw;
+#[cfg(feature = "files")]
+mod raw_encoding;
 #[cfg(feature = "files")]
 mod reader;
 pub mod resample;

@@ -1,7 +1,8 @@
 //! From the first bytes of a file to the reader of its format.
 
 use super::codec::Codec;
-use super::demux::{Adts, Container, Demuxer, Flac, Mpeg, Ogg};
+use super::container::Container;
+use super::demux::{Adts, Demuxer, Flac, Mpeg, Ogg};
 use super::error::{Fault, Place, Problem};
 use super::input::Input;
 use super::kind::{Kind, recognize};

@@ -2,12 +2,13 @@
 
 use std::io::Read;
 
+use super::block::Block;
 use super::error::{Fault, Place, Problem};
-use super::file::Block;
 use super::input::Input;
 use super::pcm;
+use super::raw_encoding::RawEncoding;
 use super::resemblance::{Judge, Resemblance};
-use super::sample::{Decoded, Encoding, Number};
+use super::sample::{Decoded, Encoding};
 use super::source::{Part, Shape, Source};
 use super::warning::{Oddity, Warnings};
 
@@ -25,40 +26,7 @@ pub struct RawFormat {
     pub channels: usize,
 }
 
-/// How a sample is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RawEncoding {
-    /// Integers of 16 bits, the least significant byte first.
-    S16Le,
-    /// Floats of 32 bits, the least significant byte first; full scale is ±1.0.
-    F32Le,
-    /// ITU-T G.711 µ-law.
-    MuLaw,
-    /// ITU-T G.711 A-law.
-    ALaw,
-}
-
 impl RawEncoding {
-    pub(super) fn number(self) -> Number {
-        match self {
-            RawEncoding::S16Le => Number::S16,
-            RawEncoding::F32Le => Number::F32,
-            RawEncoding::MuLaw => Number::MuLaw,
-            RawEncoding::ALaw => Number::ALaw,
-        }
-    }
-
-    /// The way of [`RawEncoding`] that is the same as `encoding`, if one is.
-    pub(super) fn of(encoding: Encoding) -> Option<RawEncoding> {
-        match encoding.number {
-            Number::S16 if !encoding.is_big_endian => Some(RawEncoding::S16Le),
-            Number::F32 if !encoding.is_big_endian => Some(RawEncoding::F32Le),
-            Number::MuLaw => Some(RawEncoding::MuLaw),
-            Number::ALaw => Some(RawEncoding::ALaw),
-            _ => None,
-        }
-    }
-
     /// What the bytes should resemble.
     fn resemblance(self) -> Resemblance {
         match self {

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::block::Block;
 use super::error::{AudioError, Fault, Place, Problem};
-use super::file::Block;
 use super::input::Input;
 use super::kind::Kind;
-use super::mix::Mixer;
+use super::mix::{Channels, Mixer};
 use super::open::{self, HEAD_BYTES};
-use super::raw::{Raw, RawEncoding, RawFormat};
+use super::raw::{Raw, RawFormat};
+use super::raw_encoding::RawEncoding;
 use super::source::{Shape, Source};
 use super::warning::{Warning, Warnings};
 
@@ -24,18 +25,6 @@ pub struct ReaderOptions {
     /// What the bytes are taken for if they are no file of a known kind: samples without a header. By default such
     /// a file is refused.
     pub raw: Option<RawFormat>,
-}
-
-/// What becomes of several channels.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Channels {
-    /// Their mean. Where they cancel each other out, as with opposite phase, the louder one, and a warning.
-    #[default]
-    Mix,
-    /// One of them, counted from 0. Of 16-bit sources its samples are bit-exact.
-    One(usize),
-    /// One of them, counted from 0, that the file may not have from its start on: silence where it is not there.
-    Later(usize),
 }
 
 /// A file being read, block by block, in bounded memory.

@@ -5,7 +5,7 @@
 //! as they are, at full scale, overdriven by 18 dB, at -50 dB, noisy, aliased to 8 kHz, differentiated and cut to 8
 //! bits: of 800 streams one resembles something else, an overdriven one in A-law.
 
-use super::file::Block;
+use super::block::Block;
 use super::pcm::{I16_SCALE, MAX_AMPLITUDE};
 use super::sample::{Decoded, Encoding, Number};
 

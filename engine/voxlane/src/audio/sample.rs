@@ -1,6 +1,6 @@
 //! How uncompressed samples are stored, in files of any kind.
 
-use super::file::Block;
+use super::block::Block;
 use super::g711;
 use super::pcm::I16_SCALE;
 

@@ -1,8 +1,8 @@
 //! What the readers of all formats have in common.
 
+use super::block::{Block, MAX_CHANNELS};
 use super::error::{Fault, Place, Problem};
-use super::file::{Block, MAX_CHANNELS};
-use super::raw::RawEncoding;
+use super::raw_encoding::RawEncoding;
 use super::warning::Warnings;
 use super::{MAX_RATE_HZ, MIN_RATE_HZ};
 

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
+use super::block::Block;
 use super::decoder::Decoder;
 use super::demux::{End, Packet, Stream};
 use super::error::Problem;
-use super::file::Block;
 use super::source::{Part, Shape};
 
 /// A stream that is being decoded.

@@ -11,7 +11,7 @@ use super::chunk::{Chunk, Dialect};
 use super::error::{Fault, Place, Problem, malformed};
 use super::header::{FILE_START_BYTES, Header, begins_file, read_format};
 use super::input::Input;
-use super::raw::RawEncoding;
+use super::raw_encoding::RawEncoding;
 use super::sample::{Decoded, is_audio};
 use super::source::{Part, Shape, Source};
 use super::warning::{Oddity, Warnings};

@@ -4,7 +4,7 @@
 //! `WAVEFORMATEXTENSIBLE`.
 
 use super::error::{Fault, Place, Problem, malformed};
-use super::header::Format;
+use super::format::Format;
 use super::sample::{Encoding, Number};
 use super::source::Shape;
 

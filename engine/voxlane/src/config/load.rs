@@ -2,8 +2,7 @@
 
 use super::check::Fault;
 use super::merge::{self, Places};
-use super::placement::spinning_fault;
-use super::{Config, Placement, Profile, Topology};
+use super::{Config, Profile};
 use serde::Deserialize;
 use std::fmt;
 use std::fs::{File, FileType};
@@ -181,22 +180,7 @@ impl Source {
         Located { file: self.file.clone(), line }
     }
 
-    /// Where every stage of every lane will run, of a configuration whose values are all in range.
-    ///
-    /// # Errors
-    /// [`ConfigError::Value`] naming the field, [`ConfigError::NoSuchCore`] or [`ConfigError::CoreNotAllowed`] naming the core and the line.
-    pub fn placement(&self, topology: &Topology) -> Result<Vec<Placement>, ConfigError> {
-        self.check_values()?;
-        let lanes = &self.config.lanes;
-        let placements: Vec<Placement> =
-            lanes.iter().map(|lane| Placement::of(self, lane, topology)).collect::<Result<_, _>>()?;
-        match spinning_fault(lanes, &placements) {
-            Some(fault) => Err(self.refused(fault)),
-            None => Ok(placements),
-        }
-    }
-
-    fn check_values(&self) -> Result<(), ConfigError> {
+    pub(super) fn check_values(&self) -> Result<(), ConfigError> {
         match self.config.fault() {
             Some(fault) => Err(self.refused(fault)),
             None => Ok(()),
@@ -204,7 +188,7 @@ impl Source {
     }
 
     /// The error that `fault` is, with its line if the file states the value, else with that of the other field.
-    fn refused(&self, fault: Fault) -> ConfigError {
+    pub(super) fn refused(&self, fault: Fault) -> ConfigError {
         let Fault { field, value, rule, other, lane } = fault;
         let stated = [Some(field), other].into_iter().flatten().find_map(|field| {
             let path = match (lane, field.strip_prefix("lane.")) {

@@ -3,6 +3,7 @@
 use super::load::Source;
 use super::{ConfigError, Fault, LaneConfig, WaitKind};
 use crate::stage_kind::StageKind;
+use voxlane_runtime::placement::by_core;
 
 /// The cores of a machine, and those that this process may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,21 +76,19 @@ impl Placement {
     /// Where `lane` runs on `topology`. Without stated cores: everything on the one core that is allowed, or
     /// encoder and decoder on the second of several and the rest on the first.
     pub(crate) fn of(source: &Source, lane: &LaneConfig, topology: &Topology) -> Result<Self, ConfigError> {
-        let mut threads: Vec<ThreadPlacement> = Vec::new();
-        for stage in StageKind::ALL {
-            let core = match &lane.cores {
-                Some(cores) => {
-                    let stated = cores.get(stage);
-                    check(*stated.get_ref(), topology, || source.locate(Some(stated.span())))?
-                }
-                None => default_core(stage, &topology.allowed),
-            };
-            match threads.iter_mut().find(|thread| thread.core == core) {
-                Some(thread) => thread.stages.push(stage),
-                None => threads.push(ThreadPlacement { core, stages: vec![stage] }),
+        let core = |stage| match &lane.cores {
+            Some(cores) => {
+                let stated = cores.get(stage);
+                check(*stated.get_ref(), topology, || source.locate(Some(stated.span())))
             }
-        }
-        let mut placement = Placement { threads, helper: None };
+            None => Ok(default_core(stage, &topology.allowed)),
+        };
+        let cores: Vec<usize> = StageKind::ALL.into_iter().map(core).collect::<Result<_, _>>()?;
+        let threads = by_core(&cores).into_iter().map(|thread| ThreadPlacement {
+            core: thread.core,
+            stages: thread.stages.iter().map(|&stage| StageKind::ALL[stage]).collect(),
+        });
+        let mut placement = Placement { threads: threads.collect(), helper: None };
         if let Some(stated) = &lane.helper_core {
             let core = check(*stated.get_ref(), topology, || source.locate(Some(stated.span())))?;
             if placement.core(StageKind::Encoder) == Some(core) {
@@ -116,8 +115,25 @@ impl Placement {
     }
 }
 
+impl Source {
+    /// Where every stage of every lane will run, of a configuration whose values are all in range.
+    ///
+    /// # Errors
+    /// [`ConfigError::Value`] naming the field, [`ConfigError::NoSuchCore`] or [`ConfigError::CoreNotAllowed`] naming the core and the line.
+    pub fn placement(&self, topology: &Topology) -> Result<Vec<Placement>, ConfigError> {
+        self.check_values()?;
+        let lanes = &self.config.lanes;
+        let placements: Vec<Placement> =
+            lanes.iter().map(|lane| Placement::of(self, lane, topology)).collect::<Result<_, _>>()?;
+        match spinning_fault(lanes, &placements) {
+            Some(fault) => Err(self.refused(fault)),
+            None => Ok(placements),
+        }
+    }
+}
+
 /// The first lane that spins on a core on which another lane spins too: neither would ever give it up to the other.
-pub(super) fn spinning_fault(lanes: &[LaneConfig], placements: &[Placement]) -> Option<Fault> {
+fn spinning_fault(lanes: &[LaneConfig], placements: &[Placement]) -> Option<Fault> {
     let spinning =
         || lanes.iter().zip(placements).enumerate().filter(|(_, (lane, _))| lane.wait == WaitKind::Spin);
     spinning().find_map(|(number, (_, placement))| {

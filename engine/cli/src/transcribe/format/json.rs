@@ -1,9 +1,9 @@
 //! JSON: an object a file, or a line a segment. The order of the fields is that of the documentation.
 
-use super::Writer;
 use crate::text::write_json;
 use crate::transcribe::update::{Outcome, Track};
 use crate::transcribe::words::{self, TimedWord};
+use crate::transcribe::writer::Writer;
 use serde::Serialize;
 use std::io::{self, Write};
 use voxlane::{SegmentWarning, Transcript};

@@ -4,10 +4,9 @@ mod json;
 mod text;
 
 use super::subtitles::{CueLimits, Subtitles, Timing};
-use super::update::{Outcome, Track};
+use super::update::Track;
+use super::writer::Writer;
 use clap::ValueEnum;
-use std::io::{self, Write};
-use voxlane::Transcript;
 
 /// What results look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -60,21 +59,6 @@ pub struct Style {
     pub cues: CueLimits,
 }
 
-/// Writes the results of one track.
-pub trait Writer {
-    /// Writes what comes of the next segment.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn segment(&mut self, out: &mut dyn Write, segment: Transcript) -> io::Result<()>;
-
-    /// Writes what is left, and how the track ended.
-    ///
-    /// # Errors
-    /// If it cannot be written.
-    fn end(&mut self, out: &mut dyn Write, outcome: &Outcome) -> io::Result<()>;
-}
-
 /// A writer for a track.
 pub fn writer(style: Style, track: &Track) -> Box<dyn Writer> {
     match style.format {
@@ -89,7 +73,8 @@ pub fn writer(style: Style, track: &Track) -> Box<dyn Writer> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use voxlane::Latency;
+    use crate::transcribe::update::Outcome;
+    use voxlane::{Latency, Transcript};
 
     /// A segment without words.
     pub fn segment(start: f64, end: f64, text: &str) -> Transcript {

@@ -1,8 +1,8 @@
 //! Plain text, a line a segment.
 
-use super::Writer;
 use crate::text::spoken;
 use crate::transcribe::update::{Outcome, Track};
+use crate::transcribe::writer::Writer;
 use std::io::{self, Write};
 use voxlane::Transcript;
 

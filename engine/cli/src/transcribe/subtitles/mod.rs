@@ -6,9 +6,9 @@ mod lines;
 
 pub use cues::CueLimits;
 
-use super::format::Writer;
 use super::update::Outcome;
 use super::words;
+use super::writer::Writer;
 use cues::{Cue, Cues};
 use std::io::{self, Write};
 use voxlane::Transcript;

@@ -6,7 +6,7 @@
 use crate::audio::error::Problem;
 
 /// Sample rates in Hz by index; index 15 is followed by the rate itself.
-pub(super) const RATES: [u32; 13] =
+pub(crate) const RATES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];
 
 /// Object type of AAC-LC.
@@ -17,7 +17,7 @@ const HIGH_EFFICIENCY: [u8; 2] = [5, 29];
 
 /// The stream that the decoder gets: for HE-AAC its core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Config {
+pub(crate) struct Config {
     /// MPEG-4 audio object type.
     pub object: u8,
     /// In Hz.

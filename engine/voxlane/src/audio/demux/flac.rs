@@ -4,14 +4,11 @@ use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 
 use super::flac_frame::FrameEnd;
-use super::flac_header::{FrameHeader, MAX_HEADER_BYTES, STREAM_INFO_BYTES, StreamInfo};
+use super::flac_header::{FrameHeader, MAGIC, MAX_HEADER_BYTES, STREAM_INFO_BYTES, StreamInfo};
 use super::{Demuxer, Packet, Stream, Unit, tags};
 use crate::audio::error::{Fault, Place, Problem, malformed};
 use crate::audio::input::Input;
 use crate::audio::warning::Oddity;
-
-/// How a FLAC stream begins.
-pub(crate) const MAGIC: &[u8; 4] = b"fLaC";
 
 /// The longest gap that is filled with silence, in seconds: its length is only what a frame says.
 const MAX_SILENCE_S: u64 = 3600;

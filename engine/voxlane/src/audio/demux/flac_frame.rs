@@ -5,7 +5,7 @@ use symphonia::core::checksum::Crc16Ansi;
 use symphonia::core::codecs::audio::AudioCodecParameters;
 use symphonia::core::io::Monitor;
 
-use super::flac::MAGIC;
+use super::flac_header::MAGIC;
 use super::flac_header::{FrameHeader, MAX_HEADER_BYTES, StreamInfo};
 use super::tags;
 use crate::audio::decoder::Decoder;

@@ -3,6 +3,9 @@
 use symphonia::core::checksum::Crc8Ccitt;
 use symphonia::core::io::Monitor;
 
+/// The first bytes of a file.
+pub(super) const MAGIC: &[u8; 4] = b"fLaC";
+
 /// Bytes of STREAMINFO.
 pub(super) const STREAM_INFO_BYTES: usize = 34;
 

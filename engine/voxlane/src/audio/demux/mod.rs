@@ -1,17 +1,14 @@
 //! From the bytes of a file to packets of coded audio.
 //!
 //! MPEG audio, AAC in ADTS, FLAC and Ogg are walked here frame by frame: joined, cut, damaged and mislabeled
-//! files are common, and a header's counts are hints. MP4 and Matroska are read by `symphonia`.
+//! files are common, and a header's counts are hints. For MP4 and Matroska see `container`.
 
-mod aac;
+pub(crate) mod aac;
 mod adts;
-mod container;
-mod container_input;
 mod flac;
 mod flac_frame;
 mod flac_header;
 mod frames;
-mod mp4_boxes;
 mod mpeg;
 mod mpeg_header;
 mod mpeg_info;
@@ -26,7 +23,6 @@ use super::error::{Fault, Place, Problem};
 use super::warning::Oddity;
 
 pub(crate) use adts::{Adts, AdtsHeader};
-pub(crate) use container::Container;
 pub(crate) use flac::Flac;
 pub(crate) use frames::FrameHeader;
 pub(crate) use mpeg::Mpeg;

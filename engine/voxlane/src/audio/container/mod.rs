@@ -1,5 +1,8 @@
 //! MP4 (with M4A and QuickTime) and Matroska (with WebM), read by `symphonia`.
 
+mod input;
+mod mp4_boxes;
+
 use std::io::{self, Seek, SeekFrom};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,9 +19,9 @@ use symphonia::core::io::{MediaSource, MediaSourceStream, ReadBytes, ReadOnlySou
 use symphonia::core::units::{TimeBase, Timestamp};
 use symphonia::default::formats::{IsoMp4Reader, MkvReader};
 
-use super::container_input::{Boxwise, Claimed, Metered, Shared, is_matroska};
-use super::mp4_boxes::{self, Boxes};
-use super::{Demuxer, End, Packet, Stream, Unit, aac, tags};
+use self::input::{Boxwise, Claimed, Metered, Shared, is_matroska};
+use self::mp4_boxes::Boxes;
+use super::demux::{Demuxer, End, Packet, Stream, Unit, aac, tags};
 use crate::audio::decoder::Decoder;
 use crate::audio::error::{Fault, Place, Problem};
 use crate::audio::input::Input;
