@@ -5,14 +5,16 @@
 //! full fence (Linux `membarrier`), and the producer needs only to keep the compiler from reordering. Where
 //! `membarrier` is missing, both sides use a full fence.
 
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicWaker, Ordering, fence};
 use crate::{futex, membarrier};
 use std::sync::Arc;
 use std::sync::atomic::compiler_fence;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
+const POLLED: u32 = 2;
 
 /// The producer's side: shared by everyone who hands work to one thread. Notifying takes no lock: a producer that is
 /// stopped at any point holds nobody up.
@@ -21,6 +23,8 @@ pub struct Notifier {
     state: futex::Word,
     asymmetric: bool,
     fallback: futex::Fallback,
+    /// The task that waits in place of a thread.
+    task: AtomicWaker,
 }
 
 /// The consumer's side: owned by the thread that sleeps.
@@ -37,15 +41,17 @@ impl Notifier {
         } else {
             fence(Ordering::SeqCst);
         }
-        if self.state.load(Ordering::Relaxed) == ASLEEP {
+        if self.state.load(Ordering::Relaxed) != AWAKE {
             self.wake();
         }
     }
 
     #[cold]
     fn wake(&self) {
-        if self.state.swap(AWAKE, Ordering::AcqRel) == ASLEEP {
-            futex::wake(&self.state, &self.fallback);
+        match self.state.swap(AWAKE, Ordering::AcqRel) {
+            ASLEEP => futex::wake(&self.state, &self.fallback),
+            POLLED => self.task.wake(),
+            _ => {}
         }
     }
 }
@@ -64,7 +70,8 @@ impl Waiter {
 
     fn of(asymmetric: bool) -> Self {
         let (state, fallback) = (futex::Word::new(AWAKE), futex::Fallback::new());
-        Waiter { notifier: Arc::new(Notifier { state, asymmetric, fallback }) }
+        let task = AtomicWaker::new();
+        Waiter { notifier: Arc::new(Notifier { state, asymmetric, fallback, task }) }
     }
 
     /// The other side.
@@ -75,17 +82,39 @@ impl Waiter {
     /// Sleeps for `limit` at most, unless `work` finds something to do after it has been announced: work
     /// published before that is seen by `work`, later work wakes. May return early.
     pub fn wait(&self, limit: Duration, work: impl FnOnce() -> bool) {
-        let Notifier { state, asymmetric, fallback } = &*self.notifier;
+        let Notifier { state, asymmetric, fallback, .. } = &*self.notifier;
         state.store(ASLEEP, Ordering::Relaxed);
-        if *asymmetric {
-            membarrier::everyone();
-        } else {
-            fence(Ordering::SeqCst);
-        }
+        announce(*asymmetric);
         if !work() {
             futex::while_equal(state, ASLEEP, limit, fallback);
         }
         state.store(AWAKE, Ordering::Relaxed);
+    }
+}
+
+impl Waiter {
+    /// Has the task of `context` woken when work is published, unless `work` finds something to do already: then it is
+    /// ready. A task that was to be woken before is not any more. The producer's thread wakes the task: what its executor
+    /// does for that, it does there.
+    pub fn poll(&self, context: &mut Context<'_>, work: impl FnOnce() -> bool) -> Poll<()> {
+        let Notifier { state, asymmetric, task, .. } = &*self.notifier;
+        task.register(context.waker());
+        state.store(POLLED, Ordering::Relaxed);
+        announce(*asymmetric);
+        if !work() {
+            return Poll::Pending;
+        }
+        state.store(AWAKE, Ordering::Relaxed);
+        Poll::Ready(())
+    }
+}
+
+/// Makes the consumer's state known to every producer that does not yet see it, or what it has published to the consumer.
+fn announce(asymmetric: bool) {
+    if asymmetric {
+        membarrier::everyone();
+    } else {
+        fence(Ordering::SeqCst);
     }
 }
 

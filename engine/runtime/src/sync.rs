@@ -1,5 +1,6 @@
 //! What lock-free types are made of, by names behind which the package `tests/loom` puts a model checker's types.
 
+pub(crate) use atomic_waker::AtomicWaker;
 pub(crate) use std::hint::spin_loop;
 pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 

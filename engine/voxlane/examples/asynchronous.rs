@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recording = read(std::env::args().nth(1).ok_or("usage: asynchronous FILE")?)?;
     let engine = Engine::start(Config::live())?;
     let options = StreamOptions { sample_rate: recording.sample_rate, ..StreamOptions::default() };
-    let (mut input, mut events) = engine.open(options)?.into_events()?;
+    let (mut input, mut events) = engine.open(options)?.into_events();
     let feeder = std::thread::spawn(move || {
         match &recording.samples {
             Samples::I16(samples) => input.push_wait(samples)?,

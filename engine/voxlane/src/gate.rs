@@ -48,6 +48,8 @@ pub(crate) struct Inputs {
     pub(crate) audio: Sender<AudioFrame>,
     /// To the decoder of each chain.
     pub(crate) phrases: Vec<PhraseSender>,
+    /// Where a client waits for room.
+    pub(crate) room: Waiter,
 }
 
 /// A client's ends of one slot.
@@ -103,6 +105,8 @@ struct Inside {
     status: Arc<LaneStatus>,
     notifier: Arc<Notifier>,
     places: Vec<Place>,
+    /// Wakes every client, whatever it waits for.
+    clients: Vec<Arc<Notifier>>,
     returns: Inbox<Returned>,
     outbox: Outbox<Returned>,
     is_open: bool,
@@ -125,7 +129,7 @@ impl Gate {
     /// A lane has started: streams of the one before are told that it failed, later ones go to the new one.
     pub(crate) fn replace(&self, slots: Arc<Slots>, notifier: Arc<Notifier>, endpoints: Vec<Endpoints>) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.status.set(LaneState::Failed);
+        inside.tell(LaneState::Failed);
         *inside = Inside::new(slots, notifier, endpoints);
     }
 
@@ -133,7 +137,7 @@ impl Gate {
     pub(crate) fn close(&self, state: LaneState) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.is_open = false;
-        inside.status.set(state);
+        inside.tell(state);
     }
 
     /// Lets no further stream in and takes no further audio of the present ones.
@@ -141,7 +145,7 @@ impl Gate {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         inside.is_open = false;
         if inside.status.get() == LaneState::Running {
-            inside.status.set(LaneState::Draining);
+            inside.tell(LaneState::Draining);
         }
     }
 
@@ -201,6 +205,8 @@ impl Gate {
 impl Inside {
     fn new(slots: Arc<Slots>, notifier: Arc<Notifier>, endpoints: Vec<Endpoints>) -> Self {
         let (outbox, returns) = unbounded();
+        let notifiers = |ends: &Endpoints| [ends.waiter.notifier(), ends.inputs.room.notifier()];
+        let clients = endpoints.iter().flat_map(notifiers).collect();
         let places = endpoints
             .into_iter()
             .map(|ends| Place {
@@ -210,7 +216,13 @@ impl Inside {
             })
             .collect();
         let status = Arc::new(LaneStatus(AtomicU8::new(LaneState::Running as u8)));
-        Inside { slots, status, notifier, places, returns, outbox, is_open: true }
+        Inside { slots, status, notifier, places, clients, returns, outbox, is_open: true }
+    }
+
+    /// Tells every client what has become of the lane, also those that wait.
+    fn tell(&self, state: LaneState) {
+        self.status.set(state);
+        self.clients.iter().for_each(|client| client.notify());
     }
 
     fn collect(&mut self) {

@@ -297,7 +297,7 @@ fn events_come_as_a_stream_of_futures_to_the_last() {
     let engine = engine(live(1));
     let audio = conversation(6);
     let expected = finals(&run(&engine, &audio, &[320]));
-    let (mut input, mut stream) = support::open_soon(&engine).into_events().unwrap();
+    let (mut input, mut stream) = support::open_soon(&engine).into_events();
     let feeder = std::thread::spawn(move || {
         input.push_wait(&audio).unwrap();
         input.finish().unwrap();
@@ -319,7 +319,7 @@ fn events_come_as_a_stream_of_futures_to_the_last() {
 #[test]
 fn dropping_the_future_events_of_a_quiet_stream_abandons_it() {
     let engine = engine(live(1));
-    let (mut input, events) = support::open(&engine).into_events().unwrap();
+    let (mut input, events) = support::open(&engine).into_events();
     input.push_wait(&[0i16; 320]).unwrap();
     drop(events);
     let begun = std::time::Instant::now();

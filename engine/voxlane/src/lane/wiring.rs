@@ -94,6 +94,7 @@ impl Wiring {
         };
 
         let mut inputs = Vec::with_capacity(streams);
+        let mut rooms = Vec::with_capacity(streams);
         let mut outputs = Vec::with_capacity(streams);
         let mut updates: Vec<Vec<PhraseReceiver>> = (0..count).map(|_| Vec::with_capacity(streams)).collect();
         let mut endpoints = Vec::with_capacity(streams);
@@ -101,11 +102,13 @@ impl Wiring {
             let (audio, input) = ring::<AudioFrame>(sizes.audio_frames, threads.notifier(StageKind::Ingest));
             let waiter = Waiter::fenced();
             let (output, events) = ring::<TokensFrame>(sizes.event_frames, waiter.notifier());
+            let room = Waiter::fenced();
+            rooms.push(room.notifier());
             inputs.push(input);
             outputs.push(output);
             let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| phrases()).unzip();
             updates.iter_mut().zip(receivers).for_each(|(updates, receiver)| updates.push(receiver));
-            endpoints.push(Endpoints { inputs: Inputs { audio, phrases: senders }, events, waiter });
+            endpoints.push(Endpoints { inputs: Inputs { audio, phrases: senders, room }, events, waiter });
         }
 
         let audio_ring = |_| ring::<AudioFrame>(AUDIO_FRAMES, threads.notifier(StageKind::Features));
@@ -127,7 +130,8 @@ impl Wiring {
         let its_meter = meter(StageKind::Ingest, &threads);
         threads.add(StageKind::Ingest, Turn::Always, move || {
             let detector = voice.detector(streams);
-            let ports = IngestPorts { inputs, outputs: to_features, slots: its_slots, warmer, detector };
+            let ports =
+                IngestPorts { inputs, rooms, outputs: to_features, slots: its_slots, warmer, detector };
             Ingest::new(ports, chunks, &cutter, &history, its_meter)
         });
 

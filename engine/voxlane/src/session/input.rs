@@ -5,6 +5,7 @@ use crate::frame::{AudioFrame, FRAME_SAMPLES, Flags, Header};
 use crate::gate::{Inputs, LaneState, Returned, Shared};
 use crate::session::StreamError;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use voxlane_models::decode::Hotwords;
 use voxlane_runtime::clock::Time;
@@ -46,6 +47,16 @@ impl AudioWriter {
     pub(super) fn room(&mut self) -> usize {
         let vacant = self.inputs.as_mut().map_or(0, |inputs| inputs.audio.vacant());
         (vacant * FRAME_SAMPLES).saturating_sub(self.staged)
+    }
+
+    /// Ready when there is room, or the lane takes nothing any more.
+    pub(super) fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let status = &self.shared.status;
+        let Some(Inputs { audio, room, .. }) = &mut self.inputs else { return Poll::Ready(()) };
+        if audio.vacant() > 0 {
+            return Poll::Ready(());
+        }
+        room.poll(context, || audio.vacant() > 0 || status.get() != LaneState::Running)
     }
 
     /// Takes samples, as many as fit; the last one given was captured at `capture`.

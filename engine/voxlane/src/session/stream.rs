@@ -12,6 +12,7 @@ use crate::frame::{Flags, TokensFrame};
 use crate::gate::{Admission, LaneState, Returned, Shared};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use voxlane_models::decode::Hotwords;
 use voxlane_models::vocabulary::Vocabulary;
@@ -218,6 +219,19 @@ impl Stream {
         self.output.next_timeout(limit)
     }
 
+    /// See [`StreamOutput::poll_event`].
+    pub fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.output.poll_event(context)
+    }
+
+    /// See [`StreamInput::poll_ready`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        self.input.poll_ready(context)
+    }
+
     /// Whether [`Event::Closed`] has been given: nothing follows.
     pub fn is_closed(&self) -> bool {
         self.output.is_closed()
@@ -327,6 +341,20 @@ impl StreamInput {
                 return Ok(());
             }
             std::thread::sleep(PUSH_PAUSE);
+        }
+    }
+
+    /// Ready when the stream takes audio or a request, or never will again; pending, with the task of `context` woken then.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push), of those that say that the stream is closed or nobody listens any more.
+    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        if let Err(error) = self.check() {
+            return Poll::Ready(Err(error));
+        }
+        match self.writer.poll_room(context) {
+            Poll::Ready(()) => Poll::Ready(self.check()),
+            Poll::Pending => Poll::Pending,
         }
     }
 
@@ -491,6 +519,26 @@ impl StreamOutput {
             }
             let (events, waiter) = self.ends.as_mut()?;
             waiter.wait(left.min(LOOK_AGAIN), || !events.is_empty());
+        }
+    }
+
+    /// The next event; pending, with the task of `context` woken when there is one; nothing after [`Event::Closed`].
+    pub fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
+        loop {
+            if let Some(event) = self.try_next() {
+                return Poll::Ready(Some(event));
+            }
+            let Some((events, waiter)) = self.ends.as_mut().filter(|_| self.closing != Closing::Closed)
+            else {
+                return Poll::Ready(None);
+            };
+            let status = &self.shared.status;
+            // Whoever ends the lane notifies its clients after it has said so.
+            let has_ended = || !matches!(status.get(), LaneState::Running | LaneState::Draining);
+            match waiter.poll(context, || !events.is_empty() || has_ended()) {
+                Poll::Ready(()) => {}
+                Poll::Pending => return Poll::Pending,
+            }
         }
     }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use voxlane_models::model::Chunks;
 use voxlane_runtime::budget::Budget;
+use voxlane_runtime::eventcount::Notifier;
 use voxlane_runtime::ring::{Receiver, Sender};
 use voxlane_runtime::slot_set::SlotSet;
 use voxlane_runtime::stage::{Stage, StepStatus};
@@ -37,6 +38,8 @@ const REQUESTS: Flags = Flags::SPEECH_END.with(Flags::MARKER).with(Flags::LAST).
 pub(crate) struct IngestPorts {
     /// One ring of audio a slot.
     pub(crate) inputs: Vec<Receiver<AudioFrame>>,
+    /// Wakes the client of each slot that waits for room.
+    pub(crate) rooms: Vec<Arc<Notifier>>,
     /// To the features of each chain: of live streams and of batch streams, or of all.
     pub(crate) outputs: Vec<Sender<AudioFrame>>,
     /// What is shared with the clients.
@@ -189,7 +192,7 @@ impl Ingest {
             }
             let stream = &self.streams[slot];
             if header.generation != stream.segmenter.generation || stream.closed {
-                self.ports.inputs[slot].release(); // of an abandoned stream
+                self.release(slot); // of an abandoned stream
                 continue;
             }
             self.take(slot, header);
@@ -217,8 +220,14 @@ impl Ingest {
             let samples = &frame.payload.samples[..(header.count as usize).min(FRAME_SAMPLES)];
             stream.segmenter.take(samples, header.capture);
         }
+        self.release(slot);
+        self.streams[slot].request = header.flags.has_any(REQUESTS).then_some(header);
+    }
+
+    /// Gives the place of a client's frame back.
+    fn release(&mut self, slot: usize) {
         self.ports.inputs[slot].release();
-        stream.request = header.flags.has_any(REQUESTS).then_some(header);
+        self.ports.rooms[slot].notify();
     }
 
     /// Does what the client's last frame asked for beside taking its samples.

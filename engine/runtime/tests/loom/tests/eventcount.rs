@@ -3,6 +3,8 @@
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering, fence};
 use loom::thread;
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 use voxlane_loom::eventcount::Waiter;
 use voxlane_loom::{check_bounded, futex};
@@ -50,6 +52,25 @@ fn one_producer_wakes_the_consumer_each_time() {
 #[test]
 fn two_producers_wake_the_consumer() {
     check_bounded(4, || hand_over(2, 1));
+}
+
+/// Publishes once to a task that polls until it has seen that.
+#[test]
+fn a_task_is_woken() {
+    loom::model(|| {
+        let waiter = Waiter::fenced();
+        let published = Arc::new(AtomicU32::new(0));
+        let (notifier, its_published) = (waiter.notifier(), Arc::clone(&published));
+        let producer = thread::spawn(move || {
+            its_published.store(1, Ordering::Release);
+            notifier.notify();
+        });
+        loom::future::block_on(poll_fn(|context| {
+            let is_published = || published.load(Ordering::Acquire) == 1;
+            if is_published() { Poll::Ready(()) } else { waiter.poll(context, is_published) }
+        }));
+        producer.join().unwrap();
+    });
 }
 
 /// The check can fail: a notifier whose producer has no fence.
