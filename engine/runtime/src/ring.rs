@@ -26,6 +26,8 @@ pub struct Sender<T> {
     notifier: Arc<Notifier>,
     index: Indices,
     refused: u64,
+    /// Whether the last reservation found no room.
+    is_blocked: bool,
 }
 
 /// The consumer's end.
@@ -88,7 +90,13 @@ pub fn ring_guarded<T: Copy + Default + Send, G: Send + 'static>(
     drop((producer, consumer));
     let (read, write) = (shared.read_index(), shared.write_index());
     (
-        Sender { ring: Prod::new(Arc::clone(&shared)), notifier, index: indices(read, write), refused: 0 },
+        Sender {
+            ring: Prod::new(Arc::clone(&shared)),
+            notifier,
+            index: indices(read, write),
+            refused: 0,
+            is_blocked: false,
+        },
         Receiver { _guard: guard, ring: Cons::new(shared), index: indices(read, write) },
     )
 }
@@ -101,10 +109,11 @@ impl<T: Copy> Sender<T> {
         if self.index.occupied() == self.index.capacity {
             self.index.read = self.ring.read_index();
             if self.index.occupied() == self.index.capacity {
-                self.refused += 1;
+                self.refused += u64::from(!std::mem::replace(&mut self.is_blocked, true));
                 return None;
             }
         }
+        self.is_blocked = false;
         let write = self.index.write;
         // SAFETY: this is the only producer, `write` is its index, and the place is vacant (just checked), so
         // it is ours until the index moves.
@@ -133,7 +142,7 @@ impl<T: Copy> Sender<T> {
         self.index.capacity - self.index.occupied()
     }
 
-    /// How often the ring was found full.
+    /// How often the ring was found full: asking again while it is does not count.
     pub fn refused(&self) -> u64 {
         self.refused
     }

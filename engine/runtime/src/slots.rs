@@ -57,7 +57,7 @@ impl<S> SlotTable<S> {
     /// Takes the bits of 64 slots: those marked since the last call.
     #[inline]
     pub fn take_active(&self, word: usize) -> u64 {
-        let word = &self.activity[word];
+        let Some(word) = self.activity.get(word) else { return 0 };
         if word.load(Ordering::Relaxed) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
     }
 

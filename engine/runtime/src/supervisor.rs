@@ -19,9 +19,6 @@ use thiserror::Error;
 const REPORT_LIMIT: Duration = Duration::from_secs(1);
 /// What a longer deadline of a shutdown counts as: a time that every clock can add.
 pub const LONGEST_SHUTDOWN: Duration = Duration::from_secs(365 * 24 * 3600);
-/// How often something that is waited for is looked at.
-const POLL: Duration = Duration::from_micros(500);
-
 /// Makes a lane again and again.
 pub trait LaneFactory: Send {
     /// Starts the lane anew and lets clients into it: nothing of an earlier lane is reused, so that nothing of it can reach
@@ -123,6 +120,7 @@ impl Supervisor {
             let started = factory.start(0, &supervisor.exit_sender);
             let started = started.map_err(|source| StartError { lane, source })?;
             supervisor.lanes.push(Watched {
+                totals: started.unmeasured(),
                 factory,
                 lane: Some(started),
                 epoch: 0,
@@ -131,7 +129,6 @@ impl Supervisor {
                 beats: Vec::new(),
                 is_starved: false,
                 starvations: 0,
-                totals: Vec::new(),
             });
         }
         Ok(supervisor)
@@ -171,8 +168,8 @@ impl Supervisor {
     }
 
     fn thread_ended(&mut self, exit: &Exit) {
-        let watched = &self.lanes[exit.lane];
-        if exit.epoch != watched.epoch || watched.lane.is_none() {
+        let is_current = |watched: &Watched| exit.epoch == watched.epoch && watched.lane.is_some();
+        if !self.lanes.get(exit.lane).is_some_and(is_current) {
             return; // of a lane that has been replaced
         }
         if let Outcome::Panicked { stages, message } = &exit.outcome {
@@ -268,16 +265,8 @@ impl Supervisor {
     fn report(&mut self) -> Report {
         let limit = Instant::now() + REPORT_LIMIT;
         for Watched { lane, totals, .. } in &mut self.lanes {
-            let Some(lane) = lane else { continue };
-            lane.readers.iter_mut().for_each(|(_, reader)| reader.request());
-            for (stage, reader) in &mut lane.readers {
-                let at = totals.iter().position(|(name, _)| name == stage).unwrap_or_else(|| {
-                    totals.push((stage, StageHistograms::new(reader.measures())));
-                    totals.len() - 1
-                });
-                while !reader.collect(&mut totals[at].1) && Instant::now() < limit {
-                    std::thread::sleep(POLL);
-                }
+            if let Some(lane) = lane {
+                lane.measure(totals, limit);
             }
         }
         let stages = self.lanes.iter().enumerate().flat_map(|(lane, watched)| {

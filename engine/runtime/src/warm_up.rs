@@ -7,6 +7,9 @@ use crate::clock::Time;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// A dummy that has not come to its end after so long will not.
+const LOST: Duration = Duration::from_secs(10);
+
 /// What the last stage tells the first about dummies.
 #[derive(Debug, Default)]
 pub struct WarmFeedback {
@@ -46,6 +49,8 @@ pub struct WarmUp {
     rhythm: Rhythm,
     messages: usize,
     state: State,
+    /// Real work came not long before this time.
+    not_before: Time,
     last_input: Time,
     dummies: u32,
 }
@@ -64,7 +69,8 @@ enum State {
 impl WarmUp {
     /// For dummies of so many messages, the first of which is due now.
     pub fn new(rhythm: Rhythm, messages: usize, now: Time) -> Self {
-        WarmUp { rhythm, messages, state: State::Resting { until: now }, last_input: now, dummies: 0 }
+        let (messages, state) = (messages.max(1), State::Resting { until: now });
+        WarmUp { rhythm, messages, state, not_before: now, last_input: now, dummies: 0 }
     }
 
     /// How many dummies have been completed.
@@ -83,16 +89,19 @@ impl WarmUp {
         matches!(self.state, State::Sending { .. })
     }
 
-    /// Real work has come: puts the next dummy off. What has been sent of one is not completed.
+    /// Real work has come: puts the next dummy off. One of which only a part has been sent is given up.
     pub fn rest(&mut self, now: Time) {
-        self.state = State::Resting { until: now.after(self.rhythm.after) };
+        self.not_before = now.after(self.rhythm.after);
+        if self.is_sending() {
+            self.state = State::Resting { until: self.not_before };
+        }
     }
 
     /// The number of the dummy's message that is due now; none if none is.
     pub fn due(&mut self, now: Time, feedback: &WarmFeedback) -> Option<usize> {
-        let has_stopped = self.has_stopped(now);
+        let (has_stopped, is_early) = (self.has_stopped(now), now < self.not_before);
         match &mut self.state {
-            State::Resting { until } if now < *until || has_stopped => None,
+            State::Resting { until } if now < *until || is_early || has_stopped => None,
             State::Resting { .. } => {
                 self.state = State::Sending { sent: 0, began: now, before: feedback.totals() };
                 Some(0)
@@ -104,6 +113,9 @@ impl WarmUp {
             State::Waiting { began, before } => {
                 let (completed, compute) = feedback.totals();
                 if completed == before.0 {
+                    if now.since(*began) > LOST {
+                        self.state = State::Resting { until: now.after(self.rhythm.after) };
+                    }
                     return None;
                 }
                 // The pause after a dummy keeps the share of time spent warming below the limit.
@@ -137,7 +149,7 @@ impl WarmUp {
     pub fn due_in(&self, now: Time) -> Option<Duration> {
         match self.state {
             State::Resting { .. } if self.has_stopped(now) => None,
-            State::Resting { until } => Some(until.since(now)),
+            State::Resting { until } => Some(until.max(self.not_before).since(now)),
             State::Sending { .. } => Some(Duration::from_micros(100)),
             State::Waiting { .. } => Some(Duration::from_millis(1)),
         }

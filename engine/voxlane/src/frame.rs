@@ -224,9 +224,10 @@ pub struct Span {
 }
 
 impl SpanFrame {
-    /// Whether partials make way for it: a final, or what may become one.
+    /// Whether partials make way for it: a final of a stream, or what may become one.
     pub fn is_urgent(&self) -> bool {
-        self.header.flags.has_any(Flags::FINAL.with(Flags::SPECULATIVE))
+        let flags = self.header.flags;
+        flags.has_any(Flags::FINAL.with(Flags::SPECULATIVE)) && !flags.has(Flags::WARM)
     }
 }
 

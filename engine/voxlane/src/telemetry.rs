@@ -20,8 +20,12 @@ pub enum Measure {
 }
 
 impl Measure {
-    /// The names of all, in order.
-    pub const NAMES: Measures = &["queue", "service", "final", "final_after_endpoint", "partial"];
+    /// All, in order.
+    pub const ALL: Measures = Measures {
+        names: &["queue", "service", "final", "final_after_endpoint", "partial"],
+        // Most deployments ask for no partials.
+        always: 4,
+    };
 }
 
 impl From<Measure> for usize {

@@ -8,12 +8,14 @@ const LOCKS: [&str; 8] =
     ["Mutex", "RwLock", "Condvar", "Parker", "Barrier", "crossbeam_channel", "mpsc", "thread::park"];
 
 /// Code that a step runs: files, and folders with all below them.
-const STEP: [&str; 29] = [
+const STEP: [&str; 33] = [
     "engine/runtime/src/budget.rs",
+    "engine/runtime/src/chain/link.rs",
     "engine/runtime/src/clock.rs",
     "engine/runtime/src/eventcount.rs",
     "engine/runtime/src/fork_join.rs",
     "engine/runtime/src/lane/mod.rs",
+    "engine/runtime/src/message.rs",
     "engine/runtime/src/pool.rs",
     "engine/runtime/src/ring.rs",
     "engine/runtime/src/slot_set.rs",
@@ -25,6 +27,7 @@ const STEP: [&str; 29] = [
     "engine/voxlane/src/endpoint.rs",
     "engine/voxlane/src/frame.rs",
     "engine/voxlane/src/history.rs",
+    "engine/voxlane/src/meter.rs",
     "engine/voxlane/src/phrases.rs",
     "engine/voxlane/src/signal.rs",
     "engine/voxlane/src/slot_state.rs",
@@ -32,6 +35,7 @@ const STEP: [&str; 29] = [
     "engine/voxlane/src/tail.rs",
     "engine/voxlane/src/voice.rs",
     "engine/voxlane/src/voicing.rs",
+    "engine/voxlane/src/warm.rs",
     "kernels/src",
     "models/src/arena.rs",
     "models/src/decode",

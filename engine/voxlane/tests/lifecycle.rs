@@ -209,6 +209,47 @@ fn warming_that_stops_early_still_makes_the_lane_ready() {
     assert!(engine.report().warm_passes > 0);
 }
 
+/// Encoder and decoder on a core of their own, so that ingest has nothing to do while they work: it then sends dummies.
+fn warmed_on_two_cores(decode: Duration) -> Engine {
+    let allowed = Topology::of_host().allowed;
+    let (a, b) = (allowed[0], *allowed.last().unwrap());
+    let text = format!(
+        "[warm]\nafter_ms = 1\nduty = 1.0\nstop_after_s = 0\n[partial]\nevery_ms = 1000\n[[lane]]\ncores = {{ ingest = {a}, features = {a}, encoder = {b}, decoder = {b}, emit = {a} }}\n"
+    );
+    let source = voxlane::config::Source::parse(text, None).unwrap();
+    Engine::with_model(source, Arc::new(Toy { decode, ..Toy::default() }), Arc::new(Hex)).unwrap()
+}
+
+#[test]
+fn a_dummy_drops_no_partial() {
+    let engine = warmed_on_two_cores(Duration::from_millis(20));
+    let mut stream = open(&engine);
+    // The partial takes ten tokens' time, in which a dummy comes behind it.
+    for seed in 0..5 {
+        stream.push_wait(&noise(16_000, seed)).unwrap();
+        let partial = std::iter::from_fn(|| stream.next_timeout(Duration::from_secs(20)))
+            .find(|event| matches!(event, Event::Partial(_)));
+        assert!(partial.is_some(), "a dummy was in the way");
+        stream.end_segment().unwrap();
+    }
+}
+
+#[test]
+fn warming_goes_on_beside_audio_that_asks_for_nothing() {
+    let engine = warmed_on_two_cores(Duration::from_micros(100));
+    let mut stream = open(&engine);
+    let (mut passes, begun) = (engine.report().warm_passes, Instant::now());
+    let goal = passes + 20;
+    // Audio of an open segment comes all the time and drops dummies.
+    while passes < goal {
+        stream.push_wait(&noise(16, 1)).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+        while stream.try_next().is_some() {}
+        passes = engine.report().warm_passes;
+        assert!(begun.elapsed() < Duration::from_secs(60), "warming has stopped after {passes} passes");
+    }
+}
+
 /// What a forked child finds: no threads of the engine, and nothing that waits for them.
 #[test]
 #[cfg(target_os = "linux")]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the engine's tests under ThreadSanitizer (frames, rings, wake-ups, pools, sessions and supervision, with the toy
-# model), and its lock-free parts under miri. Needs a nightly toolchain; takes several minutes, so it is not part of CI.
+# Runs the tests of the runtime and the library under ThreadSanitizer (rings, wake-ups, pools, chains, sessions and supervision,
+# with the toy model), and its lock-free parts under miri. Needs a nightly toolchain; takes several minutes, so it is not part of CI.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 rustup +nightly component add rust-src miri
@@ -9,6 +9,9 @@ echo "ThreadSanitizer"
 RUSTFLAGS="-Zsanitizer=thread" RUST_BACKTRACE=0 \
     cargo +nightly test -Zbuild-std --target "$(rustc -vV | sed -n 's/^host: //p')" -p voxlane --no-default-features \
     --lib --test session --test lifecycle --test supervision
+
+RUSTFLAGS="-Zsanitizer=thread" RUST_BACKTRACE=0 \
+    cargo +nightly test -Zbuild-std --target "$(rustc -vV | sed -n 's/^host: //p')" -p voxlane-runtime --lib --test chain
 
 echo "miri"
 # membarrier and futexes are missing there: both sides use fences.

@@ -2,7 +2,7 @@
 
 use crate::budget::Budget;
 use crate::clock::{Clock, Time};
-use crate::message::Message;
+use crate::message::{Header, Message, WARM_SLOT};
 use crate::ring::{Receiver, Sender};
 use crate::stage::{Stage, StepStatus};
 use crate::telemetry::recorder::{Measures, QUEUE, Recorder, SERVICE};
@@ -14,14 +14,23 @@ use std::time::Duration;
 pub const TOTAL: usize = SERVICE + 1;
 
 /// What the last stage measures.
-pub(super) const LAST_MEASURES: Measures = &["queue", "service", "total"];
+pub(super) const LAST_MEASURES: Measures = Measures { names: &["queue", "service", "total"], always: 3 };
+
+/// How many messages of a dummy may wait in front of the second stage: real ones wait for these at most.
+const MESSAGES_AHEAD: usize = 2;
+
+/// How long a thread may sleep while a stage waits for room, which nobody tells it of.
+const LOOK_AGAIN: Duration = Duration::from_micros(100);
+
+/// The error bits of a dummy that a handler has dropped: it goes on without being handled.
+const DROPPED: u32 = u32::MAX;
 
 /// What becomes of a message that has been handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handling {
     /// The next stage gets what was written.
     SendOn,
-    /// Nothing follows from it.
+    /// Nothing follows from it. A dummy goes on all the same, without being handled any more.
     Drop,
 }
 
@@ -35,7 +44,8 @@ pub trait Handle: 'static {
     type Out: Copy + Default + Send + 'static;
 
     /// Writes what follows from `input` into `output`: its header is a copy of the input's already, its payload is what
-    /// some earlier message left there. Must not block, allocate or lock.
+    /// some earlier message left there. Must not block, allocate or lock. Of the header a handler may change the control,
+    /// the count, the errors and, of real messages, slot, generation and sequence.
     fn handle(
         &mut self,
         input: &Message<Self::Control, Self::In>,
@@ -51,14 +61,16 @@ pub(super) struct Warmer<M> {
 }
 
 /// What the last stage has to do.
-pub(super) struct End {
+pub(super) struct End<M> {
     /// Where dummies end, if there are any.
     pub(super) feedback: Option<Arc<WarmFeedback>>,
     /// What has been spent on the messages of the present dummy, in nanoseconds.
     pub(super) spent: u64,
+    /// What follows from a dummy: it needs no room where the client reads.
+    pub(super) scratch: M,
 }
 
-impl End {
+impl<M> End<M> {
     /// A message of a dummy, of which so many follow, has come here.
     fn dummy_came(&mut self, compute_nanos: u64, following: u32) {
         self.spent += compute_nanos;
@@ -79,39 +91,83 @@ pub(super) struct Link<H: Handle> {
     /// The first stage's.
     pub(super) warmer: Option<Warmer<Message<H::Control, H::In>>>,
     /// The last stage's.
-    pub(super) end: Option<End>,
+    pub(super) end: Option<End<Message<H::Control, H::Out>>>,
+    /// Whether a message waits for room.
+    pub(super) is_blocked: bool,
+}
+
+/// Has a message handled; what it cost, with the header as it should be whatever the handler has made of it.
+fn handle<H: Handle>(
+    handler: &mut H,
+    input: &Message<H::Control, H::In>,
+    output: &mut Message<H::Control, H::Out>,
+    clock: &Clock,
+    position: usize,
+) -> (Handling, Time, u64) {
+    let begun = clock.now();
+    let Header { slot, generation, sequence, errors, .. } = input.header;
+    let is_warm = slot == WARM_SLOT;
+    output.header = input.header;
+    let handling = if is_warm && errors == DROPPED { Handling::Drop } else { handler.handle(input, output) };
+    let now = clock.now();
+    let took = now.nanos_since(begun);
+    let header = &mut output.header;
+    if is_warm {
+        (header.slot, header.generation, header.sequence) = (slot, generation, sequence);
+        header.errors = if handling == Handling::Drop { DROPPED } else { 0 };
+    } else if header.slot == WARM_SLOT {
+        header.slot = slot;
+    }
+    header.captured = input.header.captured;
+    header.add_compute(took);
+    header.stamp(position, now);
+    (handling, now, took)
 }
 
 impl<H: Handle> Link<H> {
     /// Handles the oldest message; `false` if there is none, or no room for what follows from it.
     fn take(&mut self) -> bool {
+        let is_last_dummy = |header: &Header<H::Control>| header.is_warm() && self.end.is_some();
+        let has_others = self.input.len() > 1;
         let Some(input) = self.input.peek() else { return false };
-        let Some(mut output) = self.output.reserve() else { return false };
-        let begun = self.clock.now();
-        let published =
-            if self.position == 0 { input.header.captured } else { input.header.stamped(self.position - 1) };
-        output.header = input.header;
-        let handling = self.handler.handle(input, &mut output);
-        let now = self.clock.now();
-        let (took, is_warm) = (now.nanos_since(begun), input.header.is_warm());
-        output.header.add_compute(took);
-        output.header.stamp(self.position, now);
-        if !is_warm {
-            self.recorder.record(QUEUE, begun.nanos_since(published));
-            self.recorder.record(SERVICE, took);
+        let (clock, position) = (&self.clock, self.position);
+        if let (true, Some(end)) = (is_last_dummy(&input.header), &mut self.end) {
+            if !has_others {
+                handle(&mut self.handler, input, &mut end.scratch, clock, position);
+            } else {
+                end.scratch.header = input.header;
+            }
+            end.dummy_came(end.scratch.header.compute_nanos(), input.header.sequence);
+            self.input.release();
+            return true;
         }
-        match (&mut self.end, handling) {
-            // A dummy goes all the way, whatever follows from it, and ends at the last stage.
-            (Some(end), _) if is_warm => {
-                end.dummy_came(output.header.compute_nanos(), output.header.sequence);
+        let Some(mut output) = self.output.reserve() else {
+            self.is_blocked = true;
+            return false;
+        };
+        self.is_blocked = false;
+        if input.header.is_warm() {
+            if has_others {
+                // Real work waits behind it: it goes on, to be counted, and nobody handles it any more.
+                output.header = Header { errors: DROPPED, ..input.header };
+            } else {
+                handle(&mut self.handler, input, &mut output, clock, position);
             }
-            (None, _) if is_warm => output.publish(),
-            (_, Handling::Drop) => {}
-            (Some(_), Handling::SendOn) => {
+            output.publish();
+            self.input.release();
+            return true;
+        }
+        let begun = clock.now();
+        let published =
+            if position == 0 { input.header.captured } else { input.header.stamped(position - 1) };
+        let (handling, now, took) = handle(&mut self.handler, input, &mut output, clock, position);
+        self.recorder.record(QUEUE, begun.nanos_since(published));
+        self.recorder.record(SERVICE, took);
+        if handling == Handling::SendOn {
+            if self.end.is_some() {
                 self.recorder.record(TOTAL, now.nanos_since(output.header.captured));
-                output.publish();
             }
-            (None, Handling::SendOn) => output.publish(),
+            output.publish();
         }
         self.input.release();
         true
@@ -119,21 +175,25 @@ impl<H: Handle> Link<H> {
 
     /// Handles message number `number` of the dummy as if it had come in; whether there was room.
     fn take_dummy(&mut self, number: usize, now: Time) -> bool {
-        let (Some(warmer), Some(mut output)) = (&mut self.warmer, self.output.reserve()) else {
-            return false;
-        };
+        let Some(warmer) = &mut self.warmer else { return false };
         let following = (warmer.dummy.len() - 1 - number) as u32;
         let dummy = &mut warmer.dummy[number];
         (dummy.header.captured, dummy.header.sequence) = (now, following);
         dummy.header.generation = warmer.warm_up.dummies();
-        output.header = dummy.header;
-        self.handler.handle(dummy, &mut output);
-        let end = self.clock.now();
-        output.header.add_compute(end.nanos_since(now));
-        output.header.stamp(self.position, end);
+        let (handler, clock, position) = (&mut self.handler, &self.clock, self.position);
         match &mut self.end {
-            Some(end) => end.dummy_came(output.header.compute_nanos(), following),
-            None => output.publish(),
+            Some(end) => {
+                handle(handler, dummy, &mut end.scratch, clock, position);
+                end.dummy_came(end.scratch.header.compute_nanos(), following);
+            }
+            None => {
+                if self.output.capacity() - self.output.vacant() >= MESSAGES_AHEAD {
+                    return false;
+                }
+                let Some(mut output) = self.output.reserve() else { return false };
+                handle(handler, dummy, &mut output, clock, position);
+                output.publish();
+            }
         }
         warmer.warm_up.sent();
         true
@@ -152,11 +212,12 @@ impl<H: Handle> Stage for Link<H> {
         if worked && let Some(warmer) = &mut self.warmer {
             let now = self.clock.now();
             warmer.warm_up.input_came(now);
+            // What has been sent of a dummy is followed by the rest of it: the last stage counts whole ones.
             if !warmer.warm_up.is_sending() {
                 warmer.warm_up.rest(now);
             }
         }
-        StepStatus::of(worked || !self.input.is_empty())
+        StepStatus::of(worked)
     }
 
     fn warm_up(&mut self) -> StepStatus {
@@ -166,7 +227,9 @@ impl<H: Handle> Stage for Link<H> {
     }
 
     fn due_in(&self) -> Option<Duration> {
-        self.warmer.as_ref()?.warm_up.due_in(self.clock.now())
+        let dummy = self.warmer.as_ref().and_then(|warmer| warmer.warm_up.due_in(self.clock.now()));
+        let room = self.is_blocked.then_some(LOOK_AGAIN);
+        dummy.into_iter().chain(room).min()
     }
 
     fn report(&mut self) {

@@ -188,13 +188,24 @@ impl Wiring {
         let measures = if is_last { link::LAST_MEASURES } else { STAGE_MEASURES };
         let (recorder, reader) = recorder(measures, self.notifier(position));
         self.readers.push((name, reader));
-        let end = is_last.then(|| End { feedback: self.feedback.clone(), spent: 0 });
+        let end =
+            is_last.then(|| End { feedback: self.feedback.clone(), spent: 0, scratch: Message::default() });
         let (clock, rhythm) = (self.clock.clone(), self.rhythm);
         let warmer = self.feedback.clone().filter(|_| !dummy.is_empty()).map(|feedback| {
             let warm_up = WarmUp::new(rhythm, dummy.len(), clock.now());
             Warmer { warm_up, dummy, feedback }
         });
-        let make = move || Link { handler: build(), input, output, position, recorder, clock, warmer, end };
+        let make = move || Link {
+            handler: build(),
+            input,
+            output,
+            position,
+            recorder,
+            clock,
+            warmer,
+            end,
+            is_blocked: false,
+        };
         self.threads[self.places[position]].stages.push(StagePlan::new(name, Turn::Always, make));
         outcome
     }

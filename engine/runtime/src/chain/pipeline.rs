@@ -3,7 +3,7 @@
 use crate::clock::{Clock, Time};
 use crate::eventcount::Waiter;
 use crate::lane::{Exit, Lane, Outcome};
-use crate::message::{Header, Message};
+use crate::message::{Header, Message, WARM_SLOT};
 use crate::ring::{Receiver as RingReceiver, Sender};
 use crate::telemetry::{Report, StageHistograms, StageReport};
 use crossbeam_channel::Receiver;
@@ -27,7 +27,7 @@ pub struct Pipeline<C, First, Last> {
     waiter: Waiter,
     clock: Clock,
     ended: Receiver<Exit>,
-    totals: Vec<StageReport>,
+    totals: Vec<(&'static str, StageHistograms)>,
     failure: Option<String>,
 }
 
@@ -39,12 +39,7 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         clock: Clock,
         ended: Receiver<Exit>,
     ) -> Self {
-        let report = |(stage, reader): &(&'static str, crate::telemetry::recorder::Reader)| StageReport {
-            lane: 0,
-            stage,
-            histograms: StageHistograms::new(reader.measures()),
-        };
-        let totals = lane.readers.iter().map(report).collect();
+        let totals = lane.unmeasured();
         Pipeline { lane: Some(lane), input, output, waiter, clock, ended, totals, failure: None }
     }
 
@@ -60,13 +55,17 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         self.send_at(now, write)
     }
 
-    /// Like [`send`](Self::send), for what came into being at `captured`: latencies count from there.
+    /// Like [`send`](Self::send), for what came into being at `captured`: latencies count from there. A message that `write`
+    /// puts into the slot of dummies is refused too.
     pub fn send_at(&mut self, captured: Time, write: impl FnOnce(&mut Message<C, First>)) -> bool {
         let Some(mut place) = self.input.reserve() else { return false };
         place.header = Header { captured, ..Header::default() };
         write(&mut place);
-        place.publish();
-        true
+        let is_taken = place.header.slot != WARM_SLOT;
+        if is_taken {
+            place.publish();
+        }
+        is_taken
     }
 
     /// The next message of the last stage, if there is one. Never blocks.
@@ -79,10 +78,13 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         let end = Instant::now().checked_add(limit);
         loop {
             let left = end.map_or(limit, |end| end.saturating_duration_since(Instant::now()));
+            // Asked before the ring: what was published before a failure is then seen in the ring.
+            let is_over = left.is_zero() || self.failure().is_some();
             let message = self.output.take();
-            if message.is_some() || left.is_zero() || self.failure().is_some() {
+            if message.is_some() || is_over {
                 return message;
             }
+            self.clock.note();
             let output = &mut self.output;
             self.waiter.wait(left.min(LOOK_AGAIN), || !output.is_empty());
         }
@@ -100,17 +102,21 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
 
     /// What the stages have measured so far. Waits for every stage to hand its histograms over, for a second at most.
     pub fn report(&mut self) -> Report {
-        let limit = Instant::now() + REPORT_LIMIT;
+        self.clock.note();
         if let Some(lane) = &mut self.lane {
-            lane.readers.iter_mut().for_each(|(_, reader)| reader.request());
-            for ((_, reader), total) in lane.readers.iter_mut().zip(&mut self.totals) {
-                while !reader.collect(&mut total.histograms) && Instant::now() < limit {
-                    std::thread::sleep(Duration::from_micros(200));
-                }
-            }
+            lane.measure(&mut self.totals, Instant::now() + REPORT_LIMIT);
         }
         let dummies = self.lane.as_ref().and_then(|lane| Some(lane.warm_up.as_ref()?.totals().0));
-        Report { stages: self.totals.clone(), warm_passes: dummies.unwrap_or(0), ..Report::default() }
+        let report = |(stage, histograms): &(&'static str, StageHistograms)| StageReport {
+            lane: 0,
+            stage,
+            histograms: histograms.clone(),
+        };
+        Report {
+            stages: self.totals.iter().map(report).collect(),
+            warm_passes: dummies.unwrap_or(0),
+            ..Report::default()
+        }
     }
 
     /// Ends every thread, and says what the stages have measured. Messages on their way are lost.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// A lane before its threads run.
 pub struct LanePlan {
-    /// The lane's number.
+    /// The lane's number: its place among those of its supervisor.
     pub number: usize,
     /// Threads are called by it, the lane's number and their stages: `vox0-ingest`.
     pub prefix: &'static str,

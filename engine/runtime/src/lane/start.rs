@@ -5,7 +5,7 @@ use super::{Crew, Life, help, run};
 use crate::eventcount::Notifier;
 use crate::host::thread::current_thread;
 use crate::pin;
-use crate::telemetry::recorder::Reader;
+use crate::telemetry::recorder::{Reader, StageHistograms};
 use crate::wait::Wait;
 use crate::warm_up::WarmFeedback;
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -95,7 +95,8 @@ pub(crate) struct LaneThread {
     pub(crate) notifier: Arc<Notifier>,
 }
 
-/// A running lane, as its supervisor sees it.
+/// A running lane, as its supervisor sees it. Dropping it tells its threads to stop and does not wait for them.
+#[must_use]
 pub struct Lane {
     pub(crate) threads: Vec<LaneThread>,
     pub(crate) readers: Vec<(&'static str, Reader)>,
@@ -116,8 +117,12 @@ impl LanePlan {
         let mut spawned = Ok(());
         for ThreadPlan { core, waiter, stages } in threads {
             let (timing, notifier) = (timing.clone(), waiter.notifier());
-            let mut names: Vec<&'static str> = stages.iter().map(|stage| stage.name).collect();
-            names.dedup();
+            let mut names: Vec<&'static str> = Vec::new();
+            for stage in &stages {
+                if !names.contains(&stage.name) {
+                    names.push(stage.name);
+                }
+            }
             let prepare = move || {
                 let mut crew =
                     Crew::new(stages.into_iter().map(|stage| (stage.turn, (stage.build)())).collect());
@@ -229,6 +234,32 @@ impl Lane {
         Ok(())
     }
 
+    /// Asks every stage for its histograms, waits for them until `limit`, and adds them to `totals`: one entry for each name,
+    /// in the order in which they first came.
+    pub(crate) fn measure(&mut self, totals: &mut Vec<(&'static str, StageHistograms)>, limit: Instant) {
+        self.readers.iter_mut().for_each(|(_, reader)| reader.request());
+        for (stage, reader) in &mut self.readers {
+            let at = totals.iter().position(|(name, _)| name == stage).unwrap_or_else(|| {
+                totals.push((stage, StageHistograms::new(reader.measures())));
+                totals.len() - 1
+            });
+            while !reader.collect(&mut totals[at].1) && Instant::now() < limit {
+                std::thread::sleep(POLL);
+            }
+        }
+    }
+
+    /// The stages' names with empty histograms, as [`measure`](Self::measure) adds to them.
+    pub(crate) fn unmeasured(&self) -> Vec<(&'static str, StageHistograms)> {
+        let mut totals: Vec<(&'static str, StageHistograms)> = Vec::new();
+        for (stage, reader) in &self.readers {
+            if totals.iter().all(|(name, _)| name != stage) {
+                totals.push((stage, StageHistograms::new(reader.measures())));
+            }
+        }
+        totals
+    }
+
     /// Tells every thread to stop; does not wait.
     pub fn stop(&self) {
         for thread in &self.threads {
@@ -244,9 +275,9 @@ impl Lane {
     }
 
     /// Joins the threads of a lane that has been told to stop; how many did not end in time.
-    pub(crate) fn join(self, limit: Instant) -> usize {
+    pub(crate) fn join(mut self, limit: Instant) -> usize {
         let mut hanging = 0;
-        for thread in self.threads {
+        for thread in std::mem::take(&mut self.threads) {
             while !thread.handle.is_finished() && Instant::now() < limit {
                 std::thread::sleep(POLL);
             }
@@ -259,6 +290,12 @@ impl Lane {
             }
         }
         hanging
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

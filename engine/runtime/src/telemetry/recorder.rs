@@ -16,8 +16,14 @@ const HIGHEST_NANOS: u64 = 600_000_000_000;
 /// Significant decimal digits.
 const DIGITS: u8 = 2;
 
-/// Names of what a stage measures, in nanoseconds. The first two are every stage's: [`QUEUE`] and [`SERVICE`].
-pub type Measures = &'static [&'static str];
+/// What a stage measures, in nanoseconds. The first two are every stage's: [`QUEUE`] and [`SERVICE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measures {
+    /// The names.
+    pub names: &'static [&'static str],
+    /// So many of them are reported even if nothing has been measured, the others only if something has.
+    pub always: usize,
+}
 
 /// From publication by the stage before to the first instruction of this one on the message.
 pub const QUEUE: usize = 0;
@@ -26,7 +32,7 @@ pub const QUEUE: usize = 0;
 pub const SERVICE: usize = 1;
 
 /// What a stage measures that has nothing of its own to measure.
-pub const STAGE_MEASURES: Measures = &["queue", "service"];
+pub const STAGE_MEASURES: Measures = Measures { names: &["queue", "service"], always: 2 };
 
 /// A histogram with fixed bounds. It never grows, so recording never allocates.
 pub fn histogram() -> Histogram<u64> {
@@ -52,7 +58,7 @@ impl StageHistograms {
             core: None,
             refused: 0,
             measures,
-            histograms: measures.iter().map(|_| histogram()).collect(),
+            histograms: measures.names.iter().map(|_| histogram()).collect(),
         }
     }
 
@@ -69,8 +75,14 @@ impl StageHistograms {
         &self.histograms[measure.into()]
     }
 
-    /// Adds the measurements of the same stage of another lane or an earlier reading.
+    /// Adds the measurements of the same stage of another lane or an earlier reading, also where one of the two measures more.
     pub fn merge(&mut self, other: &StageHistograms) {
+        if other.measures.names.len() > self.measures.names.len() {
+            let more = other.measures.names.len() - self.histograms.len();
+            let mine = std::mem::take(&mut self.histograms).into_vec();
+            self.histograms = mine.into_iter().chain((0..more).map(|_| histogram())).collect();
+            self.measures = other.measures;
+        }
         for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
             // Cannot fail: the bounds are the same.
             let merged = mine.add(theirs);

@@ -1,7 +1,7 @@
 //! What lanes have measured, merged over its stages: as a table, as an HdrHistogram log, as Prometheus
 //! text.
 
-use super::recorder::{SERVICE, StageHistograms};
+use super::recorder::StageHistograms;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
@@ -42,16 +42,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// Every histogram with its lane, stage and measure; of what a stage measures beside queue and service, those that it has
-    /// filled.
+    /// Every histogram with its lane, stage and measure; those that are not always reported only if they hold something.
     pub fn histograms(&self) -> impl Iterator<Item = (usize, &'static str, &'static str, &Histogram<u64>)> {
         self.stages.iter().flat_map(|StageReport { lane, stage, histograms }| {
-            histograms
-                .measures()
+            let measures = histograms.measures();
+            measures
+                .names
                 .iter()
                 .enumerate()
                 .map(|(number, measure)| (number, *measure, histograms.get(number)))
-                .filter(|(number, _, histogram)| *number <= SERVICE || !histogram.is_empty())
+                .filter(move |(number, _, histogram)| *number < measures.always || !histogram.is_empty())
                 .map(|(_, measure, histogram)| (*lane, *stage, measure, histogram))
         })
     }
@@ -70,7 +70,7 @@ impl Report {
             .with_start_time(start)
             .begin_log_with(out, &mut serializer)?;
         for (lane, stage, measure, histogram) in self.histograms() {
-            let name = format!("lane{lane}.{stage}.{measure}");
+            let name = format!("lane{lane}.{stage}.{measure}").replace([' ', ','], "_");
             let tag = Tag::new(&name).ok_or_else(|| io::Error::other("a tag with a comma or a space"))?;
             log.write_histogram(histogram, Duration::ZERO, elapsed, Some(tag)).map_err(|e| other(&e))?;
         }
@@ -82,7 +82,8 @@ impl Report {
         use fmt::Write as _;
         let mut text = String::from("# TYPE voxlane_stage_seconds summary\n");
         for (lane, stage, measure, histogram) in self.histograms() {
-            let labels = format!("lane=\"{lane}\",stage=\"{stage}\",measure=\"{measure}\"");
+            // As Rust writes a string, so does the format: quotes, backslashes and line ends escaped.
+            let labels = format!("lane=\"{lane}\",stage={stage:?},measure={measure:?}");
             for (_, quantile) in QUANTILES {
                 let value = histogram.value_at_quantile(quantile) as f64 / 1e9;
                 let _ = writeln!(text, "voxlane_stage_seconds{{{labels},quantile=\"{quantile}\"}} {value}");

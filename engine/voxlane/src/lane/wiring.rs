@@ -63,7 +63,7 @@ impl Threads {
         let residency = self.residency;
         let build = move || {
             let (built, unlocked) = residency.apply(build);
-            say_unlocked("buffers", unlocked);
+            say_unlocked(stage.name(), unlocked);
             built
         };
         let place = self.places[stage as usize];
@@ -117,7 +117,7 @@ impl Wiring {
 
         let mut readers: Vec<(&'static str, Reader)> = Vec::new();
         let mut meter = |stage: StageKind, threads: &Threads| {
-            let measures = if stage == StageKind::Emit { Measure::NAMES } else { STAGE_MEASURES };
+            let measures = if stage == StageKind::Emit { Measure::ALL } else { STAGE_MEASURES };
             let (recorder, reader) = recorder(measures, threads.notifier(stage));
             readers.push((stage.name(), reader));
             Meter::new(stage, clock.clone(), recorder, Arc::clone(faults))

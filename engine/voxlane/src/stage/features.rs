@@ -75,6 +75,8 @@ struct SlotState {
     capture: Time,
     segment: u32,
     start: u64,
+    /// What taking the dummy's audio has cost, which counts as its own.
+    pushed_nanos: u64,
     /// What the latest pass took for the end of the segment, if it was a speculative one.
     speculated: Option<u32>,
     /// Markers within an open segment: answered by the result that covers them.
@@ -99,6 +101,7 @@ impl<F: FrontEnd> Features<F> {
             capture: Time::default(),
             segment: 0,
             start: 0,
+            pushed_nanos: 0,
             speculated: None,
             markers: Vec::with_capacity(MAX_MARKS),
         };
@@ -153,7 +156,7 @@ impl<F: FrontEnd> Features<F> {
             (state.faults, state.samples, state.is_open) = (Faults::NONE, 0, true);
             (state.generation, state.segment, state.start) =
                 (header.generation, header.segment, extent.start);
-            state.speculated = None;
+            (state.speculated, state.pushed_nanos) = (None, 0);
             self.wanted.remove(slot);
         }
         if header.count > 0 {
@@ -165,6 +168,9 @@ impl<F: FrontEnd> Features<F> {
             let mut header = header;
             self.meter.computed(&mut header, received);
             self.meter.served(&header, 0);
+            if flags.has(Flags::WARM) {
+                self.slots[slot].pushed_nanos += header.compute_nanos();
+            }
             if flags.has(Flags::PARTIAL) {
                 self.wanted.insert(slot);
             }
@@ -259,7 +265,10 @@ impl<F: FrontEnd> Features<F> {
         true
     }
 
-    fn begin(&mut self, header: Header, extent: Extent, goal: Goal) {
+    fn begin(&mut self, mut header: Header, extent: Extent, goal: Goal) {
+        if header.flags.has(Flags::WARM) {
+            header.add_compute(self.slots[header.slot as usize].pushed_nanos);
+        }
         let Some(handle) = self.free.pop() else { return };
         // Invariant: a number in `free` is nobody else's, so its buffer is in the pool.
         let Some(span) = self.pool.take(handle) else { return };
@@ -274,9 +283,19 @@ impl<F: FrontEnd> Features<F> {
         let gives_way = if flags.has(Flags::WARM) {
             !self.input.is_empty()
         } else {
-            flags.gives_way() && self.input.any(|frame| frame.header.flags.has_any(URGENT))
+            let is_urgent = |flags: Flags| flags.has_any(URGENT) && !flags.has(Flags::WARM);
+            flags.gives_way() && self.input.any(|frame| is_urgent(frame.header.flags))
         };
+        if gives_way && flags.has(Flags::WARM) && self.output.vacant() == 0 {
+            self.pass = Some(pass);
+            return false;
+        }
         if gives_way {
+            if flags.has(Flags::WARM) {
+                // Whoever sends dummies waits until this one has come to its end.
+                let header = Header { flags: flags.with(Flags::ABORT), ..pass.header };
+                self.forward(header, pass.extent, NO_BUFFER);
+            }
             self.pool.put(pass.handle, pass.span);
             self.free.push(pass.handle);
             if self.partial == Some(pass.handle) {
