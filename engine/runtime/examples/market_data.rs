@@ -2,6 +2,7 @@
 //! come, with an HDR report at the end.
 //!
 //! `cargo run --release -p voxlane-runtime --example market_data`
+#![allow(clippy::print_stdout, reason = "an example shows what it gets")]
 
 use std::time::Duration;
 use voxlane_runtime::chain::{Chain, Handle, Handling, Settings};
@@ -27,7 +28,6 @@ struct Top {
 }
 
 struct Parse;
-
 impl Handle for Parse {
     type Control = ();
     type In = Line;
@@ -49,7 +49,6 @@ impl Handle for Parse {
 
 /// Sizes by price; dummies have a book of their own.
 struct Books([Box<[[u32; 2]]>; 2]);
-
 impl Handle for Books {
     type Control = ();
     type In = Quote;
@@ -72,7 +71,6 @@ impl Handle for Books {
 
 /// Tells when far more is bid than asked.
 struct Signal;
-
 impl Handle for Signal {
     type Control = ();
     type In = Top;
@@ -87,7 +85,8 @@ impl Handle for Signal {
 
 fn line(number: u32) -> Line {
     let mut line = Line::default();
-    let (side, price) = if number % 2 == 0 { ("B", 1000 - number % 7) } else { ("A", 1001 + number % 5) };
+    let (side, price) =
+        if number.is_multiple_of(2) { ("B", 1000 - number % 7) } else { ("A", 1001 + number % 5) };
     let text = format!("{side} {price} {}", number * 7919 % 500);
     line[..text.len()].copy_from_slice(text.as_bytes());
     line

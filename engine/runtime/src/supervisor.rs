@@ -1,5 +1,5 @@
 //! Watching over lanes: a stage that panics or is wedged costs its lane's clients, never the process. A thread that is
-//! starved of processor time costs nothing but time (see [`heartbeat`](crate::heartbeat)).
+//! starved of processor time costs nothing but time (see `heartbeat.rs`).
 //!
 //! A lane that fails is replaced as a whole. Its rings and buffers are not reused, so nothing of it can reach
 //! a later stream; a thread of it that hangs is abandoned, and ends by itself if it ever goes on.
