@@ -155,10 +155,14 @@ fn feed(
                 fed[stream].0 += 1;
                 std::thread::sleep(Duration::from_millis(1));
             }
+            if to == samples.len() {
+                // At once: a segment that is still open ends with its audio, not with the longest of the conversations.
+                inputs[stream].finish()?;
+            }
         }
     }
     for input in &mut inputs {
-        input.finish()?;
+        input.finish()?; // of those without audio
     }
     Ok(fed)
 }
