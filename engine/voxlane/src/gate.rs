@@ -106,7 +106,7 @@ struct Inside {
     notifier: Arc<Notifier>,
     places: Vec<Place>,
     /// Wakes every client, whatever it waits for.
-    clients: Vec<Arc<Notifier>>,
+    clients: Arc<[Arc<Notifier>]>,
     returns: Inbox<Returned>,
     outbox: Outbox<Returned>,
     is_open: bool,
@@ -128,25 +128,38 @@ impl Gate {
 
     /// A lane has started: streams of the one before are told that it failed, later ones go to the new one.
     pub(crate) fn replace(&self, slots: Arc<Slots>, notifier: Arc<Notifier>, endpoints: Vec<Endpoints>) {
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.tell(LaneState::Failed);
-        *inside = Inside::new(slots, notifier, endpoints);
+        self.change(|inside| {
+            inside.status.set(LaneState::Failed);
+            *inside = Inside::new(slots, notifier, endpoints);
+        });
     }
 
     /// Lets no further stream in and tells the present ones `state`.
     pub(crate) fn close(&self, state: LaneState) {
-        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.is_open = false;
-        inside.tell(state);
+        self.change(|inside| {
+            inside.is_open = false;
+            inside.status.set(state);
+        });
     }
 
     /// Lets no further stream in and takes no further audio of the present ones.
     pub(crate) fn drain(&self) {
+        self.change(|inside| {
+            inside.is_open = false;
+            if inside.status.get() == LaneState::Running {
+                inside.status.set(LaneState::Draining);
+            }
+        });
+    }
+
+    /// Changes what becomes of the lane, and wakes every client that waits, to see it. Not under the lock: what an executor
+    /// does to wake a task is its own affair, and may ask the engine for a stream.
+    fn change(&self, change: impl FnOnce(&mut Inside)) {
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
-        inside.is_open = false;
-        if inside.status.get() == LaneState::Running {
-            inside.tell(LaneState::Draining);
-        }
+        let clients = Arc::clone(&inside.clients);
+        change(&mut inside);
+        drop(inside);
+        clients.iter().for_each(|client| client.notify());
     }
 
     /// Whether the lane serves.
@@ -217,12 +230,6 @@ impl Inside {
             .collect();
         let status = Arc::new(LaneStatus(AtomicU8::new(LaneState::Running as u8)));
         Inside { slots, status, notifier, places, clients, returns, outbox, is_open: true }
-    }
-
-    /// Tells every client what has become of the lane, also those that wait.
-    fn tell(&self, state: LaneState) {
-        self.status.set(state);
-        self.clients.iter().for_each(|client| client.notify());
     }
 
     fn collect(&mut self) {
