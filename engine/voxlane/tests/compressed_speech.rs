@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use voxlane::audio::file::{Block, Reader};
 use voxlane::{Config, Engine, Event, StreamOptions};
+use voxlane_models::manager;
 
 /// What all of the files begin with.
 const SENTENCE: &str = "every measure pursued by the commons";
@@ -21,6 +22,8 @@ fn speech_in_files_that_went_wrong_becomes_text() {
     let mut config = Config::live();
     // The machine may be busy.
     config.supervise.watchdog_ms = 600_000;
+    manager::fetch(&config.model).unwrap();
+    manager::fetch("silero-vad").unwrap();
     let engine = Engine::start(config).unwrap();
     for (name, sentences) in [
         ("two_mp3_joined.mp3", 2),
