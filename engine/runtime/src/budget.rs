@@ -5,7 +5,7 @@ use std::time::Duration;
 
 /// A point in time after which a step should return.
 ///
-/// A stage cuts its work into units of at most about 100 µs and looks at the budget between them, so that it overruns by at
+/// A stage cuts its work into units of at most about 100 µs and checks the budget between them, so that it overruns by at
 /// most one unit. Reading it costs one read of the time-stamp counter.
 #[derive(Clone, Debug)]
 pub struct Budget {

@@ -101,13 +101,8 @@ mod tests {
 
     #[test]
     fn the_tightest_quota_on_the_way_up_counts() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |path: &str, text: &str| {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        let root = Root::at(folder.path());
+        let (_folder, root) = Root::scratch();
+        let put = |path: &str, text: &str| root.put(path, text);
         assert_eq!(quota(&root), None);
         put("proc/self/cgroup", "0::/pod/app\n");
         assert_eq!(quota(&root), None, "a group whose files are out of reach");

@@ -27,13 +27,8 @@ mod tests {
 
     #[test]
     fn the_tightest_limit_counts() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |path: &str, text: &str| {
-            let path = folder.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        let root = Root::at(folder.path());
+        let (_folder, root) = Root::scratch();
+        let put = |path: &str, text: &str| root.put(path, text);
         assert_eq!(limit(&root), None);
         put("proc/meminfo", "MemTotal:       16384 kB\n");
         assert_eq!(limit(&root), Some(16 << 20));

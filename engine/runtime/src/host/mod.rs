@@ -45,6 +45,22 @@ impl Root {
         Root(folder.into())
     }
 
+    /// An empty folder, to be filled by [`put`](Self::put); it lives as long as the first of the two.
+    #[cfg(test)]
+    pub(crate) fn scratch() -> (tempfile::TempDir, Self) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = Root::at(folder.path());
+        (folder, root)
+    }
+
+    /// Writes a file, with the folders that it is in.
+    #[cfg(test)]
+    pub(crate) fn put(&self, path: &str, text: &str) {
+        let path = self.0.join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
     /// The text of a file without the white space around it; `None` if it cannot be read.
     pub fn read(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.0.join(path.trim_start_matches('/'))).ok()?;

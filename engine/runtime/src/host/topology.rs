@@ -124,12 +124,8 @@ mod tests {
 
     #[test]
     fn a_machine_with_threads_and_isolated_cores_is_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let put = |path: &str, text: &str| {
-            let path = folder.path().join("sys/devices/system/cpu").join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
+        let (_folder, root) = Root::scratch();
+        let put = |path: &str, text: &str| root.put(&format!("sys/devices/system/cpu/{path}"), text);
         put("online", "0-3\n");
         put("isolated", "1,3\n");
         put("nohz_full", "(null)\n");
@@ -144,7 +140,7 @@ mod tests {
                 put(&format!("{cache}/shared_cpu_list"), shared);
             }
         }
-        let topology = Topology::read(&Root::at(folder.path()), Some(vec![1, 2]));
+        let topology = Topology::read(&root, Some(vec![1, 2]));
         assert!(topology.is_known);
         assert_eq!(topology.ids(|core| core.is_allowed), [1, 2]);
         assert_eq!(topology.ids(|core| core.is_isolated), [1, 3]);

@@ -65,7 +65,7 @@ impl Crew {
     }
 }
 
-/// Runs the stages until told to stop.
+/// Runs the stages until the thread is to end.
 fn run<W: Wait>(crew: &mut Crew, wait: &mut W, life: &Life, clock: &Clock, slice: Duration) {
     while !life.stop.load(Ordering::Acquire) {
         life.beat.fetch_add(1, Ordering::Relaxed);
@@ -77,7 +77,7 @@ fn run<W: Wait>(crew: &mut Crew, wait: &mut W, life: &Life, clock: &Clock, slice
     }
 }
 
-/// Runs the helper thread until told to stop.
+/// Serves a stage until the helper thread is to end.
 fn help<W: Wait>(fork_join: &ForkJoin, wait: &mut W, life: &Life) {
     while !life.stop.load(Ordering::Acquire) {
         life.beat.fetch_add(1, Ordering::Relaxed);

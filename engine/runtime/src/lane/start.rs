@@ -65,7 +65,7 @@ fn stages_text(stages: &[&str]) -> String {
 /// How a thread of a lane ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
-    /// It was told to.
+    /// It was asked to end.
     Stopped,
     /// A stage panicked.
     Panicked {
@@ -165,7 +165,7 @@ struct Starter<'a> {
 }
 
 impl Starter<'_> {
-    /// Starts a thread on `core` that prepares itself, says that it is ready, and works until told to stop.
+    /// Starts a thread on `core` that prepares itself, says that it is ready, and works until it is to end.
     /// No stages are the helper thread's.
     fn spawn<F: FnOnce(&Life)>(
         &mut self,
