@@ -32,62 +32,80 @@ fn settings(context: &Context) -> Vec<Setting> {
     ]
 }
 
+/// Gaps, and how many segments are heard after each in one round.
+fn gaps(context: &Context) -> Vec<(Duration, usize)> {
+    let gap = |millis, count| (Duration::from_millis(millis), count);
+    vec![
+        gap(0, context.pick(2, 4, 30, 200)),
+        gap(100, context.pick(1, 2, 20, 100)),
+        gap(1000, context.pick(0, 0, 5, 20)),
+    ]
+}
+
 /// The first segment after a gap.
 pub fn after_gaps(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let samples = short_clip(context)?;
-    let (settings, clock) = (settings(context), Clock::new());
-    let mut without_gap = Vec::new();
-    for (gap, count) in [
-        (Duration::ZERO, context.pick(2usize, 10, 300, 2_000)),
-        (Duration::from_millis(100), context.pick(1, 3, 40, 1_000)),
-        (Duration::from_secs(1), context.pick(0, 0, 6, 200)),
-    ] {
-        if count == 0 {
-            continue;
-        }
-        let rounds = context.pick(1, 1, 2, 10);
-        let mut times = vec![histogram(); settings.len()];
-        for _ in 0..rounds {
-            for (setting, times) in settings.iter().zip(&mut times) {
-                // Started by a thread that is not pinned: the placement follows the affinity mask.
-                let mut lane = Lane::start(&setting.deployment, &clock)?;
-                on_core(context.generator_core(), || {
-                    lane.segment(&samples, clock.now())?;
-                    for _ in 0..count.div_ceil(rounds) {
+    let (settings, clock, gaps) = (settings(context), Clock::new(), gaps(context));
+    let rounds = context.pick(1, 2, 10, 10);
+    let mut times = vec![vec![histogram(); gaps.len()]; settings.len()];
+    // Medians of each round.
+    let mut medians = vec![vec![Vec::new(); gaps.len()]; settings.len()];
+    for round in 0..rounds {
+        for turn in 0..settings.len() {
+            let number = if round % 2 == 0 { turn } else { settings.len() - 1 - turn };
+            // Started by a thread that is not pinned: the placement follows the affinity mask.
+            let mut lane = Lane::start(&settings[number].deployment, &clock)?;
+            on_core(context.generator_core(), || {
+                lane.segment(&samples, clock.now())?;
+                for (place, &(gap, count)) in gaps.iter().enumerate() {
+                    let mut own = histogram();
+                    for _ in 0..count {
                         let due = OpenLoop::new(&clock, gap).wait();
-                        record(times, lane.segment(&samples, due)?);
+                        record(&mut own, lane.segment(&samples, due)?);
                     }
-                    Ok(())
-                })?;
-            }
+                    medians[number][place].push(own.value_at_quantile(0.5) as f64);
+                    times[number][place].add(own)?;
+                }
+                Ok(())
+            })?;
         }
-        if gap.is_zero() {
-            // The setting without warming and without sleep varies least.
-            let steady = Distribution::of("", &times[1])?;
-            outcome.figure("engine/half a second of speech", steady.p50(), Role::Whole);
-        }
+    }
+    // The setting without warming and without sleep varies least.
+    let steady = Distribution::of("", &times[1][0])?;
+    outcome.figure("engine/half a second of speech", steady.p50(), Role::Whole);
+    let mut rows = Vec::new();
+    for (place, &(gap, count)) in gaps.iter().enumerate().filter(|(_, (_, count))| *count > 0) {
         let named = settings.iter().zip(&times);
-        let members: Vec<Distribution> =
-            named.map(|(setting, times)| Distribution::of(setting.name, times)).collect::<Result<_>>()?;
-        if gap.is_zero() {
-            without_gap.clone_from(&members);
-        }
-        let warmed = |pair: &(&Distribution, &Distribution)| !gap.is_zero() && pair.0.name.starts_with("on");
-        for (own, steady) in members.iter().zip(&without_gap).filter(warmed) {
-            let ratio = own.p50().zip(steady.p50()).map(|(own, steady)| own / steady);
-            outcome.goal(
-                format!("the engine after {gap:?}, warming {}: p50 to no gap", own.name),
-                ratio,
-                1.15,
-            );
-        }
+        let members: Vec<Distribution> = named
+            .map(|(setting, times)| Distribution::of(setting.name, &times[place]))
+            .collect::<Result<_>>()?;
         let title = if gap.is_zero() {
             "The engine, half a second of speech, no gap".into()
         } else {
             format!("The engine, half a second of speech after {gap:?}")
         };
         outcome.group(&title, Unit::Milliseconds, members);
+        for (setting, medians) in settings.iter().zip(&medians).filter(|_| !gap.is_zero()) {
+            let ratios: Vec<f64> =
+                medians[place].iter().zip(&medians[0]).map(|(own, steady)| own / steady).collect();
+            let ratio = median_interval(&ratios, SEED);
+            if setting.name.starts_with("on") {
+                let goal = format!("the engine after {gap:?}, warming {}: p50 to no gap", setting.name);
+                outcome.goal(goal, Some(ratio.estimate), 1.15);
+            }
+            rows.push(vec![
+                Cell::from(format!("{gap:?}")),
+                Cell::from(setting.name),
+                ratio.into(),
+                (count * rounds).into(),
+            ]);
+        }
     }
+    outcome.table(
+        "The first segment after a gap",
+        &["gap", "warming", "p50 to no gap, of the same round", "n"],
+        rows,
+    );
     Ok(())
 }
 
