@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
-use voxlane::frame::{AudioFrame, SpanFrame};
 use voxlane_runtime::eventcount::Waiter;
+use voxlane_runtime::message;
 use voxlane_runtime::ring;
 
 /// Messages that a bounded link holds.
@@ -41,34 +41,39 @@ impl Message for u64 {
     }
 }
 
-/// The frame that carries the number of a pooled buffer.
-impl Message for SpanFrame {
+/// Two cache lines, as what carries the number of a pooled buffer from stage to stage.
+pub type SpanMessage = message::Message<(), [u64; 8]>;
+
+/// Twelve cache lines, as what carries 20 ms of audio.
+pub type AudioMessage = message::Message<(), [[u64; 22]; 4]>;
+
+impl Message for SpanMessage {
     #[inline]
     fn fill(&mut self, number: u64) {
-        self.header.sequence = number;
-        self.payload.handle = number as u32;
+        self.header.sequence = number as u32;
+        self.payload[0] = number;
     }
 
     #[inline]
     fn read(&self) -> u64 {
-        black_box(self.payload.handle);
-        self.header.sequence
+        black_box(self.header.sequence);
+        self.payload[0]
     }
 }
 
-impl Message for AudioFrame {
+impl Message for AudioMessage {
     #[inline]
     fn fill(&mut self, number: u64) {
-        self.header.sequence = number;
-        self.payload.samples.fill(number as i16);
+        self.header.sequence = number as u32;
+        self.payload.as_flattened_mut().fill(number);
     }
 
     #[inline]
     fn read(&self) -> u64 {
         // Every cache line is looked at, or one that comes late would not count.
-        let sum = self.payload.samples.iter().fold(0i16, |sum, sample| sum.wrapping_add(*sample));
-        black_box(sum);
-        self.header.sequence
+        let words = self.payload.as_flattened();
+        black_box(words.iter().fold(u64::from(self.header.sequence), |sum, word| sum.wrapping_add(*word)));
+        words[0]
     }
 }
 
@@ -223,13 +228,13 @@ mod tests {
     #[test]
     fn links_carry_everything_in_order_and_say_when_they_are_full() {
         carries_everything_in_order(voxlane_ring::<u64>());
-        carries_everything_in_order(voxlane_ring::<AudioFrame>());
-        carries_everything_in_order(disruptor::<SpanFrame>());
-        carries_everything_in_order(rtrb::<AudioFrame>());
-        carries_everything_in_order(crossbeam_channel::<SpanFrame>());
-        carries_everything_in_order(crossbeam_queue::<AudioFrame>());
-        carries_everything_in_order(std_mpsc::<AudioFrame>());
-        carries_everything_in_order(mutex_queue::<AudioFrame>());
+        carries_everything_in_order(voxlane_ring::<AudioMessage>());
+        carries_everything_in_order(disruptor::<SpanMessage>());
+        carries_everything_in_order(rtrb::<AudioMessage>());
+        carries_everything_in_order(crossbeam_channel::<SpanMessage>());
+        carries_everything_in_order(crossbeam_queue::<AudioMessage>());
+        carries_everything_in_order(std_mpsc::<AudioMessage>());
+        carries_everything_in_order(mutex_queue::<AudioMessage>());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::distribution::{Distribution, histogram, record};
 use super::experiment::Experiment;
-use super::links::{self, END, Message};
+use super::links::{self, AudioMessage, END, Message};
 use super::open_loop::{Lag, OpenLoop};
 use super::outcome::{Cell, Outcome, Role, Unit};
 use super::pin::{on_core, pin};
@@ -13,7 +13,6 @@ use anyhow::{Context as _, Result};
 use hdrhistogram::Histogram;
 use std::time::Duration;
 use voxlane::Clock;
-use voxlane::frame::AudioFrame;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "pipeline",
@@ -62,9 +61,9 @@ struct Kind {
 }
 
 const KINDS: [Kind; 4] = [
-    Kind { link: "voxlane", pass: |load| pass(load, links::voxlane_ring::<AudioFrame>) },
-    Kind { link: "crossbeam-channel", pass: |load| pass(load, links::crossbeam_channel::<AudioFrame>) },
-    Kind { link: "Mutex<VecDeque>", pass: |load| pass(load, links::mutex_queue::<AudioFrame>) },
+    Kind { link: "voxlane", pass: |load| pass(load, links::voxlane_ring::<AudioMessage>) },
+    Kind { link: "crossbeam-channel", pass: |load| pass(load, links::crossbeam_channel::<AudioMessage>) },
+    Kind { link: "Mutex<VecDeque>", pass: |load| pass(load, links::mutex_queue::<AudioMessage>) },
     Kind { link: "tokio", pass: pass_tokio },
 ];
 
@@ -295,11 +294,11 @@ fn pass_tokio(load: Load<'_>) -> Result<Passage> {
     use tokio::sync::mpsc;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(load.threads).build()?;
     let clock = Clock::new();
-    let (first, mut receive) = mpsc::channel::<AudioFrame>(links::CAPACITY);
+    let (first, mut receive) = mpsc::channel::<AudioMessage>(links::CAPACITY);
     for _ in 1..STAGES {
-        let (send, next) = mpsc::channel::<AudioFrame>(links::CAPACITY);
+        let (send, next) = mpsc::channel::<AudioMessage>(links::CAPACITY);
         runtime.spawn(async move {
-            let mut message = AudioFrame::default();
+            let mut message = AudioMessage::default();
             while let Some(frame) = receive.recv().await {
                 message.fill(frame.read());
                 if send.send(message).await.is_err() {
@@ -320,7 +319,7 @@ fn pass_tokio(load: Load<'_>) -> Result<Passage> {
     let (lag, begun, sent) = on_core(load.cores[0], || {
         let begun = clock.now();
         let mut generator = OpenLoop::new(&clock, load.hop);
-        let mut message = AudioFrame::default();
+        let mut message = AudioMessage::default();
         let mut sent: u64 = 0;
         while sent < load.frames && clock.now().since(begun) < load.longest() {
             sent += 1;

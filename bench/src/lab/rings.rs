@@ -4,14 +4,13 @@ use super::context::Context;
 use super::distribution::{Distribution, SEED, histogram};
 use super::echo::{self, Bursts, Plan};
 use super::experiment::Experiment;
-use super::links;
+use super::links::{self, AudioMessage, SpanMessage};
 use super::outcome::{Cell, Outcome, Role, Unit};
 use crate::bootstrap::median_interval;
 use anyhow::Result;
 use hdrhistogram::Histogram;
 use std::time::Duration;
 use voxlane::Clock;
-use voxlane::frame::{AudioFrame, SpanFrame};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "rings",
@@ -66,7 +65,7 @@ macro_rules! burst_kinds {
     (; $($name:literal: $link:ident),+) => {
         [$(BurstKind {
             link: $name,
-            run: |cores, plan, clock| echo::bursts(cores, plan, clock, links::$link::<AudioFrame>()),
+            run: |cores, plan, clock| echo::bursts(cores, plan, clock, links::$link::<AudioMessage>()),
         }),+]
     };
 }
@@ -92,14 +91,14 @@ fn lone_messages(context: &Context, outcome: &mut Outcome) -> Result<()> {
     };
     let mut kinds = vec![floor];
     kinds.extend(with_links!(kinds!(u64)));
-    kinds.extend(with_links!(kinds!(SpanFrame)));
-    kinds.extend(with_links!(kinds!(AudioFrame)));
+    kinds.extend(with_links!(kinds!(SpanMessage)));
+    kinds.extend(with_links!(kinds!(AudioMessage)));
 
     kinds.push(Kind {
         link: UNPINNED,
-        bytes: size_of::<AudioFrame>(),
+        bytes: size_of::<AudioMessage>(),
         round_trips: |_, count, clock| {
-            let link = links::voxlane_ring::<AudioFrame>;
+            let link = links::voxlane_ring::<AudioMessage>;
             echo::round_trips_over(None, count, clock, link(), link())
         },
     });
@@ -119,7 +118,7 @@ fn lone_messages(context: &Context, outcome: &mut Outcome) -> Result<()> {
         median_interval(&pairs.map(|(own, base)| own / base).collect::<Vec<_>>(), SEED)
     };
     let mut rows = Vec::new();
-    for bytes in [size_of::<u64>(), size_of::<SpanFrame>(), size_of::<AudioFrame>()] {
+    for bytes in [size_of::<u64>(), size_of::<SpanMessage>(), size_of::<AudioMessage>()] {
         let members = kinds
             .iter()
             .zip(&all)
@@ -146,7 +145,7 @@ fn lone_messages(context: &Context, outcome: &mut Outcome) -> Result<()> {
 
     let at =
         |link: &str, bytes: usize| kinds.iter().position(|kind| kind.link == link && kind.bytes == bytes);
-    for bytes in [size_of::<u64>(), size_of::<AudioFrame>()] {
+    for bytes in [size_of::<u64>(), size_of::<AudioMessage>()] {
         let against = |link: &str, base: usize| Some(ratio(at("voxlane", bytes)?, at(link, base)?).estimate);
         if bytes == size_of::<u64>() {
             outcome.goal("8 bytes: p50 to the bare ping-pong", against("bare cache line", bytes), 1.4);

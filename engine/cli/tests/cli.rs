@@ -28,7 +28,7 @@ use tools::{
     SAMPLE_TEXT, command, configs, fixture, model, path, run, sample, sample_values, without_near_tie,
     write_f32_wav, write_i16_wav,
 };
-use voxlane::frame::StageKind;
+use voxlane::StageKind;
 
 #[test]
 fn without_a_file_the_sample_is_transcribed_and_the_latency_reported() {

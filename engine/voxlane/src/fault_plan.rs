@@ -1,4 +1,4 @@
-//! Planned faults for tests: a stage that panics or hangs at a stated frame. Only under the Cargo feature
+//! Planned faults for tests: a stage that panics or hangs at a stated message. Only under the Cargo feature
 //! `fault-injection`; without it a plan is empty and costs nothing.
 
 #[cfg(feature = "fault-injection")]
@@ -12,22 +12,22 @@ mod plan {
     #[derive(Debug, Default)]
     pub(crate) struct FaultPlan {
         fault: Option<FaultConfig>,
-        frames: AtomicU64,
+        messages: AtomicU64,
     }
 
     impl FaultPlan {
         pub(crate) fn new(fault: Option<FaultConfig>) -> Self {
-            FaultPlan { fault, frames: AtomicU64::new(0) }
+            FaultPlan { fault, messages: AtomicU64::new(0) }
         }
 
-        /// Counts a real frame of `stage`; panics or hangs if it is the one.
+        /// Counts a real message of `stage`; panics or hangs if it is the one.
         pub(crate) fn strike(&self, stage: StageKind) {
             let Some(fault) = &self.fault else { return };
             if fault.stage != stage {
                 return;
             }
-            let frame = self.frames.fetch_add(1, Ordering::Relaxed);
-            if !(fault.at_frame..fault.at_frame.saturating_add(fault.times)).contains(&frame) {
+            let message = self.messages.fetch_add(1, Ordering::Relaxed);
+            if !(fault.at_message..fault.at_message.saturating_add(fault.times)).contains(&message) {
                 return;
             }
             match fault.kind {

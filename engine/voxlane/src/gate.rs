@@ -1,7 +1,9 @@
 //! Letting streams into a lane, and the slots' way back.
 
-use crate::frame::{AudioFrame, TokensFrame};
+use crate::config::StreamRules;
+use crate::message::{RequestMessage, TokensMessage};
 use crate::phrases::PhraseSender;
+use crate::settings::SettingSender;
 use crate::slot_state::Slots;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
@@ -45,7 +47,9 @@ impl LaneStatus {
 
 /// A client's ends of what goes into a slot.
 pub(crate) struct Inputs {
-    pub(crate) audio: Sender<AudioFrame>,
+    pub(crate) audio: Sender<RequestMessage>,
+    /// How the stream is to be treated, to ingest.
+    pub(crate) rules: SettingSender<StreamRules>,
     /// To the decoder of each chain.
     pub(crate) phrases: Vec<PhraseSender>,
     /// Where a client waits for room.
@@ -55,14 +59,14 @@ pub(crate) struct Inputs {
 /// A client's ends of one slot.
 pub(crate) struct Endpoints {
     pub(crate) inputs: Inputs,
-    pub(crate) events: Receiver<TokensFrame>,
+    pub(crate) events: Receiver<TokensMessage>,
     pub(crate) waiter: Waiter,
 }
 
 /// A part of a slot's endpoints on its way back. A slot is free when both have come and its lane is done.
 pub(crate) enum Returned {
     Inputs(usize, Inputs),
-    Events(usize, Receiver<TokensFrame>, Waiter),
+    Events(usize, Receiver<TokensMessage>, Waiter),
 }
 
 /// What the two sides of a stream share.
@@ -89,7 +93,7 @@ impl Shared {
 /// Everything a new stream gets.
 pub(crate) struct Admission {
     pub(crate) inputs: Inputs,
-    pub(crate) events: Receiver<TokensFrame>,
+    pub(crate) events: Receiver<TokensMessage>,
     pub(crate) waiter: Waiter,
     pub(crate) notifier: Arc<Notifier>,
     pub(crate) shared: Arc<Shared>,
@@ -116,7 +120,7 @@ struct Inside {
 struct Place {
     generation: u32,
     inputs: Option<Inputs>,
-    events: Option<(Receiver<TokensFrame>, Waiter)>,
+    events: Option<(Receiver<TokensMessage>, Waiter)>,
 }
 
 impl Gate {

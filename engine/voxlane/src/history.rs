@@ -1,6 +1,6 @@
 //! The last seconds of a stream's audio, addressed by the stream's own sample numbers.
 
-use crate::frame::FRAME_SAMPLES;
+use crate::message::MESSAGE_SAMPLES;
 use voxlane_models::buffer::Buffer;
 use voxlane_runtime::clock::Time;
 
@@ -15,9 +15,9 @@ pub struct History {
 impl History {
     /// Keeps at least the last `samples` samples.
     pub fn new(samples: usize) -> Self {
-        let blocks = samples.div_ceil(FRAME_SAMPLES) + 1;
+        let blocks = samples.div_ceil(MESSAGE_SAMPLES) + 1;
         History {
-            samples: Buffer::zeros(blocks * FRAME_SAMPLES),
+            samples: Buffer::zeros(blocks * MESSAGE_SAMPLES),
             captures: vec![Time::default(); blocks],
             end: 0,
         }
@@ -35,12 +35,16 @@ impl History {
 
     /// Appends samples, the newest captured at `capture`.
     pub fn push(&mut self, samples: &[i16], capture: Time) {
-        let length = self.samples.len();
-        for &sample in samples {
-            self.samples[self.end as usize % length] = sample;
-            let block = (self.end as usize / FRAME_SAMPLES) % self.captures.len();
+        let mut rest = samples;
+        while !rest.is_empty() {
+            // Blocks do not lie across the end of the ring.
+            let (within, block) = (self.end as usize % MESSAGE_SAMPLES, self.end as usize / MESSAGE_SAMPLES);
+            let block = block % self.captures.len();
+            let (now, later) = rest.split_at(rest.len().min(MESSAGE_SAMPLES - within));
+            self.samples[block * MESSAGE_SAMPLES + within..][..now.len()].copy_from_slice(now);
             self.captures[block] = capture;
-            self.end += 1;
+            self.end += now.len() as u64;
+            rest = later;
         }
     }
 
@@ -62,7 +66,7 @@ impl History {
     pub fn capture(&self, end: u64) -> Option<Time> {
         let last = end.checked_sub(1)?;
         let is_kept = end <= self.end && self.end - last <= self.samples.len() as u64;
-        is_kept.then(|| self.captures[(last as usize / FRAME_SAMPLES) % self.captures.len()])
+        is_kept.then(|| self.captures[(last as usize / MESSAGE_SAMPLES) % self.captures.len()])
     }
 }
 

@@ -6,7 +6,7 @@
 //! Stream::push ─► ingest ─► features ─► encoder ─► decoder ─► emit ─► Stream::try_next
 //! ```
 //!
-//! which exchange fixed-size frames over bounded single-producer single-consumer rings. A [`Stream`] lives in
+//! which exchange fixed-size messages over bounded single-producer single-consumer rings. A [`Stream`] lives in
 //! one slot of one lane: audio goes in by [`Stream::push`], [`Event`]s come out in order.
 //!
 //! # What results guarantee
@@ -21,16 +21,18 @@ pub mod config;
 mod cut;
 mod endpoint;
 mod fault_plan;
-pub mod frame;
 mod gate;
 mod history;
 mod lane;
 pub mod memory;
+mod message;
 mod meter;
 mod phrases;
+mod protocol;
 #[cfg(feature = "fetch")]
 mod registry;
 mod session;
+mod settings;
 mod signal;
 mod sizes;
 mod slot_state;
@@ -43,12 +45,14 @@ mod voicing;
 mod warm;
 
 pub use config::{Config, Hotword};
+pub use message::EndCause;
 #[cfg(feature = "futures")]
 pub use session::EventStream;
 pub use session::{
     Engine, EngineError, Event, HotwordError, Latency, MAX_MARKS, OpenError, Sample, SegmentWarning, Stream,
     StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript, Word,
 };
+pub use stage_kind::StageKind;
 pub use voxlane_runtime::clock::{Clock, Time};
 pub use voxlane_runtime::lane::LaneError;
 pub use voxlane_runtime::supervisor::ShutdownReport;

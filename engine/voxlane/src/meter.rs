@@ -1,7 +1,8 @@
 //! What every stage has beside its work: the clock, its histograms, and in tests a planned fault.
 
 use crate::fault_plan::FaultPlan;
-use crate::frame::{Flags, Header, StageKind};
+use crate::message::Header;
+use crate::stage_kind::StageKind;
 use crate::telemetry::{Measure, QUEUE, SERVICE};
 use std::sync::Arc;
 use voxlane_runtime::clock::{Clock, Time};
@@ -20,27 +21,27 @@ impl Meter {
         Meter { clock, stage, recorder, faults }
     }
 
-    /// The first thing done with a frame that the stage before published at `published`.
+    /// The first thing done with a message that the stage before published at `published`.
     #[inline]
-    pub(crate) fn received(&mut self, header: &Header, published: Time) -> Time {
+    pub(crate) fn received<C>(&mut self, header: &Header<C>, published: Time) -> Time {
         let now = self.clock.now();
-        if !header.flags.has(Flags::WARM) {
+        if !header.is_warm() {
             self.faults.strike(self.stage);
             self.recorder.record(QUEUE, now.nanos_since(published));
         }
         now
     }
 
-    /// Accounts the time since `begun` to a frame.
+    /// Accounts the time since `begun` to a message.
     #[inline]
-    pub(crate) fn computed(&mut self, header: &mut Header, begun: Time) {
+    pub(crate) fn computed<C>(&mut self, header: &mut Header<C>, begun: Time) {
         header.add_compute(self.clock.now().nanos_since(begun));
     }
 
-    /// The stage is done with a frame that had taken `before` nanoseconds when it came in.
+    /// The stage is done with a message that had taken `before` nanoseconds when it came in.
     #[inline]
-    pub(crate) fn served(&mut self, header: &Header, before: u64) {
-        if !header.flags.has(Flags::WARM) {
+    pub(crate) fn served<C>(&mut self, header: &Header<C>, before: u64) {
+        if !header.is_warm() {
             self.recorder.record(SERVICE, header.compute_nanos() - before);
         }
     }
@@ -51,10 +52,10 @@ impl Meter {
         self.recorder.record(measure as usize, nanos);
     }
 
-    /// Stamps a frame that is about to be published.
+    /// Stamps a message that is about to be published.
     #[inline]
-    pub(crate) fn stamp(&self, header: &mut Header) {
-        header.stamp(self.stage, self.clock.now());
+    pub(crate) fn stamp<C>(&self, header: &mut Header<C>) {
+        header.stamp(self.stage as usize, self.clock.now());
     }
 
     /// Hands the histograms over if they were asked for.

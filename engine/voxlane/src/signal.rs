@@ -1,6 +1,7 @@
 //! What is wrong with the signal itself: a microphone that is dead, or one that is turned up too far.
 
 use crate::audio::ENGINE_RATE_HZ;
+use crate::protocol::Notice;
 
 /// Digital silence for this long is told: no analogue input is that quiet.
 const NO_AUDIO_SAMPLES: u64 = 2 * ENGINE_RATE_HZ as u64;
@@ -9,13 +10,6 @@ const CLIPPED: u16 = 32_700;
 /// Clipping is told when this share of a second's samples is clipped: 1 in 100. Loud speech touches full
 /// scale now and then.
 const CLIPPED_SHARE: u64 = 100;
-
-/// What has been noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Notice {
-    NoAudio,
-    Clipping,
-}
 
 /// Watches one stream.
 #[derive(Clone, Debug, Default)]

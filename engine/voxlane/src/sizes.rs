@@ -3,7 +3,7 @@
 use crate::audio::ENGINE_RATE_HZ;
 use crate::config::{Config, LaneConfig};
 use crate::cut::Cutter;
-use crate::frame::{AudioFrame, FRAME_SAMPLES, FRAME_TOKENS, MAX_MARKS, TokensFrame};
+use crate::message::{MAX_MARKS, MESSAGE_SAMPLES, MESSAGE_TOKENS, RequestMessage, TokensMessage};
 use voxlane_models::model::{Limits, Model};
 
 /// Audio that a decision may reach back for: the longest lead and onset together.
@@ -17,9 +17,9 @@ pub(crate) struct Sizes {
     /// Sets of features, encoder and decoder: one for all streams, or one for each class.
     pub(crate) chains: usize,
     /// Places in each stream's ring of audio.
-    pub(crate) audio_frames: usize,
+    pub(crate) audio_messages: usize,
     /// Places in each stream's ring of events.
-    pub(crate) event_frames: usize,
+    pub(crate) event_messages: usize,
     /// Samples of each stream that can still be looked at.
     pub(crate) history_samples: usize,
     /// Pooled buffers of each chain.
@@ -38,10 +38,10 @@ impl Sizes {
         Sizes {
             streams,
             chains: if config.preempt_batch && batch == 1 { 2 } else { 1 },
-            audio_frames: (lane.audio_ms as usize * 16).div_ceil(FRAME_SAMPLES),
-            // A final's own frames and the markers that it answers come at once: no client can read them meanwhile.
-            event_frames: lane.events + max_segment_tokens.div_ceil(FRAME_TOKENS) + MAX_MARKS,
-            history_samples: (by - from).max(LOOK_BACK_SAMPLES) as usize + 2 * FRAME_SAMPLES,
+            audio_messages: (lane.audio_ms as usize * 16).div_ceil(MESSAGE_SAMPLES),
+            // A final's own messages and the markers that it answers come at once: no client can read them meanwhile.
+            event_messages: lane.events + max_segment_tokens.div_ceil(MESSAGE_TOKENS) + MAX_MARKS,
+            history_samples: (by - from).max(LOOK_BACK_SAMPLES) as usize + 2 * MESSAGE_SAMPLES,
             // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
             // A decoder that works in batches holds one for each pass.
             spans: streams.min(5 + batch) + 2,
@@ -60,8 +60,8 @@ impl Sizes {
         let streams = self.streams as u64;
         let chains = self.chains as u64;
         LaneMemory {
-            audio: streams * (self.audio_frames * size_of::<AudioFrame>()) as u64,
-            events: streams * (self.event_frames * size_of::<TokensFrame>()) as u64,
+            audio: streams * (self.audio_messages * size_of::<RequestMessage>()) as u64,
+            events: streams * (self.event_messages * size_of::<TokensMessage>()) as u64,
             history: streams * (self.history_samples * size_of::<i16>()) as u64,
             network: network
                 .map(|memory| chains * (memory.parts as u64 + self.spans as u64 * memory.span as u64)),

@@ -1,9 +1,9 @@
-//! Samples that a client has handed over and that do not fill a frame yet, where a shutdown finds them.
+//! Samples that a client has handed over and that do not fill a message yet, where a shutdown finds them.
 //!
 //! The client writes them into its ring's next place, which nobody else sees until it is published, and a copy here. It
 //! publishes no more once its lane is being shut down; then ingest takes the copy.
 
-use crate::frame::FRAME_SAMPLES;
+use crate::message::MESSAGE_SAMPLES;
 use std::sync::atomic::{AtomicI16, AtomicU32, AtomicU64, Ordering};
 use voxlane_runtime::clock::Time;
 
@@ -12,7 +12,7 @@ use voxlane_runtime::clock::Time;
 pub(crate) struct Tail {
     count: AtomicU32,
     capture: AtomicU64,
-    samples: [AtomicI16; FRAME_SAMPLES],
+    samples: [AtomicI16; MESSAGE_SAMPLES],
 }
 
 impl Tail {
@@ -31,8 +31,8 @@ impl Tail {
     }
 
     /// Takes them out, with the capture time of the last one: so many of `samples` are valid. None if there are none.
-    pub(crate) fn take(&self, samples: &mut [i16; FRAME_SAMPLES]) -> Option<(usize, Time)> {
-        let count = (self.count.swap(0, Ordering::AcqRel) as usize).min(FRAME_SAMPLES);
+    pub(crate) fn take(&self, samples: &mut [i16; MESSAGE_SAMPLES]) -> Option<(usize, Time)> {
+        let count = (self.count.swap(0, Ordering::AcqRel) as usize).min(MESSAGE_SAMPLES);
         for (sample, place) in samples.iter_mut().zip(&self.samples[..count]) {
             *sample = place.load(Ordering::Relaxed);
         }
@@ -42,7 +42,7 @@ impl Tail {
 
 impl Default for Tail {
     fn default() -> Self {
-        let samples = [const { AtomicI16::new(0) }; FRAME_SAMPLES];
+        let samples = [const { AtomicI16::new(0) }; MESSAGE_SAMPLES];
         Tail { count: AtomicU32::new(0), capture: AtomicU64::new(0), samples }
     }
 }
@@ -53,14 +53,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_taken_once() {
-        let (tail, mut samples) = (Tail::default(), [0; FRAME_SAMPLES]);
+        let (tail, mut samples) = (Tail::default(), [0; MESSAGE_SAMPLES]);
         assert_eq!(tail.take(&mut samples), None);
         tail.keep(0, &[1, 2], Time::from_nanos(5));
         tail.keep(2, &[3], Time::from_nanos(6));
         assert_eq!(tail.take(&mut samples), Some((3, Time::from_nanos(6))));
         assert_eq!(samples[..3], [1, 2, 3]);
         assert_eq!(tail.take(&mut samples), None);
-        tail.keep(0, &[7; FRAME_SAMPLES - 1], Time::default());
+        tail.keep(0, &[7; MESSAGE_SAMPLES - 1], Time::default());
         tail.clear();
         assert_eq!(tail.take(&mut samples), None);
     }

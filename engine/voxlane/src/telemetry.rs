@@ -7,9 +7,9 @@ pub use voxlane_runtime::telemetry::report::{QUANTILES, Report, StageReport};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub enum Measure {
-    /// From publication by the stage before to the first instruction of this one on the frame. Every stage measures it.
+    /// From publication by the stage before to the first instruction of this one on the message. Every stage measures it.
     Queue = QUEUE,
-    /// Computing for one frame or one pass, pauses for other work left out. Every stage measures it.
+    /// Computing for one message or one pass, pauses for other work left out. Every stage measures it.
     Service = SERVICE,
     /// From capture of the last speech of a segment to its final event, with the wait for its end.
     Final,

@@ -1,47 +1,49 @@
 //! Keeping caches warm while the network has nothing to do, by sending recorded speech through the same code.
 //!
 //! The dummy is real speech: silence and noise decode to nothing and would never warm the decode loop. It
-//! enters the lane as frames of a scratch slot that no stream ever has, goes through every stage up to the
-//! last store before emit's hand-over, and is dropped by whatever stage holds it as soon as a real frame
+//! enters the lane as messages of a slot that no stream ever has, goes through every stage up to the
+//! last store before emit's hand-over, and is dropped by whatever stage holds it as soon as a real message
 //! waits there.
 
 use crate::config::WarmConfig;
-use crate::frame::{AudioFrame, EndCause, Extent, FRAME_SAMPLES, Flags, Header};
+use crate::message::{AudioMessage, EndCause, Extent, Header, MESSAGE_SAMPLES};
 use crate::meter::Meter;
+use crate::protocol::{AudioControl, Control};
 use std::sync::Arc;
 use std::time::Duration;
 use voxlane_runtime::clock::Time;
+use voxlane_runtime::message::WARM_SLOT;
 use voxlane_runtime::ring::Sender;
 use voxlane_runtime::warm_up::{Rhythm, WarmFeedback, WarmUp};
 
 /// 2.6 s of read speech, 16 kHz, 16-bit little-endian: see `assets/README.md` for its origin.
 static SPEECH: &[u8] = include_bytes!("../assets/warm-speech.s16le");
 
-/// Whole frames of it.
-const DUMMY_FRAMES: usize = SPEECH.len() / (2 * FRAME_SAMPLES);
+/// Whole messages of it.
+const AUDIO_MESSAGES: usize = SPEECH.len() / (2 * MESSAGE_SAMPLES);
 
-/// How many dummy frames may wait in front of features: real audio waits for these at most.
-const FRAMES_AHEAD: usize = 2;
+/// Messages of a dummy: its segment's start, its audio, its end.
+const MESSAGES: usize = AUDIO_MESSAGES + 2;
+
+/// How many messages of a dummy may wait in front of features: real audio waits for these at most.
+const MESSAGES_AHEAD: usize = 2;
 
 /// Injects dummy passes from ingest.
 pub(crate) struct Warmer {
     /// Nothing if warming is off.
     warm_up: Option<WarmUp>,
-    slot: u16,
     feedback: Arc<WarmFeedback>,
 }
 
 impl Warmer {
-    /// Uses the scratch slot number `slot`.
-    pub(crate) fn new(config: WarmConfig, slot: u16, feedback: Arc<WarmFeedback>, now: Time) -> Self {
+    /// A source of dummies whose first one is due at `now`.
+    pub(crate) fn new(config: WarmConfig, feedback: Arc<WarmFeedback>, now: Time) -> Self {
         let rhythm = Rhythm {
             after: Duration::from_millis(config.after_ms),
             duty: config.duty,
             stop_after: (config.stop_after_s > 0).then(|| Duration::from_secs(config.stop_after_s)),
         };
-        // The frame that ends the segment is the last message.
-        let warm_up = config.enabled.then(|| WarmUp::new(rhythm, DUMMY_FRAMES + 1, now));
-        Warmer { warm_up, slot, feedback }
+        Warmer { warm_up: config.enabled.then(|| WarmUp::new(rhythm, MESSAGES, now)), feedback }
     }
 
     /// Real audio has arrived, if only silence: whoever sends it is there, and warming goes on.
@@ -54,33 +56,39 @@ impl Warmer {
 
     /// The network is given real work: drops the dummy that is being sent and puts the next one off.
     #[inline]
-    pub(crate) fn give_way(&mut self, output: &mut Sender<AudioFrame>, meter: &Meter) {
+    pub(crate) fn give_way(&mut self, output: &mut Sender<AudioMessage>, meter: &Meter) {
         let Some(warm_up) = &mut self.warm_up else { return };
         // Stages drop a dummy pass when something waits behind it; this tells them to forget its audio.
-        let (slot, number) = (self.slot, warm_up.dummies());
-        if !warm_up.is_sending() || send(output, meter, (slot, number), Flags::ABORT, 0, &[]) {
+        let abort = (warm_up.dummies(), Control::Abort.into());
+        if !warm_up.is_sending() || send(output, meter, abort, Extent::default(), &[]) {
             warm_up.rest(meter.clock.now());
         }
     }
 
     /// Sends the next part of a dummy if one is due; whether it did. For a thread that has nothing else to do.
-    pub(crate) fn step(&mut self, output: &mut Sender<AudioFrame>, meter: &Meter) -> bool {
+    pub(crate) fn step(&mut self, output: &mut Sender<AudioMessage>, meter: &Meter) -> bool {
         let Some(warm_up) = &mut self.warm_up else { return false };
-        if output.capacity() - output.vacant() >= FRAMES_AHEAD {
+        if output.capacity() - output.vacant() >= MESSAGES_AHEAD {
             return false;
         }
-        let Some(frame) = warm_up.due(meter.clock.now(), &self.feedback) else { return false };
-        let dummy = (self.slot, warm_up.dummies());
-        let is_sent = if frame == DUMMY_FRAMES {
-            send(output, meter, dummy, Flags::SPEECH_END, frame * FRAME_SAMPLES, &[])
-        } else {
-            let mut samples = [0i16; FRAME_SAMPLES];
-            let bytes = SPEECH[2 * FRAME_SAMPLES * frame..].chunks_exact(2);
-            for (sample, bytes) in samples.iter_mut().zip(bytes) {
-                *sample = i16::from_le_bytes([bytes[0], bytes[1]]);
+        let Some(number) = warm_up.due(meter.clock.now(), &self.feedback) else { return false };
+        let dummy = warm_up.dummies();
+        let is_sent = match number.checked_sub(1) {
+            None => send(output, meter, (dummy, Control::Start.into()), Extent::default(), &[]),
+            Some(AUDIO_MESSAGES) => {
+                let samples = (AUDIO_MESSAGES * MESSAGE_SAMPLES) as u32;
+                let extent = Extent { samples, cause: EndCause::Client, ..Extent::default() };
+                send(output, meter, (dummy, Control::End.into()), extent, &[])
             }
-            let flags = if frame == 0 { Flags::SPEECH_START } else { Flags::NONE };
-            send(output, meter, dummy, flags, 0, &samples)
+            Some(part) => {
+                let mut samples = [0i16; MESSAGE_SAMPLES];
+                let bytes = SPEECH[2 * MESSAGE_SAMPLES * part..].chunks_exact(2);
+                for (sample, bytes) in samples.iter_mut().zip(bytes) {
+                    *sample = i16::from_le_bytes([bytes[0], bytes[1]]);
+                }
+                let control = AudioControl::Samples { wants_partial: false };
+                send(output, meter, (dummy, control), Extent::default(), &samples)
+            }
         };
         if is_sent {
             warm_up.sent();
@@ -94,26 +102,24 @@ impl Warmer {
     }
 }
 
-/// Sends a frame of the dummy with a number in the scratch slot; whether there was room.
+/// Sends a message of the dummy with a number; whether there was room.
 fn send(
-    output: &mut Sender<AudioFrame>,
+    output: &mut Sender<AudioMessage>,
     meter: &Meter,
-    (slot, number): (u16, u32),
-    flags: Flags,
-    segment_samples: usize,
+    (number, control): (u32, AudioControl),
+    extent: Extent,
     samples: &[i16],
 ) -> bool {
     let Some(mut place) = output.reserve() else { return false };
     place.header = Header {
-        slot,
-        flags: flags.with(Flags::WARM),
+        slot: WARM_SLOT,
         generation: number,
-        capture: meter.clock.now(),
+        captured: meter.clock.now(),
         count: samples.len() as u16,
+        control,
         ..Header::default()
     };
-    place.payload.extent =
-        Extent { samples: segment_samples as u32, cause: EndCause::Client, ..Extent::default() };
+    place.payload.extent = extent;
     place.payload.samples[..samples.len()].copy_from_slice(samples);
     meter.stamp(&mut place.header);
     place.publish();

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Hex, Toy, drain, engine, expected, finals, noise};
+use voxlane::EndCause;
 use voxlane::config::{DetectorKind, EndpointConfig, PartialConfig};
-use voxlane::frame::EndCause;
 use voxlane::{Config, Engine, Event, OpenError, SegmentWarning, StreamFault, StreamOptions, Transcript};
 
 /// Speech for the energy detector: loud noise, with pauses of faint noise between.

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
 use support::{Hex, Toy, drain, engine, expected, finals, noise, open, open_soon, when_there_is_room};
-use voxlane::frame::EndCause;
+use voxlane::EndCause;
 use voxlane::{Engine, Event, MAX_MARKS, OpenError, StreamError, StreamOptions};
 
 #[test]

@@ -4,14 +4,14 @@ mod support;
 
 use std::time::Duration;
 use support::{drain, engine, expected, finals, noise, open, open_soon};
+use voxlane::StageKind;
 use voxlane::config::{FaultConfig, FaultKind};
-use voxlane::frame::StageKind;
 use voxlane::{Config, Event, OpenError, StreamError, StreamFault, StreamOptions};
 
 fn config_with(stage: StageKind, kind: FaultKind, hang_ms: u64) -> Config {
     let mut config = support::config(2);
     config.supervise.watchdog_ms = 300;
-    config.fault = Some(FaultConfig { stage, kind, at_frame: 1, hang_ms, times: 1 });
+    config.fault = Some(FaultConfig { stage, kind, at_message: 1, hang_ms, times: 1 });
     config
 }
 

@@ -112,7 +112,7 @@ impl ServiceClass {
     }
 }
 
-/// How one stream is treated. Travels in its first frame.
+/// How one stream is treated. Taken by ingest with its first message.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
 pub struct StreamRules {

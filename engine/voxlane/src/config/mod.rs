@@ -351,13 +351,13 @@ pub struct FaultConfig {
     pub stage: StageKind,
     /// How.
     pub kind: FaultKind,
-    /// At which of the real frames that the stage reads, counted from 0.
+    /// At which of the real messages that the stage reads, counted from 0.
     #[serde(default)]
-    pub at_frame: u64,
+    pub at_message: u64,
     /// How long a hang lasts, in milliseconds. Default 60000.
     #[serde(default = "one_minute")]
     pub hang_ms: u64,
-    /// How many frames in a row, from that one on, it strikes at. Default 1.
+    /// How many messages in a row, from that one on, it strikes at. Default 1.
     #[serde(default = "once")]
     pub times: u64,
 }

@@ -2,15 +2,17 @@
 
 use super::LaneSpec;
 use super::helper::team;
-use crate::frame::{AudioFrame, MAX_MARKS, SpanFrame, StageKind, TokensFrame};
 use crate::gate::{Endpoints, Inputs};
 use crate::history::History;
 use crate::memory::say_unlocked;
+use crate::message::{AudioMessage, MAX_MARKS, RequestMessage, SpanMessage, TokensMessage};
 use crate::meter::Meter;
-use crate::phrases::{PhraseReceiver, phrases};
+use crate::phrases::{Phrases, phrases};
+use crate::settings::{SettingReceiver, settings};
 use crate::sizes::Sizes;
 use crate::slot_state::Slots;
 use crate::stage::{Decoder, DecoderPorts, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts};
+use crate::stage_kind::StageKind;
 use crate::telemetry::{Measure, STAGE_MEASURES};
 use crate::warm::Warmer;
 use std::sync::Arc;
@@ -26,10 +28,10 @@ use voxlane_runtime::stage::{Stage, Turn};
 use voxlane_runtime::telemetry::recorder::{Reader, recorder};
 use voxlane_runtime::warm_up::WarmFeedback;
 
-/// Frames of audio that ingest may be ahead of features.
-const AUDIO_FRAMES: usize = 64;
+/// Messages of audio that ingest may be ahead of features.
+const AUDIO_MESSAGES: usize = 64;
 /// Results and notices between the stages after that: more than the markers that one result may set free.
-const SPAN_FRAMES: usize = 2 * MAX_MARKS;
+const SPAN_MESSAGES: usize = 2 * MAX_MARKS;
 
 /// A lane before its threads run.
 pub(super) struct Wiring {
@@ -95,24 +97,30 @@ impl Wiring {
 
         let mut inputs = Vec::with_capacity(streams);
         let mut rooms = Vec::with_capacity(streams);
+        let mut rules = Vec::with_capacity(streams);
         let mut outputs = Vec::with_capacity(streams);
-        let mut updates: Vec<Vec<PhraseReceiver>> = (0..count).map(|_| Vec::with_capacity(streams)).collect();
+        let mut updates: Vec<Vec<SettingReceiver<Phrases>>> =
+            (0..count).map(|_| Vec::with_capacity(streams)).collect();
         let mut endpoints = Vec::with_capacity(streams);
         for _ in 0..streams {
-            let (audio, input) = ring::<AudioFrame>(sizes.audio_frames, threads.notifier(StageKind::Ingest));
+            let (audio, input) =
+                ring::<RequestMessage>(sizes.audio_messages, threads.notifier(StageKind::Ingest));
             let waiter = Waiter::fenced();
-            let (output, events) = ring::<TokensFrame>(sizes.event_frames, waiter.notifier());
+            let (output, events) = ring::<TokensMessage>(sizes.event_messages, waiter.notifier());
             let room = Waiter::fenced();
             rooms.push(room.notifier());
             inputs.push(input);
             outputs.push(output);
             let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| phrases()).unzip();
             updates.iter_mut().zip(receivers).for_each(|(updates, receiver)| updates.push(receiver));
-            endpoints.push(Endpoints { inputs: Inputs { audio, phrases: senders, room }, events, waiter });
+            let (its_rules, receiver) = settings();
+            rules.push(receiver);
+            let inputs = Inputs { audio, rules: its_rules, phrases: senders, room };
+            endpoints.push(Endpoints { inputs, events, waiter });
         }
 
-        let audio_ring = |_| ring::<AudioFrame>(AUDIO_FRAMES, threads.notifier(StageKind::Features));
-        let (to_features, from_ingest): (Vec<Sender<AudioFrame>>, Vec<_>) =
+        let audio_ring = |_| ring::<AudioMessage>(AUDIO_MESSAGES, threads.notifier(StageKind::Features));
+        let (to_features, from_ingest): (Vec<Sender<AudioMessage>>, Vec<_>) =
             (0..count).map(audio_ring).unzip();
 
         let mut readers: Vec<(&'static str, Reader)> = Vec::new();
@@ -123,15 +131,22 @@ impl Wiring {
             Meter::new(stage, clock.clone(), recorder, Arc::clone(faults))
         };
 
-        let warmer = Warmer::new(config.warm, streams as u16, Arc::clone(&feedback), clock.now());
+        let warmer = Warmer::new(config.warm, Arc::clone(&feedback), clock.now());
         let (cutter, history) = (sizes.cutter, History::new(sizes.history_samples));
         let chunks = model.chunks();
         let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
         let its_meter = meter(StageKind::Ingest, &threads);
         threads.add(StageKind::Ingest, Turn::Always, move || {
             let detector = voice.detector(streams);
-            let ports =
-                IngestPorts { inputs, rooms, outputs: to_features, slots: its_slots, warmer, detector };
+            let ports = IngestPorts {
+                inputs,
+                rules,
+                rooms,
+                outputs: to_features,
+                slots: its_slots,
+                warmer,
+                detector,
+            };
             Ingest::new(ports, chunks, &cutter, &history, its_meter)
         });
 
@@ -146,10 +161,11 @@ impl Wiring {
             let batch = model.batch();
             let pool = Arc::new(Pool::empty(sizes.spans));
             let (to_encoder, from_features) =
-                ring::<SpanFrame>(SPAN_FRAMES, threads.notifier(StageKind::Encoder));
+                ring::<SpanMessage>(SPAN_MESSAGES, threads.notifier(StageKind::Encoder));
             let (to_decoder, from_encoder) =
-                ring::<SpanFrame>(SPAN_FRAMES, threads.notifier(StageKind::Decoder));
-            let (to_emit, from_decoder) = ring::<TokensFrame>(SPAN_FRAMES, threads.notifier(StageKind::Emit));
+                ring::<SpanMessage>(SPAN_MESSAGES, threads.notifier(StageKind::Decoder));
+            let (to_emit, from_decoder) =
+                ring::<TokensMessage>(SPAN_MESSAGES, threads.notifier(StageKind::Emit));
             let (give_back, returned) = ring::<u32>(pool.capacity(), threads.notifier(StageKind::Features));
             from_decoders.push(from_decoder);
 
@@ -167,7 +183,8 @@ impl Wiring {
             let its_meter = meter(StageKind::Encoder, &threads);
             threads.add(StageKind::Encoder, turn, move || {
                 let ports = (from_features, to_decoder);
-                Encoder::new(part.encoder(states, team), part.encoder_batch(), ports, its_pool, its_meter)
+                let encoder = part.encoder(states, team);
+                Encoder::new(encoder, (states, part.encoder_batch()), ports, its_pool, its_meter)
             });
 
             let ingest = threads.notifier(StageKind::Ingest);

@@ -1,6 +1,7 @@
 //! What a stream says: events, in order.
 
-use crate::frame::{EndCause, Flags, STAMP_NANOS, TokensFrame};
+use crate::message::{EndCause, STAMP_NANOS, TokensMessage, faults};
+use crate::protocol::{Control, Notice, PassKind, TokensControl};
 use serde::Serialize;
 use std::time::Duration;
 use thiserror::Error;
@@ -205,7 +206,7 @@ impl StreamFault {
     }
 }
 
-/// Puts events together from the frames of a stream's event ring.
+/// Puts events together from the messages of a stream's event ring.
 pub(super) struct Assembler {
     pub(super) stream: u64,
     sample_rate: f64,
@@ -227,61 +228,80 @@ impl Assembler {
         }
     }
 
-    /// The event that is to follow the latest one, whatever frame comes next.
+    /// The event that is to follow the latest one, whatever message comes next.
     pub(super) fn pending(&mut self) -> Option<Event> {
         self.pending.take().map(Event::Final)
     }
 
-    /// The event that a frame completes, if it does.
-    pub(super) fn take(&mut self, frame: &TokensFrame, vocabulary: &dyn Vocabulary) -> Option<Event> {
-        let (header, extent) = (&frame.header, &frame.payload.extent);
-        let (stream, segment) = (self.stream, header.segment);
-        let flags = header.flags;
-        let start = extent.start as f64 / self.sample_rate;
-        let end = (extent.start + u64::from(extent.samples)) as f64 / self.sample_rate;
-        if flags.has(Flags::FINAL) || flags.has(Flags::PARTIAL) {
-            self.tokens.extend_from_slice(&frame.payload.tokens[..header.count as usize]);
-            if flags.has(Flags::CONTINUED) {
-                return None;
+    /// The event that a message completes, if it does.
+    pub(super) fn take(&mut self, message: &TokensMessage, vocabulary: &dyn Vocabulary) -> Option<Event> {
+        let (stream, extent) = (self.stream, &message.payload.extent);
+        let segment = extent.segment;
+        match message.header.control {
+            TokensControl::Result { kind, is_continued } => {
+                self.result(message, kind, is_continued, vocabulary)
             }
-            let tokens = std::mem::take(&mut self.tokens);
-            if header.faults.has(Faults::NOT_FINITE) {
-                return Some(Event::Error { stream, segment: Some(segment), error: StreamFault::NotFinite });
+            TokensControl::Control(Control::Start) => {
+                self.stable.clear();
+                Some(Event::SpeechStart { stream, segment, start: self.span(message).0 })
             }
-            let is_final = flags.has(Flags::FINAL);
-            let transcript = self.transcript(frame, tokens, (start, end), is_final, vocabulary);
-            if !is_final {
-                return Some(Event::Partial(transcript));
+            TokensControl::Control(Control::End) => {
+                let silence_ms = f64::from(extent.silence_samples) * 1e3 / self.sample_rate;
+                let end = self.span(message).1;
+                Some(Event::Endpoint { stream, segment, end, cause: extent.cause, silence_ms })
             }
-            let Some(warning) = transcript.warning else { return Some(Event::Final(transcript)) };
-            self.pending = Some(transcript);
-            return Some(Event::Warning { stream, segment, warning });
+            TokensControl::Control(Control::Marker(marker)) => Some(Event::Marker { stream, marker }),
+            TokensControl::Control(Control::Notice(notice)) => {
+                let error = match notice {
+                    Notice::NoAudio => StreamFault::NoAudio,
+                    Notice::Clipping => StreamFault::Clipping,
+                };
+                Some(Event::Error { stream, segment: None, error })
+            }
+            TokensControl::Control(Control::Last) => Some(Event::Closed { stream }),
+            // Nothing of them reaches a client.
+            TokensControl::Control(Control::OptionsChanged | Control::Query(_) | Control::Abort) => None,
         }
-        if flags.has(Flags::NO_AUDIO) {
-            return Some(Event::Error { stream, segment: None, error: StreamFault::NoAudio });
+    }
+
+    /// The event of a pass's result, once all of its tokens are there.
+    fn result(
+        &mut self,
+        message: &TokensMessage,
+        kind: PassKind,
+        is_continued: bool,
+        vocabulary: &dyn Vocabulary,
+    ) -> Option<Event> {
+        let (stream, segment) = (self.stream, message.payload.extent.segment);
+        self.tokens.extend_from_slice(&message.payload.tokens[..usize::from(message.header.count)]);
+        if is_continued {
+            return None;
         }
-        if flags.has(Flags::CLIPPING) {
-            return Some(Event::Error { stream, segment: None, error: StreamFault::Clipping });
+        let tokens = std::mem::take(&mut self.tokens);
+        if faults(&message.header).has(Faults::NOT_FINITE) {
+            return Some(Event::Error { stream, segment: Some(segment), error: StreamFault::NotFinite });
         }
-        if flags.has(Flags::SPEECH_START) {
-            self.stable.clear();
-            return Some(Event::SpeechStart { stream, segment, start });
+        let is_final = kind == PassKind::Final;
+        let transcript = self.transcript(message, tokens, is_final, vocabulary);
+        if !is_final {
+            return Some(Event::Partial(transcript));
         }
-        if flags.has(Flags::SPEECH_END) {
-            let silence_ms = f64::from(extent.silence_samples) * 1e3 / self.sample_rate;
-            return Some(Event::Endpoint { stream, segment, end, cause: extent.cause, silence_ms });
-        }
-        if flags.has(Flags::MARKER) {
-            return Some(Event::Marker { stream, marker: header.marker });
-        }
-        flags.has(Flags::LAST).then_some(Event::Closed { stream })
+        let Some(warning) = transcript.warning else { return Some(Event::Final(transcript)) };
+        self.pending = Some(transcript);
+        Some(Event::Warning { stream, segment, warning })
+    }
+
+    /// Where a message's segment begins and ends, in seconds.
+    fn span(&self, message: &TokensMessage) -> (f64, f64) {
+        let extent = &message.payload.extent;
+        let end = extent.start + u64::from(extent.samples);
+        (extent.start as f64 / self.sample_rate, end as f64 / self.sample_rate)
     }
 
     fn transcript(
         &mut self,
-        frame: &TokensFrame,
+        message: &TokensMessage,
         tokens: Vec<Token>,
-        (start, end): (f64, f64),
         is_final: bool,
         vocabulary: &dyn Vocabulary,
     ) -> Transcript {
@@ -292,7 +312,7 @@ impl Assembler {
             (None, None)
         } else {
             // Whole words only: what is shown as stable must not look like another word.
-            let mut stable = (frame.payload.stable as usize).min(ids.len());
+            let mut stable = (message.payload.stable as usize).min(ids.len());
             while stable > 0 && stable < ids.len() && !vocabulary.begins_word(ids[stable]) {
                 stable -= 1;
             }
@@ -304,10 +324,11 @@ impl Assembler {
             let tail = text.strip_prefix(&self.stable).unwrap_or(&text).to_owned();
             (Some(self.stable.clone()), Some(tail))
         };
-        let words = words(&tokens, frame.payload.extent.start, self.sample_rate, vocabulary);
+        let words = words(&tokens, message.payload.extent.start, self.sample_rate, vocabulary);
+        let ((start, end), faults) = (self.span(message), faults(&message.header));
         Transcript {
             stream: self.stream,
-            segment: frame.header.segment,
+            segment: message.payload.extent.segment,
             start,
             end,
             text,
@@ -315,10 +336,10 @@ impl Assembler {
             tail,
             words,
             revised,
-            latency_ms: latency(frame),
+            latency_ms: latency(message),
             tokens,
-            warning: if is_final { SegmentWarning::of(frame.header.faults) } else { None },
-            token_limit: frame.header.faults.has(Faults::TOKEN_LIMIT),
+            warning: if is_final { SegmentWarning::of(faults) } else { None },
+            token_limit: faults.has(Faults::TOKEN_LIMIT),
         }
     }
 }
@@ -354,11 +375,11 @@ fn words(tokens: &[Token], segment_start: u64, sample_rate: f64, vocabulary: &dy
     words
 }
 
-fn latency(frame: &TokensFrame) -> Latency {
+fn latency(message: &TokensMessage) -> Latency {
     let ms = |nanos: u64| Duration::from_nanos(nanos).as_secs_f64() * 1e3;
-    let total = u64::from(frame.payload.total) * STAMP_NANOS;
-    let compute = frame.header.compute_nanos();
-    let endpoint_wait = u64::from(frame.payload.extent.endpoint_wait_micros) * 1000;
+    let total = u64::from(message.payload.total) * STAMP_NANOS;
+    let compute = message.header.compute_nanos();
+    let endpoint_wait = u64::from(message.payload.extent.endpoint_wait_micros) * 1000;
     Latency {
         total: ms(total),
         queue: ms(total.saturating_sub(compute).saturating_sub(endpoint_wait)),

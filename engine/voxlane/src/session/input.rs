@@ -1,8 +1,9 @@
 //! The side of a stream that takes audio.
 
-use crate::config::StreamRules;
-use crate::frame::{AudioFrame, FRAME_SAMPLES, Flags, Header};
+use crate::config::{ServiceClass, StreamRules};
 use crate::gate::{Inputs, LaneState, Returned, Shared};
+use crate::message::{Header, MESSAGE_SAMPLES, RequestMessage};
+use crate::protocol::Request;
 use crate::session::StreamError;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,25 +19,29 @@ pub(super) struct AudioWriter {
     inputs: Option<Inputs>,
     shared: Arc<Shared>,
     notifier: Arc<Notifier>,
-    rules: StreamRules,
-    sequence: u64,
-    /// Samples that wait in the ring's next place for the frame to fill up.
+    class: ServiceClass,
+    sequence: u32,
+    /// Samples that wait in the ring's next place for the message to fill up.
     staged: usize,
     is_finished: bool,
 }
 
 impl AudioWriter {
+    /// For a stream that is treated by `rules`.
     pub(super) fn new(
-        inputs: Inputs,
+        mut inputs: Inputs,
         shared: Arc<Shared>,
         notifier: Arc<Notifier>,
         rules: StreamRules,
     ) -> Self {
+        // Before the first message: ingest takes them with it. What streams before have left is gone, so there is room.
+        let sent = inputs.rules.send(shared.generation, rules);
+        debug_assert!(sent);
         AudioWriter {
             inputs: Some(inputs),
             shared,
             notifier,
-            rules,
+            class: rules.class,
             sequence: 0,
             staged: 0,
             is_finished: false,
@@ -46,7 +51,7 @@ impl AudioWriter {
     /// How many samples fit now.
     pub(super) fn room(&mut self) -> usize {
         let vacant = self.inputs.as_mut().map_or(0, |inputs| inputs.audio.vacant());
-        (vacant * FRAME_SAMPLES).saturating_sub(self.staged)
+        (vacant * MESSAGE_SAMPLES).saturating_sub(self.staged)
     }
 
     /// Ready when there is room, or the lane takes nothing any more.
@@ -66,14 +71,14 @@ impl AudioWriter {
         while taken < samples.len() {
             let staged = self.staged;
             let Some(mut place) = place(&mut self.inputs) else { break };
-            let count = (FRAME_SAMPLES - staged).min(samples.len() - taken);
-            place.payload.samples[staged..staged + count].copy_from_slice(&samples[taken..taken + count]);
+            let count = (MESSAGE_SAMPLES - staged).min(samples.len() - taken);
+            place.payload.0[staged..staged + count].copy_from_slice(&samples[taken..taken + count]);
             taken += count;
             self.staged += count;
             let behind = (samples.len() - taken) as u64 * 1_000_000_000 / self.shared.sample_rate;
-            place.header.capture = Time::from_nanos(capture.nanos().saturating_sub(behind));
-            if self.staged == FRAME_SAMPLES {
-                self.publish(Flags::NONE, 0);
+            place.header.captured = Time::from_nanos(capture.nanos().saturating_sub(behind));
+            if self.staged == MESSAGE_SAMPLES {
+                self.publish(Request::None);
                 kept = 0;
             }
         }
@@ -84,14 +89,14 @@ impl AudioWriter {
         taken
     }
 
-    /// Publishes what is staged, if need be an empty frame, with `flags`. Nothing if the ring is full.
-    pub(super) fn request(&mut self, flags: Flags, marker: u32, now: Time) -> Result<(), StreamError> {
+    /// Publishes what is staged, if need be nothing, with a request. Does nothing if the ring is full.
+    pub(super) fn request(&mut self, request: Request, now: Time) -> Result<(), StreamError> {
         let is_empty = self.staged == 0;
         let mut place = place(&mut self.inputs).ok_or(StreamError::Full)?;
         if is_empty {
-            place.header.capture = now;
+            place.header.captured = now;
         }
-        self.publish(flags, marker);
+        self.publish(request);
         Ok(())
     }
 
@@ -106,11 +111,11 @@ impl AudioWriter {
             return Ok(()); // nobody hears it, as with samples; what is left behind would be in the next stream's way
         }
         let inputs = self.inputs.as_mut().ok_or(StreamError::Finished)?;
-        let chain = self.rules.class.chain(inputs.phrases.len());
+        let chain = self.class.chain(inputs.phrases.len());
         if inputs.audio.vacant() == 0 || !inputs.phrases[chain].send(*generation, hotwords) {
             return Err(StreamError::Full);
         }
-        self.request(Flags::HOTWORDS, 0, now)
+        self.request(Request::ChangeOptions, now)
     }
 
     /// Everything has been written. Never fails: it takes no place in the ring.
@@ -121,7 +126,7 @@ impl AudioWriter {
             slots.begin_push(*slot);
             // What a shutdown is about to take, or has taken, is not published as well.
             if self.staged > 0 && status.get() == LaneState::Running {
-                self.publish(Flags::NONE, 0);
+                self.publish(Request::None);
             }
             let Shared { slot, generation, slots, .. } = &*self.shared;
             slots.end_push(*slot);
@@ -134,21 +139,18 @@ impl AudioWriter {
         self.is_finished
     }
 
-    fn publish(&mut self, flags: Flags, marker: u32) {
-        let first = if self.sequence == 0 { Flags::FIRST } else { Flags::NONE };
+    fn publish(&mut self, request: Request) {
         let Some(mut place) = place(&mut self.inputs) else { return };
-        place.payload.rules = self.rules;
         place.header = Header {
             slot: self.shared.slot as u16,
-            flags: flags.with(first),
             generation: self.shared.generation,
             sequence: self.sequence,
-            capture: place.header.capture,
-            marker,
+            captured: place.header.captured,
+            control: request,
             count: self.staged as u16,
             ..Header::default()
         };
-        self.sequence += 1;
+        self.sequence = self.sequence.wrapping_add(1);
         self.staged = 0;
         self.shared.slots.state(self.shared.slot).tail.clear();
         place.publish_quietly();
@@ -159,7 +161,7 @@ impl AudioWriter {
 }
 
 /// The ring's next place, nothing if it is full.
-fn place(inputs: &mut Option<Inputs>) -> Option<WriteSlot<'_, AudioFrame>> {
+fn place(inputs: &mut Option<Inputs>) -> Option<WriteSlot<'_, RequestMessage>> {
     inputs.as_mut().and_then(|inputs| inputs.audio.reserve())
 }
 

@@ -17,4 +17,4 @@ pub use event::{Event, Latency, SegmentWarning, StreamFault, Transcript, Word};
 pub use hotwords::HotwordError;
 pub use stream::{Sample, Stream, StreamInput, StreamOutput};
 
-pub use crate::frame::MAX_MARKS;
+pub use crate::message::MAX_MARKS;

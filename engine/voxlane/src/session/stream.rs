@@ -8,8 +8,9 @@ use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::pcm::{self, I16_SCALE};
 use crate::audio::resample::Resampler;
 use crate::config::{Hotword, StreamRules};
-use crate::frame::{Flags, TokensFrame};
 use crate::gate::{Admission, LaneState, Returned, Shared};
+use crate::message::TokensMessage;
+use crate::protocol::Request;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
@@ -49,7 +50,7 @@ pub struct StreamInput {
 
 /// The side of a stream that gives events. Dropping it abandons the stream.
 pub struct StreamOutput {
-    ends: Option<(Receiver<TokensFrame>, Waiter)>,
+    ends: Option<(Receiver<TokensMessage>, Waiter)>,
     shared: Arc<Shared>,
     assembler: Assembler,
     vocabulary: Arc<dyn Vocabulary>,
@@ -369,7 +370,7 @@ impl StreamInput {
             self.check()?;
             return Err(StreamError::TooManyMarks);
         }
-        self.while_open(|input| input.writer.request(Flags::MARKER, input.next_mark, input.clock.now()))?;
+        self.while_open(|input| input.writer.request(Request::Mark(input.next_mark), input.clock.now()))?;
         self.shared.marks.fetch_add(1, Ordering::Relaxed);
         let mark = self.next_mark;
         self.next_mark = mark.wrapping_add(1);
@@ -381,7 +382,7 @@ impl StreamInput {
     /// # Errors
     /// As for [`mark`](Self::mark).
     pub fn end_segment(&mut self) -> Result<(), StreamError> {
-        self.while_open(|input| input.writer.request(Flags::SPEECH_END, 0, input.clock.now()))
+        self.while_open(|input| input.writer.request(Request::EndSegment, input.clock.now()))
     }
 
     /// From the audio pushed so far on the stream listens for `phrases` instead of those it listened for; for none,
@@ -478,9 +479,9 @@ impl StreamOutput {
         let status = self.shared.status.get();
         let is_overrun = self.shared.slots.is_overrun(self.shared.slot, self.shared.generation);
         let (events, _) = self.ends.as_mut()?;
-        while let Some(frame) = events.peek() {
-            let event = if frame.header.generation == self.shared.generation {
-                self.assembler.take(frame, &*self.vocabulary)
+        while let Some(message) = events.peek() {
+            let event = if message.header.generation == self.shared.generation {
+                self.assembler.take(message, &*self.vocabulary)
             } else {
                 None
             };

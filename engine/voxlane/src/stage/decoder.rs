@@ -2,11 +2,16 @@
 //! several at the same time.
 
 use super::told::Told;
-use super::{PassBudget, pass_budget};
-use crate::frame::{FRAME_TOKENS, Flags, Header, NO_BUFFER, SpanFrame, StageKind, TokensFrame};
+use super::{PassBudget, is_urgent, pass_budget};
+use crate::message::{
+    Header, MESSAGE_TOKENS, Span, SpanMessage, TokensMessage, add_faults, faults, state_of,
+};
 use crate::meter::Meter;
-use crate::phrases::PhraseReceiver;
+use crate::phrases::Phrases;
+use crate::protocol::{Control, Pass as PassControl, PassKind, SpanControl, TokensControl};
+use crate::settings::SettingReceiver;
 use crate::slot_state::Slots;
+use crate::stage_kind::StageKind;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use voxlane_models::budget::Progress;
@@ -19,21 +24,19 @@ use voxlane_runtime::pool::Pool;
 use voxlane_runtime::ring::{Receiver, Sender};
 use voxlane_runtime::stage::{Stage, StepStatus};
 
-/// Frames that carry text.
-const RESULT: Flags = Flags::FINAL.with(Flags::PARTIAL);
-/// Frames that may be held back, for each pass that can be in flight.
-const HELD_FRAMES: usize = 4;
+/// Messages that may be held back, for each pass that can be in flight.
+const HELD_MESSAGES: usize = 4;
 
 /// What the decoder is connected to.
 pub(crate) struct DecoderPorts {
     /// From the encoder.
-    pub(crate) input: Receiver<SpanFrame>,
+    pub(crate) input: Receiver<SpanMessage>,
     /// To emit.
-    pub(crate) output: Sender<TokensFrame>,
+    pub(crate) output: Sender<TokensMessage>,
     /// Numbers of buffers that are free again, back to features.
     pub(crate) returned: Sender<u32>,
     /// What streams are to listen for, one end a slot.
-    pub(crate) phrases: Vec<PhraseReceiver>,
+    pub(crate) phrases: Vec<SettingReceiver<Phrases>>,
     /// What is shared with the clients.
     pub(crate) slots: Arc<Slots>,
     /// Wakes ingest.
@@ -43,8 +46,8 @@ pub(crate) struct DecoderPorts {
 /// See the module.
 pub(crate) struct Decoder<D: model::Decoder> {
     decoder: D,
-    input: Receiver<SpanFrame>,
-    output: Sender<TokensFrame>,
+    input: Receiver<SpanMessage>,
+    output: Sender<TokensMessage>,
     returned: Sender<u32>,
     pool: Arc<Pool<D::Span>>,
     /// The passes in flight, at most as many as the model decodes at the same time.
@@ -53,15 +56,15 @@ pub(crate) struct Decoder<D: model::Decoder> {
     batch: usize,
     /// The pass whose turn it is.
     turn: usize,
-    /// Frames behind a pass of their own stream, in order.
-    held: VecDeque<SpanFrame>,
-    /// A result or a frame without one, of which so many tokens have been passed on.
-    publishing: Option<(SpanFrame, usize)>,
+    /// Messages behind a pass of their own stream, in order.
+    held: VecDeque<SpanMessage>,
+    /// A result or a control on its way out.
+    publishing: Option<Publishing>,
     /// What went wrong in each slot's latest pass, for a final that a speculative pass has made.
     faults: Vec<Faults>,
     /// What each slot's stream has been told of its open segment.
     told: Vec<Told>,
-    phrases: Vec<PhraseReceiver>,
+    phrases: Vec<SettingReceiver<Phrases>>,
     slots: Arc<Slots>,
     ingest: Arc<Notifier>,
     meter: Meter,
@@ -69,10 +72,21 @@ pub(crate) struct Decoder<D: model::Decoder> {
 
 /// A pass in flight over a buffer.
 struct Pass<S> {
-    frame: SpanFrame,
+    header: Header<PassKind>,
+    payload: Span,
+    buffer: u32,
     span: Box<S>,
-    /// What the frame had taken when it came in, in nanoseconds.
+    /// What the message had taken when it came in, in nanoseconds.
     before: u64,
+}
+
+/// A message of which so many tokens have been passed on.
+struct Publishing {
+    header: Header<TokensControl>,
+    payload: Span,
+    from: usize,
+    /// It ends without tokens: a control, or a pass that was given up.
+    is_empty: bool,
 }
 
 impl<D: model::Decoder> Decoder<D> {
@@ -95,7 +109,7 @@ impl<D: model::Decoder> Decoder<D> {
             passes: Vec::with_capacity(batch),
             batch,
             turn: 0,
-            held: VecDeque::with_capacity(HELD_FRAMES * batch),
+            held: VecDeque::with_capacity(HELD_MESSAGES * batch),
             publishing: None,
             faults: vec![Faults::NONE; states],
             told: (0..states).map(|_| Told::with_capacity(max_tokens)).collect(),
@@ -110,72 +124,104 @@ impl<D: model::Decoder> Decoder<D> {
         if self.passes.len() == self.batch {
             return false;
         }
-        if let Some(index) = self.held.iter().position(|frame| !self.is_decoding(frame.header.slot)) {
-            if let Some(frame) = self.held.remove(index) {
-                self.accept(frame);
+        if let Some(index) = self.held.iter().position(|message| !self.is_decoding(message.header.slot)) {
+            if let Some(message) = self.held.remove(index) {
+                self.accept(message);
             }
             return true;
         }
         if self.held.len() == self.held.capacity() {
             return false;
         }
-        let Some(frame) = self.input.take() else { return false };
-        self.meter.received(&frame.header, frame.header.stamped(StageKind::Encoder));
+        let Some(message) = self.input.take() else { return false };
+        self.meter.received(&message.header, message.header.stamped(StageKind::Encoder as usize));
         // Whatever a stream says after a pass began comes out after its result.
-        if self.is_decoding(frame.header.slot) {
-            self.held.push_back(frame);
+        if self.is_decoding(message.header.slot) {
+            self.held.push_back(message);
         } else {
-            self.accept(frame);
+            self.accept(message);
         }
         true
     }
 
     fn is_decoding(&self, slot: u16) -> bool {
-        self.passes.iter().any(|pass| pass.frame.header.slot == slot)
+        self.passes.iter().any(|pass| pass.header.slot == slot)
     }
 
-    fn accept(&mut self, mut frame: SpanFrame) {
-        let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
-        if flags.has_any(Flags::HOTWORDS.with(Flags::LAST).with(Flags::ABORT)) {
-            self.change_hotwords(&frame.header);
-            if flags.has(Flags::HOTWORDS) {
+    fn state<C>(&self, header: &Header<C>) -> usize {
+        state_of(header, self.faults.len())
+    }
+
+    fn accept(&mut self, message: SpanMessage) {
+        let SpanMessage { header, payload } = message;
+        match header.control {
+            SpanControl::Pass(pass) => self.accept_pass(header.with(pass), payload),
+            SpanControl::Control(control) => self.accept_control(header.with(control), payload),
+        }
+    }
+
+    fn accept_control(&mut self, header: Header<Control>, payload: Span) {
+        let state = self.state(&header);
+        match header.control {
+            Control::OptionsChanged => {
+                // Frees nothing: the client's end has a share.
+                if let Some(hotwords) = self.phrases[state].take(header.generation) {
+                    self.decoder.set_hotwords(state, hotwords);
+                }
                 return;
             }
-        }
-        if flags.has(Flags::QUESTION) {
-            let quiet = self.quiet_samples(slot).try_into().unwrap_or(u32::MAX);
-            self.slots.state(slot).answer(frame.header.marker, quiet);
-            self.slots.mark_active(slot);
-            return self.ingest.notify();
-        }
-        let handle = frame.payload.handle;
-        let has_span = flags.has_any(RESULT) && handle != NO_BUFFER;
-        if flags.has(Flags::ABORT) {
-            self.forget(slot);
-        }
-        let is_cut = flags.has_any(Flags::ABORT.with(Flags::DROPPED));
-        if has_span && is_cut {
-            self.give_back(handle);
-        }
-        if handle == NO_BUFFER && flags.has(Flags::FINAL) {
-            if !flags.has(Flags::DROPPED) {
-                frame.header.faults |= self.faults[slot];
+            Control::Query(number) => {
+                let quiet = self.quiet_samples(state).try_into().unwrap_or(u32::MAX);
+                self.slots.state(state).answer(number, quiet);
+                self.slots.mark_active(state);
+                return self.ingest.notify();
             }
-            self.meter.served(&frame.header, 0);
-        }
-        let span = if has_span && !is_cut { self.pool.take(handle) } else { None };
-        match span {
-            Some(mut span) => {
-                let is_final = flags.has_any(Flags::FINAL.with(Flags::SPECULATIVE));
-                let goal = if is_final { Goal::Final } else { Goal::Partial };
-                let voiced_samples = frame.payload.extent.voiced as usize;
-                self.decoder.begin(slot, &mut span, Request { goal, voiced_samples });
-                let before = frame.header.compute_nanos();
-                self.passes.push(Pass { frame, span, before });
+            Control::Last => self.drop_options(&header),
+            Control::Abort => {
+                self.drop_options(&header);
+                self.forget(state);
             }
-            None if flags.has(Flags::DROPPED) => {}
-            None => self.publishing = Some((frame, 0)),
+            Control::Start | Control::End | Control::Marker(_) | Control::Notice(_) => {}
         }
+        let header = header.with(header.control.into());
+        self.publishing = Some(Publishing { header, payload, from: 0, is_empty: true });
+    }
+
+    fn accept_pass(&mut self, header: Header<PassControl>, payload: Span) {
+        let state = self.state(&header);
+        let PassControl { kind, is_given_up } = header.control;
+        let mut header = header.with(kind);
+        if is_given_up {
+            if let Some(buffer) = payload.buffer {
+                self.give_back(buffer);
+            }
+            if kind.is_warm_up() {
+                self.forget(state);
+                self.publish_result(header, payload, true);
+            }
+            return;
+        }
+        // Invariant: the number of a pass is nobody else's, so its buffer is in the pool.
+        match payload.buffer.and_then(|buffer| Some((buffer, self.pool.take(buffer)?))) {
+            Some((buffer, mut span)) => {
+                let goal = if kind.is_over_whole() { Goal::Final } else { Goal::Partial };
+                let voiced_samples = payload.extent.voiced as usize;
+                self.decoder.begin(state, &mut span, Request { goal, voiced_samples });
+                let before = header.compute_nanos();
+                self.passes.push(Pass { header, payload, buffer, span, before });
+            }
+            // The speculative pass has made it.
+            None => {
+                add_faults(&mut header, self.faults[state]);
+                self.meter.served(&header, 0);
+                self.publish_result(header, payload, false);
+            }
+        }
+    }
+
+    fn publish_result(&mut self, header: Header<PassKind>, payload: Span, is_empty: bool) {
+        let result = TokensControl::Result { kind: header.control, is_continued: false };
+        self.publishing = Some(Publishing { header: header.with(result), payload, from: 0, is_empty });
     }
 
     /// Goes on with the pass whose turn it is; `false` if there is none or none has come to its end.
@@ -183,57 +229,60 @@ impl<D: model::Decoder> Decoder<D> {
         for _ in 0..self.passes.len() {
             self.turn = if self.turn < self.passes.len() { self.turn } else { 0 };
             let has_others = self.passes.len() > 1 || !self.held.is_empty() || !self.input.is_empty();
-            let Pass { frame, span, before } = &mut self.passes[self.turn];
-            let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
-            let is_dropped = flags.gives_way()
-                && (self.held.iter().any(SpanFrame::is_urgent) || self.input.any(SpanFrame::is_urgent));
-            if flags.has(Flags::WARM) && has_others {
-                frame.header.flags = flags.with(Flags::ABORT);
-                self.decoder.reset(slot);
+            let states = self.faults.len();
+            let Pass { header, payload, span, before, .. } = &mut self.passes[self.turn];
+            let (state, kind) = (state_of(header, states), header.control);
+            let is_given_up = kind.is_warm_up() && has_others;
+            let is_dropped =
+                kind.gives_way() && (self.held.iter().any(is_urgent) || self.input.any(is_urgent));
+            if is_given_up {
+                self.decoder.reset(state);
             } else if is_dropped {
-                self.decoder.cancel(slot);
+                self.decoder.cancel(state);
             } else {
-                let begun = self.meter.clock.now();
-                let progress = self.decoder.step(span, budget, &mut frame.header.faults);
-                self.meter.computed(&mut frame.header, begun);
+                let (begun, mut new_faults) = (self.meter.clock.now(), faults(header));
+                let progress = self.decoder.step(span, budget, &mut new_faults);
+                add_faults(header, new_faults);
+                self.meter.computed(header, begun);
                 if progress == Progress::More {
                     self.turn += 1;
                     continue;
                 }
-                if frame.is_urgent() {
-                    let tokens = self.decoder.hypothesis(slot).tokens().len();
-                    frame.header.faults |= coverage::faults(tokens, frame.payload.extent.voiced as usize);
+                if kind.is_urgent() {
+                    let tokens = self.decoder.hypothesis(state).tokens().len();
+                    add_faults(header, coverage::faults(tokens, payload.extent.voiced as usize));
                 }
-                self.faults[slot] = frame.header.faults;
-                self.meter.served(&frame.header, *before);
+                self.faults[state] = faults(header);
+                self.meter.served(header, *before);
             }
-            let Pass { frame, span, .. } = self.passes.remove(self.turn);
-            self.pool.put(frame.payload.handle, span);
-            self.give_back(frame.payload.handle);
-            // Speech may go on: a speculative pass shows nothing that contradicts what is stable, or that the next
-            // partial, which ends where the network ends it, would take back.
-            let hypothesis = self.decoder.hypothesis(slot);
-            let is_silent =
-                flags.has(Flags::SPECULATIVE) && (hypothesis.is_revised() || hypothesis.is_resumed());
-            if !is_dropped && !is_silent && !self.is_stale(&frame.header) {
-                self.publishing = Some((frame, 0));
+            let Pass { header, payload, buffer, span, .. } = self.passes.remove(self.turn);
+            self.pool.put(buffer, span);
+            self.give_back(buffer);
+            if !is_dropped && !self.is_silent(&header) && !self.is_stale(&header) {
+                self.publish_result(header, payload, is_given_up);
             }
             return true;
         }
         false
     }
 
+    /// Whether a speculative result is kept back: speech may go on, so it shows nothing that contradicts what is stable, or
+    /// that the next partial, which ends where the network ends it, would take back.
+    fn is_silent(&self, header: &Header<PassKind>) -> bool {
+        let hypothesis = self.decoder.hypothesis(self.state(header));
+        header.control == PassKind::Speculative && (hypothesis.is_revised() || hypothesis.is_resumed())
+    }
+
     /// Whether a partial is not told because its client knows all that it says.
-    fn is_stale(&mut self, header: &Header) -> bool {
-        let (slot, flags) = (header.slot as usize, header.flags);
-        if !flags.has(Flags::PARTIAL) || flags.has(Flags::WARM) {
-            return false;
-        }
-        let is_news = self.told[slot].is_news(self.decoder.hypothesis(slot));
-        flags.has(Flags::CHUNK)
-            && !is_news
-            && header.faults.is_none()
-            && !self.slots.state(slot).take_left_out()
+    fn is_stale(&mut self, header: &Header<PassKind>) -> bool {
+        let state = self.state(header);
+        let is_awaited = match header.control {
+            PassKind::Final | PassKind::WarmUp { .. } => return false,
+            PassKind::Partial { .. } | PassKind::Speculative => true,
+            PassKind::Chunk { is_awaited } => is_awaited,
+        };
+        let is_news = self.told[state].is_news(self.decoder.hypothesis(state));
+        !is_awaited && !is_news && header.errors == 0 && !self.slots.state(state).take_left_out()
     }
 
     /// The reverse ring has room for every buffer there is.
@@ -248,19 +297,11 @@ impl<D: model::Decoder> Decoder<D> {
         if has_text { self.decoder.quiet_samples(slot).unwrap_or_default() } else { 0 }
     }
 
-    /// The stream listens for the phrases that wait, or for none because it has ended. Frees none: the client's
-    /// end has a share in each.
-    fn change_hotwords(&mut self, header: &Header) {
-        let (slot, generation) = (header.slot as usize, header.generation);
-        let Some(phrases) = self.phrases.get_mut(slot) else { return }; // the dummy's
-        if header.flags.has(Flags::HOTWORDS) {
-            if let Some(hotwords) = phrases.take(generation) {
-                self.decoder.set_hotwords(slot, hotwords);
-            }
-        } else {
-            phrases.clear(generation);
-            self.decoder.set_hotwords(slot, None);
-        }
+    /// The stream has ended: it has no options any more.
+    fn drop_options(&mut self, header: &Header<Control>) {
+        let state = self.state(header);
+        self.phrases[state].clear(header.generation);
+        self.decoder.set_hotwords(state, None);
     }
 
     /// The slot's segment is over.
@@ -269,34 +310,38 @@ impl<D: model::Decoder> Decoder<D> {
         self.told[slot].clear();
     }
 
-    /// Passes tokens on from number `from`, a frame's worth at a time; `false` if the output ring ran out.
-    fn publish(&mut self, frame: SpanFrame, from: usize) -> bool {
+    /// Passes tokens on, a message's worth at a time; `false` if the output ring ran out.
+    fn publish(&mut self, mut publishing: Publishing) -> bool {
         let Some(mut place) = self.output.reserve() else {
-            self.publishing = Some((frame, from));
+            self.publishing = Some(publishing);
             return false;
         };
-        let (slot, flags) = (frame.header.slot as usize, frame.header.flags);
-        let has_result = flags.has_any(RESULT) && !flags.has(Flags::ABORT);
-        place.header = frame.header;
-        place.payload.extent = frame.payload.extent;
+        let state = state_of(&publishing.header, self.faults.len());
+        place.header = publishing.header;
+        place.payload.extent = publishing.payload.extent;
         let mut rest = 0;
-        if has_result {
-            let hypothesis = self.decoder.hypothesis(slot);
-            let tokens = &hypothesis.tokens()[from..];
-            let count = tokens.len().min(FRAME_TOKENS);
+        if !publishing.is_empty {
+            let hypothesis = self.decoder.hypothesis(state);
+            let tokens = &hypothesis.tokens()[publishing.from..];
+            let count = tokens.len().min(MESSAGE_TOKENS);
             place.payload.tokens[..count].copy_from_slice(&tokens[..count]);
             place.payload.stable = hypothesis.stable() as u32;
             place.header.count = count as u16;
             rest = tokens.len() - count;
         }
-        if rest > 0 {
-            place.header.flags = flags.with(Flags::CONTINUED);
-            self.publishing = Some((frame, from + FRAME_TOKENS));
+        let mut ends_segment = false;
+        if let TokensControl::Result { kind, is_continued } = &mut place.header.control {
+            *is_continued = rest > 0;
+            ends_segment = kind.ends_segment() && rest == 0;
         }
         self.meter.stamp(&mut place.header);
         place.publish();
-        if rest == 0 && flags.has(Flags::FINAL) {
-            self.forget(slot);
+        if rest > 0 {
+            publishing.from += MESSAGE_TOKENS;
+            self.publishing = Some(publishing);
+        }
+        if ends_segment {
+            self.forget(state);
         }
         true
     }
@@ -312,7 +357,7 @@ impl<D: model::Decoder> Stage for Decoder<D> {
         let mut worked = false;
         loop {
             let moved = match self.publishing.take() {
-                Some((frame, from)) => self.publish(frame, from),
+                Some(publishing) => self.publish(publishing),
                 None => self.read() || self.decode(budget),
             };
             worked |= moved || self.publishing.is_some() || !self.passes.is_empty();

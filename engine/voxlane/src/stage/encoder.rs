@@ -1,12 +1,15 @@
 //! Encoder: features → hidden frames, in place in the pooled buffer, for one stream after the other or, where the model
 //! encodes in batches, for several at the same time.
 
-use super::{PassBudget, pass_budget};
-use crate::frame::{Flags, NO_BUFFER, SpanFrame, StageKind};
+use super::{PassBudget, is_urgent, pass_budget};
+use crate::message::{SpanMessage, add_faults, state_of};
 use crate::meter::Meter;
+use crate::protocol::{Control, Pass, SpanControl};
+use crate::stage_kind::StageKind;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use voxlane_models::budget::Progress;
+use voxlane_models::fault::Faults;
 use voxlane_models::model;
 use voxlane_runtime::budget::Budget;
 use voxlane_runtime::pool::Pool;
@@ -16,93 +19,110 @@ use voxlane_runtime::stage::{Stage, StepStatus};
 /// See the module.
 pub(crate) struct Encoder<E: model::Encoder> {
     encoder: E,
-    input: Receiver<SpanFrame>,
-    output: Sender<SpanFrame>,
+    input: Receiver<SpanMessage>,
+    output: Sender<SpanMessage>,
     pool: Arc<Pool<E::Span>>,
-    /// The frames in hand, in order: at most as many as the model encodes at the same time, and at most one pass of a
+    /// The messages in hand, in order: at most as many as the model encodes at the same time, and at most one pass of a
     /// slot.
     hand: VecDeque<Held<E::Span>>,
     /// How many that are.
     batch: usize,
+    states: usize,
     meter: Meter,
 }
 
-/// A frame in hand.
+/// A message in hand.
 struct Held<S> {
-    frame: SpanFrame,
-    /// Its buffer while a pass over it is in flight.
-    span: Option<Box<S>>,
-    /// What the frame had taken when it came in, in nanoseconds.
+    message: SpanMessage,
+    /// Its number and its buffer while a pass over it is in flight.
+    span: Option<(u32, Box<S>)>,
+    /// What the message had taken when it came in, in nanoseconds.
     before: u64,
 }
 
 impl<E: model::Encoder> Encoder<E> {
-    /// An encoder that can have `batch` passes in flight.
+    /// An encoder of `states` slots, the dummy's among them, that can have `batch` passes in flight.
     pub(crate) fn new(
         encoder: E,
-        batch: usize,
-        ports: (Receiver<SpanFrame>, Sender<SpanFrame>),
+        (states, batch): (usize, usize),
+        ports: (Receiver<SpanMessage>, Sender<SpanMessage>),
         pool: Arc<Pool<E::Span>>,
         meter: Meter,
     ) -> Self {
         let (input, output) = ports;
-        Encoder { encoder, input, output, pool, hand: VecDeque::with_capacity(batch), batch, meter }
+        Encoder { encoder, input, output, pool, hand: VecDeque::with_capacity(batch), batch, states, meter }
     }
 
     fn read(&mut self) -> bool {
         if self.hand.len() == self.batch {
             return false;
         }
-        let Some(slot) = self.input.peek().map(|frame| frame.header.slot) else { return false };
-        if self.hand.iter().any(|held| held.span.is_some() && held.frame.header.slot == slot) {
+        let Some(slot) = self.input.peek().map(|message| message.header.slot) else { return false };
+        if self.hand.iter().any(|held| held.span.is_some() && held.message.header.slot == slot) {
             return false;
         }
-        let Some(frame) = self.input.take() else { return false };
-        self.meter.received(&frame.header, frame.header.stamped(StageKind::Features));
-        let slot = frame.header.slot as usize;
-        let flags = frame.header.flags;
-        let is_made = flags.has(Flags::FINAL) && frame.payload.handle == NO_BUFFER;
-        if flags.has(Flags::ABORT) || is_made {
-            self.encoder.reset(slot);
+        let Some(message) = self.input.take() else { return false };
+        self.meter.received(&message.header, message.header.stamped(StageKind::Features as usize));
+        let state = state_of(&message.header, self.states);
+        let mut span = None;
+        match message.header.control {
+            SpanControl::Pass(_) => {
+                span = message.payload.buffer.and_then(|buffer| Some((buffer, self.pool.take(buffer)?)));
+                match &mut span {
+                    Some((_, span)) => self.encoder.begin(state, span),
+                    // A final that a speculative pass has made, or a dummy that features gave up.
+                    None => self.encoder.reset(state),
+                }
+            }
+            SpanControl::Control(Control::Abort) => self.encoder.reset(state),
+            SpanControl::Control(
+                Control::Start
+                | Control::End
+                | Control::Marker(_)
+                | Control::OptionsChanged
+                | Control::Query(_)
+                | Control::Notice(_)
+                | Control::Last,
+            ) => {}
         }
-        let has_span = flags.has(Flags::FINAL) || flags.has(Flags::PARTIAL);
-        let mut span = if has_span { self.pool.take(frame.payload.handle) } else { None };
-        if let Some(span) = &mut span {
-            self.encoder.begin(slot, span);
-        }
-        self.hand.push_back(Held { frame, span, before: frame.header.compute_nanos() });
+        self.hand.push_back(Held { message, span, before: message.header.compute_nanos() });
         true
     }
 
-    /// Goes on with the first frame in hand; `false` if there is none or the budget or the output ring ran out.
+    /// Goes on with the first message in hand; `false` if there is none or the budget or the output ring ran out.
     fn advance(&mut self, budget: &PassBudget) -> bool {
         let has_others = self.hand.len() > 1 || !self.input.is_empty();
-        let Some(Held { frame, span, before }) = self.hand.front_mut() else { return false };
-        if let Some(features) = span {
-            // A dummy gives way to whatever waits behind it; its buffer goes home through the decoder.
-            if frame.header.flags.has(Flags::WARM) && has_others {
-                frame.header.flags = frame.header.flags.with(Flags::ABORT);
-                self.encoder.reset(frame.header.slot as usize);
-            } else if frame.header.flags.gives_way() && self.input.any(SpanFrame::is_urgent) {
-                frame.header.flags = frame.header.flags.with(Flags::DROPPED);
+        let Some(Held { message, span, before }) = self.hand.front_mut() else { return false };
+        if let (SpanControl::Pass(Pass { kind, is_given_up }), Some((buffer, features))) =
+            (&mut message.header.control, &mut *span)
+        {
+            let (kind, state) = (*kind, usize::from(message.header.slot).min(self.states - 1));
+            // A dummy gives way to whatever waits behind it. The buffer of what is given up goes home through the decoder.
+            if kind.is_warm_up() && has_others {
+                *is_given_up = true;
+                self.encoder.reset(state);
+            } else if kind.gives_way() && self.input.any(is_urgent) {
+                *is_given_up = true;
             } else {
-                let begun = self.meter.clock.now();
-                let progress = self.encoder.step(features, budget, &mut frame.header.faults);
-                self.meter.computed(&mut frame.header, begun);
+                let (begun, mut faults) = (self.meter.clock.now(), Faults::NONE);
+                let progress = self.encoder.step(features, budget, &mut faults);
+                add_faults(&mut message.header, faults);
+                self.meter.computed(&mut message.header, begun);
                 if progress == Progress::More {
                     return false;
                 }
-                self.meter.served(&frame.header, *before);
-                if frame.header.flags.has(Flags::FINAL) {
-                    self.encoder.reset(frame.header.slot as usize);
+                self.meter.served(&message.header, *before);
+                if kind.ends_segment() {
+                    self.encoder.reset(state);
                 }
             }
-            if let Some(span) = span.take() {
-                self.pool.put(frame.payload.handle, span);
+            let buffer = *buffer;
+            if let Some((_, span)) = span.take() {
+                self.pool.put(buffer, span);
             }
         }
         let Some(mut place) = self.output.reserve() else { return false };
-        *place = *frame;
+        *place = *message;
         self.meter.stamp(&mut place.header);
         place.publish();
         self.hand.pop_front();

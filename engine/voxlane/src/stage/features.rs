@@ -6,43 +6,29 @@
 //! final whose speculative pass saw the same samples is not made again.
 
 use super::{PassBudget, pass_budget};
-use crate::frame::{AudioFrame, Extent, Flags, Header, MAX_MARKS, NO_BUFFER, Span, SpanFrame, StageKind};
+use crate::message::{AudioMessage, Extent, Header, MAX_MARKS, Span, SpanMessage, add_faults, state_of};
 use crate::meter::Meter;
+use crate::protocol::{AudioControl, Control, Pass as PassControl, PassKind, SpanControl};
+use crate::stage_kind::StageKind;
 use std::sync::Arc;
 use voxlane_models::budget::Progress;
 use voxlane_models::fault::Faults;
 use voxlane_models::model::{FrontEnd, Goal};
 use voxlane_runtime::budget::Budget;
 use voxlane_runtime::clock::Time;
+use voxlane_runtime::message::WARM_SLOT;
 use voxlane_runtime::pool::Pool;
 use voxlane_runtime::ring::{Receiver, Sender};
 use voxlane_runtime::slot_set::SlotSet;
 use voxlane_runtime::stage::{Stage, StepStatus};
-
-/// What the stages after this one are told of besides results.
-const TOLD: Flags = Flags::SPEECH_START
-    .with(Flags::SPEECH_END)
-    .with(Flags::MARKER)
-    .with(Flags::LAST)
-    .with(Flags::ABORT)
-    .with(Flags::NO_AUDIO)
-    .with(Flags::CLIPPING)
-    .with(ORDERED);
-
-/// What the decoder deals with when it has heard every chunk that was complete before: at the same place of the
-/// audio, however full the lane is.
-const ORDERED: Flags = Flags::HOTWORDS.with(Flags::QUESTION);
-
-/// What a partial makes way for.
-const URGENT: Flags = Flags::SPEECH_END.with(Flags::SPECULATIVE);
 
 /// See the module.
 pub(crate) struct Features<F: FrontEnd> {
     front_end: F,
     /// The network takes audio in chunks.
     is_chunked: bool,
-    input: Receiver<AudioFrame>,
-    output: Sender<SpanFrame>,
+    input: Receiver<AudioMessage>,
+    output: Sender<SpanMessage>,
     /// Numbers of free buffers: those given back by the decoder, and those never used yet.
     returned: Receiver<u32>,
     free: Vec<u32>,
@@ -59,48 +45,50 @@ pub(crate) struct Features<F: FrontEnd> {
 
 /// A pass in flight.
 struct Pass<S> {
-    header: Header,
+    header: Header<PassKind>,
     extent: Extent,
-    handle: u32,
+    buffer: u32,
     span: Box<S>,
     is_done: bool,
 }
 
 struct SlotState {
+    /// The slot's number in messages.
+    slot: u16,
     generation: u32,
     faults: Faults,
     samples: usize,
     is_open: bool,
-    /// The newest sample's capture time.
-    capture: Time,
-    segment: u32,
-    start: u64,
+    /// When the newest sample was captured.
+    captured: Time,
+    /// The open segment's number and start.
+    extent: Extent,
     /// What taking the dummy's audio has cost, which counts as its own.
     pushed_nanos: u64,
     /// What the latest pass took for the end of the segment, if it was a speculative one.
     speculated: Option<u32>,
     /// Markers within an open segment: answered by the result that covers them.
-    markers: Vec<Header>,
+    markers: Vec<Header<Control>>,
 }
 
 impl<F: FrontEnd> Features<F> {
     pub(crate) fn new(
         front_end: F,
         (slots, is_chunked): (usize, bool),
-        ports: (Receiver<AudioFrame>, Sender<SpanFrame>, Receiver<u32>),
+        ports: (Receiver<AudioMessage>, Sender<SpanMessage>, Receiver<u32>),
         pool: Arc<Pool<F::Span>>,
         meter: Meter,
     ) -> Self {
         let (input, output, returned) = ports;
         // Made one by one: a clone of an empty vector has no room.
-        let state = |_| SlotState {
+        let state = |number| SlotState {
+            slot: if number + 1 < slots { number as u16 } else { WARM_SLOT },
             generation: 0,
             faults: Faults::NONE,
             samples: 0,
             is_open: false,
-            capture: Time::default(),
-            segment: 0,
-            start: 0,
+            captured: Time::default(),
+            extent: Extent::default(),
             pushed_nanos: 0,
             speculated: None,
             markers: Vec::with_capacity(MAX_MARKS),
@@ -122,87 +110,141 @@ impl<F: FrontEnd> Features<F> {
         }
     }
 
-    /// Reads one frame; `false` if there is none or it must wait for room or a free buffer.
+    /// Reads one message; `false` if there is none or it must wait for room or a free buffer.
     fn read(&mut self) -> bool {
-        let Some(frame) = self.input.peek() else { return false };
-        let header = frame.header;
-        let flags = header.flags;
-        if flags.has_any(ORDERED) && self.is_chunk_ready(header.slot as usize) {
-            let begins = self.has_free_buffer();
-            if begins {
-                self.begin_chunk(header.slot as usize, flags);
+        let Some(message) = self.input.peek() else { return false };
+        let (header, extent) = (message.header, message.payload.extent);
+        match header.control {
+            AudioControl::Samples { wants_partial } => self.take(&header, wants_partial),
+            AudioControl::Speculate => self.speculate(&header, extent),
+            AudioControl::Control(Control::End) => self.end(&header, extent),
+            AudioControl::Control(control @ (Control::OptionsChanged | Control::Query(_))) => {
+                // The decoder deals with it when it has heard every chunk that was complete before: at the same place of
+                // the audio, however full the lane is.
+                let slot = state_of(&header, self.slots.len());
+                if self.is_chunk_ready(slot) {
+                    let begins = self.has_free_buffer();
+                    if begins {
+                        self.begin_chunk(slot);
+                    }
+                    return begins;
+                }
+                self.pass_on(header.with(control), extent)
             }
-            return begins;
+            AudioControl::Control(
+                control @ (Control::Start
+                | Control::Abort
+                | Control::Marker(_)
+                | Control::Notice(_)
+                | Control::Last),
+            ) => self.pass_on(header.with(control), extent),
         }
-        let told = flags.only(TOLD);
-        let forwards = told != Flags::NONE && !flags.has(Flags::WARM);
-        let slot = header.slot as usize;
-        let is_held = flags.has(Flags::MARKER) && self.slots[slot].is_open;
-        if forwards && !is_held && self.output.vacant() == 0 {
+    }
+
+    /// Takes samples of the open segment. They may complete a chunk; then its pass begins with them: there may be no later
+    /// message to begin it with.
+    fn take(&mut self, header: &Header<AudioControl>, wants_partial: bool) -> bool {
+        if self.is_chunked && !self.has_room_for_result() {
             return false;
         }
-        // Audio may complete a chunk. Its pass begins with it: there may be no later frame to begin it with.
-        let may_complete = self.is_chunked && header.count > 0;
-        let needs_buffer = flags.has_any(URGENT) || may_complete;
-        if needs_buffer && (!self.has_free_buffer() || self.output.vacant() <= 1 + MAX_MARKS) {
-            return false;
+        let Some(message) = self.input.peek() else { return false };
+        let received = self.meter.received(header, header.stamped(StageKind::Ingest as usize));
+        let slot = state_of(header, self.slots.len());
+        let state = &mut self.slots[slot];
+        state.samples += usize::from(header.count);
+        state.captured = header.captured;
+        let samples = &message.payload.samples[..usize::from(header.count)];
+        self.front_end.push(slot, samples, &mut state.faults);
+        let mut header = *header;
+        self.meter.computed(&mut header, received);
+        self.meter.served(&header, 0);
+        if header.is_warm() {
+            self.slots[slot].pushed_nanos += header.compute_nanos();
         }
-        let Some(frame) = self.input.peek() else { return false };
-        let received = self.meter.received(&header, header.stamped(StageKind::Ingest));
-        let extent = frame.payload.extent;
-        if flags.has(Flags::SPEECH_START) {
-            self.front_end.reset(slot);
-            let state = &mut self.slots[slot];
-            (state.faults, state.samples, state.is_open) = (Faults::NONE, 0, true);
-            (state.generation, state.segment, state.start) =
-                (header.generation, header.segment, extent.start);
-            (state.speculated, state.pushed_nanos) = (None, 0);
-            self.wanted.remove(slot);
-        }
-        if header.count > 0 {
-            let state = &mut self.slots[slot];
-            state.samples += header.count as usize;
-            state.capture = header.capture;
-            let samples = &frame.payload.samples[..header.count as usize];
-            self.front_end.push(slot, samples, &mut state.faults);
-            let mut header = header;
-            self.meter.computed(&mut header, received);
-            self.meter.served(&header, 0);
-            if flags.has(Flags::WARM) {
-                self.slots[slot].pushed_nanos += header.compute_nanos();
-            }
-            if flags.has(Flags::PARTIAL) {
-                self.wanted.insert(slot);
-            }
+        if wants_partial {
+            self.wanted.insert(slot);
         }
         self.input.release();
-        let result = |kind: Flags| flags.only(Flags::WARM).with(kind);
-        if flags.has(Flags::ABORT) {
-            self.front_end.reset(slot);
-            self.slots[slot].is_open = false;
-            self.wanted.remove(slot);
-            self.slots[slot].markers.clear();
+        if self.is_chunk_ready(slot) {
+            self.begin_chunk(slot);
         }
-        if forwards && !is_held {
-            self.forward(Header { flags: told, ..header }, extent, 0);
+        true
+    }
+
+    /// Begins the final that the open segment will have should it end here.
+    fn speculate(&mut self, header: &Header<AudioControl>, extent: Extent) -> bool {
+        if !self.has_room_for_result() {
+            return false;
         }
-        if flags.has(Flags::SPEECH_END) {
-            let header = Header { flags: result(Flags::FINAL), ..header };
-            self.wanted.remove(slot);
-            if self.slots[slot].speculated.take() == Some(extent.samples) {
-                self.close(header, extent, NO_BUFFER);
-            } else {
-                self.begin(header, extent, Goal::Final);
+        self.meter.received(header, header.stamped(StageKind::Ingest as usize));
+        self.input.release();
+        let slot = state_of(header, self.slots.len());
+        self.slots[slot].speculated = Some(extent.samples);
+        self.wanted.remove(slot);
+        self.begin(header.with(PassKind::Speculative), extent);
+        true
+    }
+
+    /// The open segment ends: begins its final, unless the speculative pass has made it.
+    fn end(&mut self, header: &Header<AudioControl>, extent: Extent) -> bool {
+        if !self.has_room_for_result() {
+            return false;
+        }
+        self.meter.received(header, header.stamped(StageKind::Ingest as usize));
+        self.input.release();
+        let slot = state_of(header, self.slots.len());
+        let kind = if header.is_warm() {
+            PassKind::WarmUp { is_final: true }
+        } else {
+            self.forward(header.with(Control::End.into()), extent, None);
+            PassKind::Final
+        };
+        self.wanted.remove(slot);
+        if self.slots[slot].speculated.take() == Some(extent.samples) {
+            self.close(header.with(kind), extent, None);
+        } else {
+            self.begin(header.with(kind), extent);
+        }
+        true
+    }
+
+    /// Passes a control on, and does what it means here.
+    fn pass_on(&mut self, header: Header<Control>, extent: Extent) -> bool {
+        let slot = state_of(&header, self.slots.len());
+        // Answered by the result that covers it.
+        let is_held = matches!(header.control, Control::Marker(_)) && self.slots[slot].is_open;
+        let is_passed_on = !is_held && !header.is_warm();
+        if is_passed_on && self.output.vacant() == 0 {
+            return false;
+        }
+        self.meter.received(&header, header.stamped(StageKind::Ingest as usize));
+        self.input.release();
+        match header.control {
+            Control::Start => {
+                self.front_end.reset(slot);
+                self.wanted.remove(slot);
+                let state = &mut self.slots[slot];
+                (state.faults, state.samples, state.is_open) = (Faults::NONE, 0, true);
+                (state.generation, state.captured, state.extent) =
+                    (header.generation, header.captured, extent);
+                (state.speculated, state.pushed_nanos) = (None, 0);
             }
-        } else if flags.has(Flags::SPECULATIVE) {
-            let flags = Flags::PARTIAL.with(Flags::SPECULATIVE).with(Flags::FIRM);
-            self.begin(Header { flags, ..header }, extent, Goal::Final);
-            self.slots[slot].speculated = Some(extent.samples);
-            self.wanted.remove(slot);
-        } else if is_held {
-            self.slots[slot].markers.push(header);
-        } else if self.is_chunk_ready(slot) {
-            self.begin_chunk(slot, flags);
+            Control::Abort => {
+                self.front_end.reset(slot);
+                self.wanted.remove(slot);
+                self.slots[slot].is_open = false;
+                self.slots[slot].markers.clear();
+            }
+            Control::Marker(_) if is_held => self.slots[slot].markers.push(header),
+            Control::Marker(_)
+            | Control::End
+            | Control::OptionsChanged
+            | Control::Query(_)
+            | Control::Notice(_)
+            | Control::Last => {}
+        }
+        if is_passed_on {
+            self.forward(header.with(header.control.into()), extent, None);
         }
         true
     }
@@ -211,28 +253,33 @@ impl<F: FrontEnd> Features<F> {
         self.slots[slot].is_open && self.front_end.is_ready(slot)
     }
 
-    /// Begins a pass over the chunks that are complete, because of a frame with `flags`; there is a free buffer.
-    fn begin_chunk(&mut self, slot: usize, flags: Flags) {
-        let is_awaited = !self.slots[slot].markers.is_empty();
-        // The network goes on from it: nothing may drop it.
-        let flags = flags.only(Flags::WARM).with(Flags::PARTIAL).with(Flags::FIRM);
-        let flags = if is_awaited { flags } else { flags.with(Flags::CHUNK) };
-        self.look(slot, flags);
+    /// Whether there is a free buffer, and room for the result that it is for and all markers that it answers.
+    fn has_room_for_result(&mut self) -> bool {
+        self.has_free_buffer() && self.output.vacant() > 1 + MAX_MARKS
     }
 
-    /// Begins a partial over the open segment as far as it has come.
-    fn look(&mut self, slot: usize, flags: Flags) {
+    /// Begins a pass over the chunks that are complete; there is a free buffer.
+    fn begin_chunk(&mut self, slot: usize) {
+        let state = &self.slots[slot];
+        let kind = if state.slot == WARM_SLOT {
+            PassKind::WarmUp { is_final: false }
+        } else {
+            PassKind::Chunk { is_awaited: !state.markers.is_empty() }
+        };
+        self.look(slot, kind);
+    }
+
+    /// Begins a pass over the open segment as far as it has come.
+    fn look(&mut self, slot: usize, kind: PassKind) {
         let state = &self.slots[slot];
         let header = Header {
-            slot: slot as u16,
-            flags,
+            slot: state.slot,
             generation: state.generation,
-            capture: state.capture,
-            segment: state.segment,
-            ..Header::default()
+            captured: state.captured,
+            ..Header::<()>::default()
         };
-        let extent = Extent { start: state.start, samples: state.samples as u32, ..Extent::default() };
-        self.begin(header, extent, Goal::Partial);
+        let extent = Extent { samples: state.samples as u32, ..state.extent };
+        self.begin(header.with(kind), extent);
     }
 
     fn has_free_buffer(&mut self) -> bool {
@@ -248,61 +295,51 @@ impl<F: FrontEnd> Features<F> {
     /// Begins the next partial that is wanted, if nothing else is due: a buffer is left for a final.
     fn begin_partial(&mut self) -> bool {
         let Some(slot) = self.wanted.next(self.next_slot, (&self.wanted, true)) else { return false };
-        if !self.has_free_buffer() {
-            return false;
-        }
-        if self.partial.is_some() || self.free.len() < 2 || self.output.vacant() <= 1 + MAX_MARKS {
+        if !self.has_room_for_result() || self.partial.is_some() || self.free.len() < 2 {
             return false;
         }
         self.next_slot = slot + 1;
         self.wanted.remove(slot);
         let state = &mut self.slots[slot];
         state.speculated = None;
-        // Markers wait for this partial: then it has to arrive.
-        let flags = if state.markers.is_empty() { Flags::NONE } else { Flags::FIRM };
-        self.look(slot, flags.with(Flags::PARTIAL));
-        self.partial = self.pass.as_ref().map(|pass| pass.handle);
+        let is_awaited = !state.markers.is_empty();
+        self.look(slot, PassKind::Partial { is_awaited });
+        self.partial = self.pass.as_ref().map(|pass| pass.buffer);
         true
     }
 
-    fn begin(&mut self, mut header: Header, extent: Extent, goal: Goal) {
-        if header.flags.has(Flags::WARM) {
-            header.add_compute(self.slots[header.slot as usize].pushed_nanos);
+    fn begin(&mut self, mut header: Header<PassKind>, extent: Extent) {
+        let slot = state_of(&header, self.slots.len());
+        if header.is_warm() {
+            header.add_compute(self.slots[slot].pushed_nanos);
         }
-        let Some(handle) = self.free.pop() else { return };
+        let Some(buffer) = self.free.pop() else { return };
         // Invariant: a number in `free` is nobody else's, so its buffer is in the pool.
-        let Some(span) = self.pool.take(handle) else { return };
-        self.front_end.begin(header.slot as usize, extent.samples as usize, goal);
-        self.pass = Some(Pass { header, extent, handle, span, is_done: false });
+        let Some(span) = self.pool.take(buffer) else { return };
+        let goal = if header.control.is_over_whole() { Goal::Final } else { Goal::Partial };
+        self.front_end.begin(slot, extent.samples as usize, goal);
+        self.pass = Some(Pass { header, extent, buffer, span, is_done: false });
     }
 
     /// Goes on with the pass in flight; `false` if the budget or the output ring ran out.
     fn advance(&mut self, mut pass: Pass<F::Span>, budget: &PassBudget) -> bool {
-        let slot = pass.header.slot as usize;
-        let flags = pass.header.flags;
-        let gives_way = if flags.has(Flags::WARM) {
-            !self.input.is_empty()
-        } else {
-            let is_urgent = |flags: Flags| flags.has_any(URGENT) && !flags.has(Flags::WARM);
-            flags.gives_way() && self.input.any(|frame| is_urgent(frame.header.flags))
-        };
-        if gives_way && flags.has(Flags::WARM) && self.output.vacant() == 0 {
-            self.pass = Some(pass);
-            return false;
-        }
-        if gives_way {
-            if flags.has(Flags::WARM) {
-                // Whoever sends dummies waits until this one has come to its end.
-                let header = Header { flags: flags.with(Flags::ABORT), ..pass.header };
-                self.forward(header, pass.extent, NO_BUFFER);
+        let kind = pass.header.control;
+        if kind.is_warm_up() && !self.input.is_empty() {
+            if self.output.vacant() == 0 {
+                self.pass = Some(pass);
+                return false;
             }
-            self.pool.put(pass.handle, pass.span);
-            self.free.push(pass.handle);
-            if self.partial == Some(pass.handle) {
-                self.partial = None;
-            }
+            // Whoever sends dummies waits until this one has come to its end.
+            let given_up = PassControl { kind, is_given_up: true };
+            self.forward(pass.header.with(SpanControl::Pass(given_up)), pass.extent, None);
+            self.take_back(pass);
             return true;
         }
+        if kind.gives_way() && self.input.any(is_urgent) {
+            self.take_back(pass);
+            return true;
+        }
+        let slot = state_of(&pass.header, self.slots.len());
         if !pass.is_done {
             let begun = self.meter.clock.now();
             let progress = self.front_end.step(&mut pass.span, budget, &mut self.slots[slot].faults);
@@ -314,34 +351,50 @@ impl<F: FrontEnd> Features<F> {
             return false;
         }
         self.meter.served(&pass.header, 0);
-        pass.header.faults |= self.slots[slot].faults;
-        self.pool.put(pass.handle, pass.span);
-        self.close(pass.header, pass.extent, pass.handle);
+        add_faults(&mut pass.header, self.slots[slot].faults);
+        self.pool.put(pass.buffer, pass.span);
+        self.close(pass.header, pass.extent, Some(pass.buffer));
         true
     }
 
-    /// Passes a result's frame on, and the markers that it answers.
-    fn close(&mut self, header: Header, extent: Extent, handle: u32) {
-        let slot = header.slot as usize;
-        self.forward(header, extent, handle);
-        if header.flags.has(Flags::FINAL) {
+    /// Ends a pass that has been given up.
+    fn take_back(&mut self, pass: Pass<F::Span>) {
+        self.pool.put(pass.buffer, pass.span);
+        self.free.push(pass.buffer);
+        if self.partial == Some(pass.buffer) {
+            self.partial = None;
+        }
+    }
+
+    /// Passes a pass on, and the markers that its result answers.
+    fn close(&mut self, header: Header<PassKind>, extent: Extent, buffer: Option<u32>) {
+        let slot = state_of(&header, self.slots.len());
+        self.forward(header.with(SpanControl::Pass(PassControl::new(header.control))), extent, buffer);
+        if header.control.ends_segment() {
             self.slots[slot].is_open = false;
         }
         for i in 0..self.slots[slot].markers.len() {
             let marker = self.slots[slot].markers[i];
-            self.forward(marker, Extent::default(), 0);
+            self.forward(marker.with(marker.control.into()), Extent::default(), None);
         }
         self.slots[slot].markers.clear();
     }
 
-    fn forward(&mut self, header: Header, extent: Extent, handle: u32) {
+    fn forward(&mut self, header: Header<SpanControl>, extent: Extent, buffer: Option<u32>) {
         if let Some(mut place) = self.output.reserve() {
             place.header = header;
-            place.payload = Span { extent, handle };
+            place.payload = Span { extent, buffer };
             self.meter.stamp(&mut place.header);
             place.publish();
         }
     }
+}
+
+/// Whether partials make way for it: what begins a stream's final.
+fn is_urgent(message: &AudioMessage) -> bool {
+    let is_final =
+        matches!(message.header.control, AudioControl::Speculate | AudioControl::Control(Control::End));
+    is_final && !message.header.is_warm()
 }
 
 impl<F: FrontEnd> Stage for Features<F> {

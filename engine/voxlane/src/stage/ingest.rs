@@ -1,4 +1,4 @@
-//! Ingest: takes audio from the streams' rings, finds where segments begin and end, and passes frames on in
+//! Ingest: takes audio from the streams' rings, finds where segments begin and end, and passes both on in
 //! an order that the stages after it need not question.
 //!
 //! Slots take turns, and live streams come before batch ones: a client that pushes a recording as fast as it can holds up
@@ -7,9 +7,11 @@
 use super::segmenter::{Segmenter, send};
 use crate::config::{ServiceClass, StreamRules};
 use crate::cut::Cutter;
-use crate::frame::{AudioFrame, Extent, FRAME_SAMPLES, Flags, Header};
 use crate::history::History;
+use crate::message::{AudioMessage, Extent, MESSAGE_SAMPLES, RequestMessage};
 use crate::meter::Meter;
+use crate::protocol::{Control, Request};
+use crate::settings::SettingReceiver;
 use crate::slot_state::Slots;
 use crate::voice::Detector;
 use crate::warm::Warmer;
@@ -17,31 +19,31 @@ use std::sync::Arc;
 use std::time::Duration;
 use voxlane_models::model::Chunks;
 use voxlane_runtime::budget::Budget;
+use voxlane_runtime::clock::Time;
 use voxlane_runtime::eventcount::Notifier;
 use voxlane_runtime::ring::{Receiver, Sender};
 use voxlane_runtime::slot_set::SlotSet;
 use voxlane_runtime::stage::{Stage, StepStatus};
 
-/// The most frames that one step for one slot publishes: end, marker, last; or audio and an end or a question.
-const FRAMES_OUT: usize = 4;
+/// The most messages that one step for one slot publishes: a start, audio, and an end or a query; or an end and a notice.
+const MESSAGES_OUT: usize = 4;
 
-/// The most frames of a client that one turn of a slot takes while others wait: 80 ms of audio.
-const TURN_FRAMES: usize = 4;
+/// The most messages of a client that one turn of a slot takes while others wait: 80 ms of audio.
+const TURN_MESSAGES: usize = 4;
 
-/// Frames of batch streams that may wait in front of a live stream's at the next stage, where they share it.
-const BATCH_FRAMES_AHEAD: usize = 8;
-
-/// What a client's frame may ask for beside taking its samples.
-const REQUESTS: Flags = Flags::SPEECH_END.with(Flags::MARKER).with(Flags::LAST).with(Flags::HOTWORDS);
+/// Messages of batch streams that may wait in front of a live stream's at the next stage, where they share it.
+const BATCH_MESSAGES_AHEAD: usize = 8;
 
 /// What ingest is connected to.
 pub(crate) struct IngestPorts {
     /// One ring of audio a slot.
-    pub(crate) inputs: Vec<Receiver<AudioFrame>>,
+    pub(crate) inputs: Vec<Receiver<RequestMessage>>,
+    /// How each slot's stream is to be treated.
+    pub(crate) rules: Vec<SettingReceiver<StreamRules>>,
     /// Wakes the client of each slot that waits for room.
     pub(crate) rooms: Vec<Arc<Notifier>>,
     /// To the features of each chain: of live streams and of batch streams, or of all.
-    pub(crate) outputs: Vec<Sender<AudioFrame>>,
+    pub(crate) outputs: Vec<Sender<AudioMessage>>,
     /// What is shared with the clients.
     pub(crate) slots: Arc<Slots>,
     /// The source of dummy work.
@@ -66,8 +68,8 @@ pub(crate) struct Ingest {
 /// One slot's stream.
 struct StreamState {
     closed: bool,
-    /// What the last frame asked for, to be done when all its samples have been passed on.
-    request: Option<Header>,
+    /// What the last message asked for and when it was captured, to be done when all its samples have been passed on.
+    request: Option<(Request, Time)>,
     segmenter: Segmenter,
 }
 
@@ -135,9 +137,9 @@ impl Ingest {
         let output = output(&mut self.ports.outputs, class);
         let kept_free = match class {
             ServiceClass::Batch if is_shared => {
-                output.capacity().saturating_sub(BATCH_FRAMES_AHEAD).max(FRAMES_OUT)
+                output.capacity().saturating_sub(BATCH_MESSAGES_AHEAD).max(MESSAGES_OUT)
             }
-            _ => FRAMES_OUT,
+            _ => MESSAGES_OUT,
         };
         output.vacant() >= kept_free
     }
@@ -153,7 +155,7 @@ impl Ingest {
         let mut taken = 0;
         loop {
             let class = self.class(slot);
-            if taken == TURN_FRAMES || !self.has_room(class) || budget.is_spent() {
+            if taken == TURN_MESSAGES || !self.has_room(class) || budget.is_spent() {
                 return true;
             }
             let abandoned = self.ports.slots.abandoned(slot);
@@ -163,9 +165,9 @@ impl Ingest {
                 self.abandon(slot, abandoned);
                 continue;
             }
-            if let Some(question) = stream.segmenter.question {
+            if let Some(query) = stream.segmenter.query {
                 // The decoder wakes this slot when it has an answer: what comes after depends on it.
-                let Some(quiet) = self.ports.slots.state(slot).answered(question) else { return false };
+                let Some(quiet) = self.ports.slots.state(slot).answered(query) else { return false };
                 stream.segmenter.hear(quiet, output(&mut self.ports.outputs, class), &self.meter);
                 continue;
             }
@@ -173,35 +175,36 @@ impl Ingest {
             if stream.segmenter.advance(&mut self.ports.detector, output, &mut self.meter) {
                 continue;
             }
-            if let Some(request) = stream.request.take() {
-                self.answer(slot, &request);
+            if let Some((request, captured)) = stream.request.take() {
+                self.answer(slot, request, captured);
                 continue;
             }
             // Read before the ring: what was pushed before the request is then seen in the ring.
             let finishing = self.ports.slots.finishing(slot);
-            let Some(frame) = self.ports.inputs[slot].peek() else {
+            let Some(message) = self.ports.inputs[slot].peek() else {
                 if self.take_tail(slot, finishing) {
                     continue;
                 }
                 self.finish_if_asked(slot, finishing);
                 return false;
             };
-            let (header, rules) = (frame.header, frame.payload.rules);
-            if header.flags.has(Flags::FIRST) && header.generation > abandoned {
-                self.open(slot, header.generation, rules);
+            let its_generation = message.header.generation;
+            if its_generation > abandoned.max(generation) {
+                self.open(slot, its_generation);
             }
             let stream = &self.streams[slot];
-            if header.generation != stream.segmenter.generation || stream.closed {
+            if its_generation != stream.segmenter.generation || stream.closed {
                 self.release(slot); // of an abandoned stream
                 continue;
             }
-            self.take(slot, header);
+            self.take(slot);
             taken += 1;
         }
     }
 
     /// A new stream begins in a slot.
-    fn open(&mut self, slot: usize, generation: u32, rules: StreamRules) {
+    fn open(&mut self, slot: usize, generation: u32) {
+        let rules = self.ports.rules[slot].take(generation).unwrap_or_default();
         let stream = &mut self.streams[slot];
         (stream.closed, stream.request) = (false, None);
         stream.segmenter.open(generation, rules);
@@ -212,65 +215,67 @@ impl Ingest {
         self.ports.detector.reset(slot);
     }
 
-    /// Takes one frame of a client.
-    fn take(&mut self, slot: usize, header: Header) {
-        self.meter.received(&header, header.capture);
+    /// Takes one message of a client.
+    fn take(&mut self, slot: usize) {
+        let Some(message) = self.ports.inputs[slot].peek() else { return };
+        let header = message.header;
+        self.meter.received(&header, header.captured);
+        let samples = &message.payload.0[..usize::from(header.count).min(MESSAGE_SAMPLES)];
         let stream = &mut self.streams[slot];
-        if let Some(frame) = self.ports.inputs[slot].peek() {
-            let samples = &frame.payload.samples[..(header.count as usize).min(FRAME_SAMPLES)];
-            stream.segmenter.take(samples, header.capture);
-        }
+        stream.segmenter.take(samples, header.captured);
+        stream.request = (header.control != Request::None).then_some((header.control, header.captured));
         self.release(slot);
-        self.streams[slot].request = header.flags.has_any(REQUESTS).then_some(header);
     }
 
-    /// Gives the place of a client's frame back.
+    /// Gives the place of a client's message back.
     fn release(&mut self, slot: usize) {
         self.ports.inputs[slot].release();
         self.ports.rooms[slot].notify();
     }
 
-    /// Does what the client's last frame asked for beside taking its samples.
-    fn answer(&mut self, slot: usize, request: &Header) {
+    /// Does what the client's last message asked for beside taking its samples.
+    fn answer(&mut self, slot: usize, request: Request, captured: Time) {
         let class = self.class(slot);
-        let stream = &mut self.streams[slot];
         let output = output(&mut self.ports.outputs, class);
-        let base = Header { marker: request.marker, ..stream.segmenter.header(request.capture) };
-        let is_last = request.flags.has(Flags::LAST);
-        if request.flags.has(Flags::SPEECH_END) || is_last {
-            stream.segmenter.end_by_client(request.capture, is_last, output, &self.meter);
-        }
-        if request.flags.has(Flags::MARKER) {
-            send(output, &self.meter, Header { flags: Flags::MARKER, ..base }, Extent::default());
-        }
-        if request.flags.has(Flags::HOTWORDS) {
-            send(output, &self.meter, Header { flags: Flags::HOTWORDS, ..base }, Extent::default());
-        }
-        if is_last {
-            stream.closed = true;
-            send(output, &self.meter, Header { flags: Flags::LAST, ..base }, Extent::default());
-        }
+        let segmenter = &mut self.streams[slot].segmenter;
+        let control = match request {
+            Request::None => return,
+            Request::EndSegment => return segmenter.end_by_client(captured, false, output, &self.meter),
+            Request::Mark(number) => Control::Marker(number),
+            Request::ChangeOptions => Control::OptionsChanged,
+        };
+        send(output, &self.meter, segmenter.header(captured, control), Extent::default());
+    }
+
+    /// Nothing follows in a stream: ends its open segment, and itself.
+    fn finish(&mut self, slot: usize, captured: Time) {
+        let class = self.class(slot);
+        let output = output(&mut self.ports.outputs, class);
+        let stream = &mut self.streams[slot];
+        stream.segmenter.end_by_client(captured, true, output, &self.meter);
+        stream.closed = true;
+        send(output, &self.meter, stream.segmenter.header(captured, Control::Last), Extent::default());
     }
 
     /// The client has gone: tells the stages after this one to forget the stream.
     fn abandon(&mut self, slot: usize, generation: u32) {
         let class = self.class(slot);
-        self.open(slot, generation, StreamRules::default());
+        self.open(slot, generation);
+        self.ports.rules[slot].clear(generation);
         let stream = &mut self.streams[slot];
         stream.closed = true;
-        let header = stream.segmenter.header(self.meter.clock.now());
-        let output = output(&mut self.ports.outputs, class);
-        send(output, &self.meter, Header { flags: Flags::ABORT, ..header }, Extent::default());
+        let header = stream.segmenter.header(self.meter.clock.now(), Control::Abort);
+        send(output(&mut self.ports.outputs, class), &self.meter, header, Extent::default());
     }
 
     /// Takes what the client of a stream that a shutdown finishes has handed over and not published; whether there was
-    /// anything. A stream that had published nothing has less than a frame in all, of which nothing would come.
+    /// anything. A stream that had published nothing has less than a message in all, of which nothing would come.
     fn take_tail(&mut self, slot: usize, finishing: u32) -> bool {
         let stream = &mut self.streams[slot];
         if finishing != stream.segmenter.generation || stream.closed {
             return false;
         }
-        let mut samples = [0; FRAME_SAMPLES];
+        let mut samples = [0; MESSAGE_SAMPLES];
         let Some((count, capture)) = self.ports.slots.state(slot).tail.take(&mut samples) else {
             return false;
         };
@@ -281,18 +286,18 @@ impl Ingest {
     /// A stream that its client or a shutdown finishes ends where its audio ends.
     fn finish_if_asked(&mut self, slot: usize, finishing: u32) {
         if finishing > self.streams[slot].segmenter.generation {
-            self.open(slot, finishing, StreamRules::default()); // nothing was ever pushed
+            self.open(slot, finishing); // nothing was ever pushed
         }
         let stream = &self.streams[slot];
         if finishing == stream.segmenter.generation && !stream.closed {
-            let capture = stream.segmenter.newest().unwrap_or(self.meter.clock.now());
-            self.answer(slot, &Header { flags: Flags::LAST, capture, ..Header::default() });
+            let captured = stream.segmenter.newest().unwrap_or(self.meter.clock.now());
+            self.finish(slot, captured);
         }
     }
 }
 
 /// The ring to the stages that serve a class.
-fn output(outputs: &mut [Sender<AudioFrame>], class: ServiceClass) -> &mut Sender<AudioFrame> {
+fn output(outputs: &mut [Sender<AudioMessage>], class: ServiceClass) -> &mut Sender<AudioMessage> {
     let chain = class.chain(outputs.len());
     &mut outputs[chain]
 }

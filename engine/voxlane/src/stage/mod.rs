@@ -15,6 +15,8 @@ pub(crate) use encoder::Encoder;
 pub(crate) use features::Features;
 pub(crate) use ingest::{Ingest, IngestPorts};
 
+use crate::message::SpanMessage;
+use crate::protocol::SpanControl;
 use voxlane_models::budget::Budget as PassBudget;
 use voxlane_runtime::budget::Budget;
 use voxlane_runtime::clock::Clock;
@@ -22,4 +24,9 @@ use voxlane_runtime::clock::Clock;
 /// What is left of a stage's budget, as a network's parts know it.
 fn pass_budget(budget: &Budget, clock: &Clock) -> PassBudget {
     PassBudget::of(clock.quanta(), budget.left().unwrap_or_default())
+}
+
+/// Whether looks make way for a message: a stream's final, or what may become one.
+fn is_urgent(message: &SpanMessage) -> bool {
+    matches!(message.header.control, SpanControl::Pass(pass) if pass.kind.is_urgent())
 }

@@ -6,10 +6,11 @@
 use crate::config::{DetectorKind, StreamRules};
 use crate::cut::Cutter;
 use crate::endpoint::{Decision, Endpointer, WINDOW_SAMPLES};
-use crate::frame::{AudioFrame, EndCause, Extent, FRAME_SAMPLES, Flags, Header};
 use crate::history::History;
+use crate::message::{AudioMessage, EndCause, Extent, Header, MESSAGE_SAMPLES};
 use crate::meter::Meter;
-use crate::signal::{Notice, SignalMonitor};
+use crate::protocol::{AudioControl, Control};
+use crate::signal::SignalMonitor;
 use crate::voice::Detector;
 use crate::voicing::Voicing;
 use voxlane_models::model::Chunks;
@@ -38,11 +39,11 @@ pub(super) struct Segmenter {
     /// decided to, not before.
     chunks: Option<Chunks>,
     /// Where the decoder is asked next whether there is anything to hear.
-    question_at: u64,
+    query_at: u64,
     /// What the decoder was asked: until the answer has come, nothing goes on.
-    pub(super) question: Option<u32>,
-    /// How many questions have been asked in this slot.
-    questions: u32,
+    pub(super) query: Option<u32>,
+    /// How many queries there have been in this slot.
+    queries: u32,
     /// Whether the network has been given something to do since that was last asked.
     has_asked: bool,
     endpointer: Option<Endpointer>,
@@ -60,6 +61,13 @@ struct OpenSegment {
     voiced_before: u64,
 }
 
+impl OpenSegment {
+    /// Its number and where it starts.
+    fn extent(self) -> Extent {
+        Extent { segment: self.number, start: self.start, ..Extent::default() }
+    }
+}
+
 impl Segmenter {
     pub(super) fn new(slot: usize, chunks: Option<Chunks>, history: &History, cutter: &Cutter) -> Self {
         Segmenter {
@@ -73,9 +81,9 @@ impl Segmenter {
             partial_at: 0,
             rules: StreamRules::default(),
             chunks,
-            question_at: u64::MAX,
-            question: None,
-            questions: 0,
+            query_at: u64::MAX,
+            query: None,
+            queries: 0,
             has_asked: false,
             endpointer: None,
             voicing: Voicing::new(history.samples()),
@@ -89,7 +97,7 @@ impl Segmenter {
     pub(super) fn open(&mut self, generation: u32, rules: StreamRules) {
         self.generation = generation;
         (self.segment, self.segments) = (None, 0);
-        (self.question_at, self.question) = (u64::MAX, None);
+        (self.query_at, self.query) = (u64::MAX, None);
         (self.position, self.taken, self.judged) = (0, 0, 0);
         self.rules = rules;
         let has_detector = rules.endpoint.detector != DetectorKind::Off;
@@ -110,9 +118,10 @@ impl Segmenter {
         self.history.capture(self.taken)
     }
 
-    /// The header of a frame of this stream.
-    pub(super) fn header(&self, capture: Time) -> Header {
-        Header { slot: self.slot as u16, generation: self.generation, capture, ..Header::default() }
+    /// The header of a message of this stream.
+    pub(super) fn header(&self, captured: Time, control: impl Into<AudioControl>) -> Header<AudioControl> {
+        let (slot, generation, control) = (self.slot as u16, self.generation, control.into());
+        Header { slot, generation, captured, control, ..Header::default() }
     }
 
     /// Whether the network has been given something to do since the last call.
@@ -121,11 +130,11 @@ impl Segmenter {
         std::mem::take(&mut self.has_asked)
     }
 
-    /// Goes one step on with what has been taken; `false` if nothing is left to do. At most two frames.
+    /// Goes one step on with what has been taken; `false` if nothing is left to do. At most three messages.
     pub(super) fn advance(
         &mut self,
         detector: &mut Detector,
-        output: &mut Sender<AudioFrame>,
+        output: &mut Sender<AudioMessage>,
         meter: &mut Meter,
     ) -> bool {
         let window_end = self.judged + WINDOW_SAMPLES;
@@ -145,60 +154,63 @@ impl Segmenter {
         true
     }
 
-    /// Passes a frame's worth of samples before `end` on, opening a segment if none is open and cutting one
+    /// Passes a message's worth of samples before `end` on, opening a segment if none is open and cutting one
     /// that is too long.
-    fn pass(&mut self, end: u64, output: &mut Sender<AudioFrame>, meter: &mut Meter) {
+    fn pass(&mut self, end: u64, output: &mut Sender<AudioMessage>, meter: &mut Meter) {
         let begun = meter.clock.now();
-        let mut flags = Flags::NONE;
-        let first_partial = self.position + self.partial_samples();
-        let first_question = self.first_question();
-        let segment = *self.segment.get_or_insert_with(|| {
-            flags = Flags::SPEECH_START;
-            self.segments += 1;
-            self.partial_at = first_partial;
-            self.question_at = first_question;
-            let (start, voiced_before) = (self.position, self.voicing.before(self.position));
-            OpenSegment { number: self.segments - 1, start, voiced_before }
-        });
+        let segment = match self.segment {
+            Some(segment) => segment,
+            None => self.open_segment(output, meter),
+        };
         let limit = segment.start + self.cutter.limit();
-        let count = FRAME_SAMPLES.min((end.min(self.question_at).min(limit) - self.position) as usize);
-        let mut samples = [0; FRAME_SAMPLES];
-        let samples = &mut samples[..count];
-        let capture = self.history.read(self.position, samples);
+        let count = MESSAGE_SAMPLES.min((end.min(self.query_at).min(limit) - self.position) as usize);
+        // There is room: ingest made sure.
+        let Some(mut place) = output.reserve() else { return };
+        let captured = self.history.read(self.position, &mut place.payload.samples[..count]);
         self.position += count as u64;
-        if self.is_partial_due() {
-            flags = flags.with(Flags::PARTIAL);
+        let wants_partial = self.is_partial_due();
+        if wants_partial {
             self.partial_at = self.position + self.partial_samples();
         }
-        // A network that takes audio in chunks may have one to work on with every frame.
-        self.has_asked |= flags.has(Flags::PARTIAL) || self.chunks.is_some();
-        let mut header = self.header(capture);
-        header.segment = segment.number;
-        if let Some(mut place) = output.reserve() {
-            place.header = Header { flags, count: count as u16, ..header };
-            place.payload.extent = Extent { start: segment.start, ..Extent::default() };
-            place.payload.samples[..count].copy_from_slice(samples);
-            meter.stamp(&mut place.header);
-            place.publish();
-        }
+        // A network that takes audio in chunks may have one to work on with every message.
+        self.has_asked |= wants_partial || self.chunks.is_some();
+        let header = self.header(captured, AudioControl::Samples { wants_partial });
+        let mut header = Header { count: count as u16, ..header };
+        place.header = header;
+        place.payload.extent = segment.extent();
+        meter.stamp(&mut place.header);
+        place.publish();
         if self.position == limit {
-            self.cut(segment.start, capture, output, meter);
-        } else if self.position == self.question_at {
-            self.ask(capture, output, meter);
+            self.cut(segment.start, captured, output, meter);
+        } else if self.position == self.query_at {
+            self.ask(captured, output, meter);
         }
         meter.computed(&mut header, begun);
         meter.served(&header, 0);
     }
 
+    /// A segment opens with the next sample that is passed on.
+    fn open_segment(&mut self, output: &mut Sender<AudioMessage>, meter: &Meter) -> OpenSegment {
+        let (number, start) = (self.segments, self.position);
+        let segment = OpenSegment { number, start, voiced_before: self.voicing.before(start) };
+        self.segments += 1;
+        self.segment = Some(segment);
+        self.partial_at = start + self.partial_samples();
+        self.query_at = self.first_query();
+        let captured = self.history.capture(start + 1).unwrap_or_default();
+        send(output, meter, self.header(captured, Control::Start), segment.extent());
+        segment
+    }
+
     /// Cuts the open segment, which has reached the limit of its length; what comes after is passed on again.
-    fn cut(&mut self, start: u64, capture: Time, output: &mut Sender<AudioFrame>, meter: &Meter) {
+    fn cut(&mut self, start: u64, captured: Time, output: &mut Sender<AudioMessage>, meter: &Meter) {
         let voicing = self.endpointer.is_some().then_some(&self.voicing);
         let end = if self.chunks.is_some() {
             self.position
         } else {
             self.cutter.place(start, &self.history, voicing)
         };
-        self.end_segment((capture, end), (end, end), EndCause::LengthLimit, output, meter);
+        self.end_segment((captured, end), (end, end), EndCause::LengthLimit, output, meter);
         self.position = end;
         let voiced = self.voicing.before(self.taken) - self.voicing.before(end);
         if let Some(endpointer) = &mut self.endpointer {
@@ -207,25 +219,24 @@ impl Segmenter {
     }
 
     /// Where a segment that opens here has its first chunk, if its end depends on what the network says.
-    fn first_question(&self) -> u64 {
+    fn first_query(&self) -> u64 {
         let chunks = self.chunks.filter(|_| self.rules.endpoint.blank_ms > 0);
         chunks.map_or(u64::MAX, |chunks| self.position + chunks.first)
     }
 
     /// A chunk is complete: has the network anything to say?
-    fn ask(&mut self, capture: Time, output: &mut Sender<AudioFrame>, meter: &Meter) {
+    fn ask(&mut self, captured: Time, output: &mut Sender<AudioMessage>, meter: &Meter) {
         let Some(chunks) = self.chunks else { return };
-        self.questions = self.questions.wrapping_add(1);
-        self.question = Some(self.questions);
-        self.question_at += chunks.step;
-        let header = Header { flags: Flags::QUESTION, marker: self.questions, ..self.header(capture) };
-        send(output, meter, header, Extent::default());
+        self.queries = self.queries.wrapping_add(1);
+        self.query = Some(self.queries);
+        self.query_at += chunks.step;
+        send(output, meter, self.header(captured, Control::Query(self.queries)), Extent::default());
     }
 
     /// The network has found nothing in the last `quiet` samples of its chunks, or is still without any text: the
     /// open segment ends here, or goes on.
-    pub(super) fn hear(&mut self, quiet: u32, output: &mut Sender<AudioFrame>, meter: &Meter) {
-        self.question = None;
+    pub(super) fn hear(&mut self, quiet: u32, output: &mut Sender<AudioMessage>, meter: &Meter) {
+        self.query = None;
         let (Some(chunks), Some(segment)) = (self.chunks, self.segment) else { return };
         let blank = u64::from(self.rules.endpoint.blank_ms) * u64::from(crate::audio::ENGINE_RATE_HZ) / 1000;
         if u64::from(quiet) < blank {
@@ -236,8 +247,8 @@ impl Segmenter {
             endpointer.close(end);
         }
         let speech_end = end.saturating_sub(u64::from(quiet) + chunks.look_ahead()).max(segment.start);
-        let capture = self.history.capture(end).unwrap_or_default();
-        self.end_segment((capture, end), (end, speech_end), EndCause::TrailingBlanks, output, meter);
+        let captured = self.history.capture(end).unwrap_or_default();
+        self.end_segment((captured, end), (end, speech_end), EndCause::TrailingBlanks, output, meter);
     }
 
     fn partial_samples(&self) -> u64 {
@@ -251,9 +262,9 @@ impl Segmenter {
     }
 
     /// Judges the window that is complete.
-    fn judge(&mut self, detector: &mut Detector, output: &mut Sender<AudioFrame>, meter: &mut Meter) {
+    fn judge(&mut self, detector: &mut Detector, output: &mut Sender<AudioMessage>, meter: &mut Meter) {
         let mut window = [0; VOICE_FRAME_SAMPLES];
-        let capture = self.history.read(self.judged, &mut window);
+        let captured = self.history.read(self.judged, &mut window);
         let probability = detector.step(self.slot, &window);
         let Some(endpointer) = &mut self.endpointer else { return };
         let decision = endpointer.judge(self.judged, probability);
@@ -266,16 +277,18 @@ impl Segmenter {
             Decision::Speculate { end } => self.speculate(end, output, meter),
             Decision::End { end, speech_end } => {
                 let end = if self.chunks.is_some() { self.judged } else { end };
-                self.end_segment((capture, self.judged), (end, speech_end), EndCause::Silence, output, meter);
+                self.end_segment(
+                    (captured, self.judged),
+                    (end, speech_end),
+                    EndCause::Silence,
+                    output,
+                    meter,
+                );
                 self.position = self.judged;
             }
         }
         if let Some(notice) = self.monitor.push(&window) {
-            let flags = match notice {
-                Notice::NoAudio => Flags::NO_AUDIO,
-                Notice::Clipping => Flags::CLIPPING,
-            };
-            send(output, meter, Header { flags, ..self.header(capture) }, Extent::default());
+            send(output, meter, self.header(captured, Control::Notice(notice)), Extent::default());
         }
     }
 
@@ -285,23 +298,22 @@ impl Segmenter {
     }
 
     /// Asks for the final that the open segment will have if it ends at `end`.
-    fn speculate(&mut self, end: u64, output: &mut Sender<AudioFrame>, meter: &Meter) {
+    fn speculate(&mut self, end: u64, output: &mut Sender<AudioMessage>, meter: &Meter) {
         let Some(segment) = self.segment else { return };
         let Some(samples) = end.checked_sub(segment.start).filter(|&samples| samples > 0) else { return };
         let voiced = self.voiced(segment, end);
-        let extent = Extent { start: segment.start, samples: samples as u32, voiced, ..Extent::default() };
-        let capture = self.history.capture(end).unwrap_or_default();
-        let header = Header { segment: segment.number, flags: Flags::SPECULATIVE, ..self.header(capture) };
+        let extent = Extent { samples: samples as u32, voiced, ..segment.extent() };
+        let captured = self.history.capture(end).unwrap_or_default();
         self.has_asked = true;
-        send(output, meter, header, extent);
+        send(output, meter, self.header(captured, AudioControl::Speculate), extent);
     }
 
     /// The client ends the open segment, if any, or with `is_last` the stream.
     pub(super) fn end_by_client(
         &mut self,
-        capture: Time,
+        captured: Time,
         is_last: bool,
-        output: &mut Sender<AudioFrame>,
+        output: &mut Sender<AudioMessage>,
         meter: &Meter,
     ) {
         let now = self.taken;
@@ -316,7 +328,7 @@ impl Segmenter {
             }
             None => (now, now),
         };
-        self.end_segment((capture, now), ends, EndCause::Client, output, meter);
+        self.end_segment((captured, now), ends, EndCause::Client, output, meter);
     }
 
     /// Ends the open segment, if any, before the stream's sample `end`; speech has ended at `speech_end`. It
@@ -326,28 +338,32 @@ impl Segmenter {
         (decided, now): (Time, u64),
         (end, speech_end): (u64, u64),
         cause: EndCause,
-        output: &mut Sender<AudioFrame>,
+        output: &mut Sender<AudioMessage>,
         meter: &Meter,
     ) {
         let Some(segment) = self.segment.take() else { return };
-        let capture = self.history.capture(speech_end.max(segment.start)).unwrap_or(decided);
+        let captured = self.history.capture(speech_end.max(segment.start)).unwrap_or(decided);
         let voiced = self.voiced(segment, end);
         let extent = Extent {
-            start: segment.start,
             samples: (end - segment.start) as u32,
-            endpoint_wait_micros: (decided.nanos_since(capture) / 1000).min(u64::from(u32::MAX)) as u32,
+            endpoint_wait_micros: (decided.nanos_since(captured) / 1000).min(u64::from(u32::MAX)) as u32,
             silence_samples: now.saturating_sub(speech_end) as u32,
             voiced,
             cause,
+            ..segment.extent()
         };
-        (self.question_at, self.has_asked) = (u64::MAX, true);
-        let header = Header { flags: Flags::SPEECH_END, segment: segment.number, ..self.header(capture) };
-        send(output, meter, header, extent);
+        (self.query_at, self.has_asked) = (u64::MAX, true);
+        send(output, meter, self.header(captured, Control::End), extent);
     }
 }
 
-/// Publishes a frame without samples. There is room: ingest made sure.
-pub(super) fn send(output: &mut Sender<AudioFrame>, meter: &Meter, header: Header, extent: Extent) {
+/// Publishes a message without samples. There is room: ingest made sure.
+pub(super) fn send(
+    output: &mut Sender<AudioMessage>,
+    meter: &Meter,
+    header: Header<AudioControl>,
+    extent: Extent,
+) {
     if let Some(mut place) = output.reserve() {
         place.header = header;
         place.payload.extent = extent;

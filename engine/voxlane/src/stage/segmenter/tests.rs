@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::EndpointConfig;
 use crate::fault_plan::FaultPlan;
-use crate::frame::StageKind;
+use crate::stage_kind::StageKind;
 use crate::voice::Voice;
 use proptest::prelude::*;
 use std::ops::Range;
@@ -14,15 +14,15 @@ use voxlane_runtime::eventcount::Waiter;
 use voxlane_runtime::ring::ring;
 use voxlane_runtime::telemetry::recorder::{STAGE_MEASURES, recorder};
 
-/// Enough for the frames of one step.
-const RING_FRAMES: usize = 8;
+/// Enough for the messages of one step.
+const RING_MESSAGES: usize = 8;
 
 /// A segment and the samples that were passed on for it.
 type Segment = (Extent, Vec<i16>);
 
 fn segments(audio: &[i16], rules: EndpointConfig, cutter: Cutter, chunks: &[usize]) -> Vec<Segment> {
     let notifier = Waiter::new().notifier();
-    let (mut output, mut input) = ring::<AudioFrame>(RING_FRAMES, Arc::clone(&notifier));
+    let (mut output, mut input) = ring::<AudioMessage>(RING_MESSAGES, Arc::clone(&notifier));
     let (recorder, _reader) = recorder(STAGE_MEASURES, notifier);
     let mut meter = Meter::new(StageKind::Ingest, Clock::new(), recorder, Arc::new(FaultPlan::default()));
     let mut detector = Voice::Energy.detector(1);
@@ -30,16 +30,22 @@ fn segments(audio: &[i16], rules: EndpointConfig, cutter: Cutter, chunks: &[usiz
     let mut segmenter = Segmenter::new(0, None, &history, &cutter);
     segmenter.open(1, StreamRules { endpoint: rules, ..StreamRules::default() });
     let (mut found, mut open) = (Vec::new(), Vec::new());
-    let mut collect = |input: &mut voxlane_runtime::ring::Receiver<AudioFrame>| {
-        while let Some(frame) = input.peek() {
-            let (header, payload) = (frame.header, frame.payload);
-            if header.flags.has(Flags::SPEECH_START) {
-                assert!(open.is_empty(), "a segment begins within another");
-            }
-            open.extend_from_slice(&payload.samples[..usize::from(header.count)]);
-            if header.flags.has(Flags::SPEECH_END) {
-                open.truncate(payload.extent.samples as usize);
-                found.push((payload.extent, std::mem::take(&mut open)));
+    let mut collect = |input: &mut voxlane_runtime::ring::Receiver<AudioMessage>| {
+        while let Some(message) = input.peek() {
+            let (header, payload) = (message.header, message.payload);
+            match header.control {
+                AudioControl::Control(Control::Start) => {
+                    assert!(open.is_empty(), "a segment begins within another");
+                }
+                AudioControl::Samples { .. } => {
+                    open.extend_from_slice(&payload.samples[..usize::from(header.count)]);
+                }
+                AudioControl::Control(Control::End) => {
+                    open.truncate(payload.extent.samples as usize);
+                    found.push((payload.extent, std::mem::take(&mut open)));
+                }
+                AudioControl::Speculate | AudioControl::Control(Control::Notice(_)) => {}
+                other => panic!("a segmenter does not say {other:?}"),
             }
             input.release();
         }
@@ -110,7 +116,7 @@ proptest! {
     #[test]
     fn segments_hold_all_speech_in_order_for_any_chunking(
         windows in prop::collection::vec(1usize..90, 1..14),
-        chunks in prop::collection::vec(1usize..=FRAME_SAMPLES, 1..6),
+        chunks in prop::collection::vec(1usize..=MESSAGE_SAMPLES, 1..6),
         (seed, tail) in (any::<u64>(), 0usize..512),
         (join_s, silence_ms) in (0u8..3, 100u16..400),
         (from, by) in (3_000u64..20_000, 24_000u64..50_000),
@@ -120,7 +126,7 @@ proptest! {
         let (rules, cutter) = (rules(join_s, silence_ms), Cutter::new(from, by));
         let found = segments(&audio, rules, cutter, &chunks);
 
-        let whole = segments(&audio, rules, cutter, &[FRAME_SAMPLES]);
+        let whole = segments(&audio, rules, cutter, &[MESSAGE_SAMPLES]);
         prop_assert_eq!(extents(&found), extents(&whole));
 
         let voiced = voiced(&audio, &rules);
