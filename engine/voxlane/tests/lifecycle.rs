@@ -146,7 +146,7 @@ fn latencies_are_measured_and_survive_several_readings() {
     report.write_hlog(&mut log, Duration::from_secs(1)).unwrap();
     let log = String::from_utf8(log).unwrap();
     assert!(log.contains("Tag=lane0.decoder.service,"), "{log}");
-    assert!(report.prometheus().contains("stage=\"emit\",measure=\"final\",quantile=\"0.99\""));
+    assert!(report.prometheus().contains("stage=\"emit\",measure=\"final\",le=\"0.001\""));
     assert!(report.to_string().lines().count() == 13, "{report}");
 }
 

@@ -92,6 +92,21 @@ impl StageHistograms {
         self.core = other.core.or(self.core);
     }
 
+    /// What was measured after `earlier`, an earlier reading of the same totals; all of it where that holds more, which is then of
+    /// something else. Of its extremes no more is known than the bucket.
+    pub fn since(&self, earlier: &StageHistograms) -> StageHistograms {
+        let window = |(number, all): (usize, &Histogram<u64>)| {
+            let mut later = all.clone();
+            let subtracted = earlier.histograms.get(number).map(|before| later.subtract(before));
+            if let Some(Err(_)) = subtracted { all.clone() } else { later }
+        };
+        StageHistograms {
+            refused: self.refused.saturating_sub(earlier.refused),
+            histograms: self.histograms.iter().enumerate().map(window).collect(),
+            ..*self
+        }
+    }
+
     fn clear(&mut self) {
         self.histograms.iter_mut().for_each(Histogram::reset);
         self.refused = 0;
@@ -204,5 +219,25 @@ mod tests {
         }
         assert!(total.get(SERVICE).max() >= 3000);
         assert_eq!(total.refused, 3);
+    }
+
+    #[test]
+    fn a_window_is_what_came_since_an_earlier_reading() {
+        let (mut recorder, mut reader) = recorder(STAGE_MEASURES, Waiter::new().notifier());
+        let mut total = StageHistograms::new(STAGE_MEASURES);
+        let mut readings = Vec::new();
+        for nanos in [1_000, 5_000_000] {
+            recorder.record(SERVICE, nanos);
+            recorder.record(SERVICE, nanos);
+            reader.request();
+            recorder.answer(readings.len() as u64);
+            assert!(reader.collect(&mut total));
+            readings.push(total.clone());
+        }
+        let window = readings[1].since(&readings[0]);
+        assert_eq!((window.get(SERVICE).len(), window.refused), (2, 1));
+        assert!(window.get(SERVICE).min() > 4_900_000 && window.get(QUEUE).is_empty());
+        // What is no earlier reading takes nothing away.
+        assert_eq!(readings[0].since(&readings[1]).get(SERVICE).len(), 2);
     }
 }

@@ -1,5 +1,4 @@
-//! What lanes have measured, merged over its stages: as a table, as an HdrHistogram log, as Prometheus
-//! text.
+//! What lanes have measured, merged over its stages: as a table and as an HdrHistogram log.
 
 use super::recorder::StageHistograms;
 use hdrhistogram::Histogram;
@@ -42,6 +41,29 @@ pub struct Report {
 }
 
 impl Report {
+    /// What was measured after `earlier`, an earlier report of the same lanes: keep a report, and every window of time is at hand,
+    /// each reader's own. `lanes_down` is the present's.
+    pub fn since(&self, earlier: &Report) -> Report {
+        let before = |stage: &StageReport| {
+            earlier.stages.iter().find(|other| (other.lane, other.stage) == (stage.lane, stage.stage))
+        };
+        let window = |stage: &StageReport| StageReport {
+            histograms: match before(stage) {
+                Some(other) => stage.histograms.since(&other.histograms),
+                None => stage.histograms.clone(),
+            },
+            ..*stage
+        };
+        Report {
+            stages: self.stages.iter().map(window).collect(),
+            warm_passes: self.warm_passes.saturating_sub(earlier.warm_passes),
+            restarts: self.restarts.saturating_sub(earlier.restarts),
+            starvations: self.starvations.saturating_sub(earlier.starvations),
+            abandoned_threads: self.abandoned_threads.saturating_sub(earlier.abandoned_threads),
+            lanes_down: self.lanes_down,
+        }
+    }
+
     /// Every histogram with its lane, stage and measure; those that are not always reported only if they hold something.
     pub fn histograms(&self) -> impl Iterator<Item = (usize, &'static str, &'static str, &Histogram<u64>)> {
         self.stages.iter().flat_map(|StageReport { lane, stage, histograms }| {
@@ -75,35 +97,6 @@ impl Report {
             log.write_histogram(histogram, Duration::ZERO, elapsed, Some(tag)).map_err(|e| other(&e))?;
         }
         Ok(())
-    }
-
-    /// The report in Prometheus' text format: summaries in seconds, and counters.
-    pub fn prometheus(&self) -> String {
-        use fmt::Write as _;
-        let mut text = String::from("# TYPE voxlane_stage_seconds summary\n");
-        for (lane, stage, measure, histogram) in self.histograms() {
-            // As Rust writes a string, so does the format: quotes, backslashes and line ends escaped.
-            let labels = format!("lane=\"{lane}\",stage={stage:?},measure={measure:?}");
-            for (_, quantile) in QUANTILES {
-                let value = histogram.value_at_quantile(quantile) as f64 / 1e9;
-                let _ = writeln!(text, "voxlane_stage_seconds{{{labels},quantile=\"{quantile}\"}} {value}");
-            }
-            let _ = writeln!(text, "voxlane_stage_seconds_count{{{labels}}} {}", histogram.len());
-            let sum = histogram.mean() * histogram.len() as f64 / 1e9;
-            let _ = writeln!(text, "voxlane_stage_seconds_sum{{{labels}}} {sum}");
-        }
-        let refused: u64 = self.stages.iter().map(|stage| stage.histograms.refused).sum();
-        for (name, kind, value) in [
-            ("voxlane_ring_full_total", "counter", refused as f64),
-            ("voxlane_warm_passes_total", "counter", self.warm_passes as f64),
-            ("voxlane_lane_restarts_total", "counter", f64::from(self.restarts)),
-            ("voxlane_starvations_total", "counter", self.starvations as f64),
-            ("voxlane_abandoned_threads_total", "counter", self.abandoned_threads as f64),
-            ("voxlane_lanes_down", "gauge", self.lanes_down as f64),
-        ] {
-            let _ = writeln!(text, "# TYPE {name} {kind}\n{name} {value}");
-        }
-        text
     }
 }
 
