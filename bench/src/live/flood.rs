@@ -31,7 +31,7 @@ pub fn run(engine: &Engine, conversations: &[&[i16]], recording: Option<&[i16]>)
 
 /// Pushes `samples` again and again into a batch stream until `is_over`; how many were pushed.
 fn flood(engine: &Engine, samples: &[i16], is_over: &AtomicBool) -> Result<usize> {
-    let options = StreamOptions { class: ServiceClass::Batch, ..StreamOptions::default() };
+    let options = StreamOptions::default().class(ServiceClass::Batch);
     let mut stream = feed::open(engine, options)?;
     let mut pushed = 0;
     for part in samples.chunks(PART).cycle() {

@@ -169,7 +169,9 @@ mod tests {
     use super::*;
 
     fn word(text: &str, start: f64, end: f64) -> Word {
-        Word { text: text.into(), start, end, confidence: 1.0 }
+        let mut word = Word::default();
+        (word.text, word.start, word.end, word.confidence) = (text.into(), start, end, 1.0);
+        word
     }
 
     /// Loud but for 100 ms from each of `pauses` on, in seconds.

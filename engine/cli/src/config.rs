@@ -73,7 +73,7 @@ fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<
         let wait = toml::Value::try_from(lane.wait).ok();
         let wait = wait.as_ref().and_then(toml::Value::as_str).unwrap_or_default();
         let threads = placement.threads.len();
-        writeln!(out, "lane {number}: threads {threads}, slots {}, wait {wait}", lane.slots.get_ref())?;
+        writeln!(out, "lane {number}: threads {threads}, slots {}, wait {wait}", lane.slots)?;
         write_threads(placement, out)?;
     }
     let begun = Instant::now();

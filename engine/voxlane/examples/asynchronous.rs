@@ -32,7 +32,7 @@ fn block_on<T>(task: impl Future<Output = T>) -> T {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recording = read(std::env::args().nth(1).ok_or("usage: asynchronous FILE")?)?;
     let engine = Engine::start(Config::live())?;
-    let options = StreamOptions { sample_rate: recording.sample_rate, ..StreamOptions::default() };
+    let options = StreamOptions::new(recording.sample_rate);
     let (mut input, mut events) = engine.open(options)?.into_events();
     let feeder = std::thread::spawn(move || {
         match &recording.samples {

@@ -9,7 +9,7 @@ use voxlane::{Config, Engine, Event, StreamOptions};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recording = read(std::env::args().nth(1).ok_or("usage: callback FILE")?)?;
     let engine = Engine::start(Config::live())?;
-    let options = StreamOptions { sample_rate: recording.sample_rate, ..StreamOptions::default() };
+    let options = StreamOptions::new(recording.sample_rate);
     let (mut input, dispatcher) = engine.open(options)?.on_event(|event| match event {
         Event::Endpoint { cause, silence_ms, .. } => println!("  endpoint: {cause:?} after {silence_ms} ms"),
         Event::Final(said) => println!("= {} ({:.1} ms)", said.text, said.latency_ms.total),

@@ -9,8 +9,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [config, file] = [1, 2].map(|number| std::env::args().nth(number).ok_or("usage: embed CONFIG FILE"));
     let engine = Engine::start(Config::load(config?.as_ref())?)?;
     let recording = read(file?)?;
-    let mut stream =
-        engine.open(StreamOptions { sample_rate: recording.sample_rate, ..StreamOptions::default() })?;
+    let mut stream = engine.open(StreamOptions::new(recording.sample_rate))?;
     // Any chunking gives the same text: here, chunks of odd sizes.
     let (mut taken, mut sizes) = (0, [1, 37, 1023, 441, 160, 4096].into_iter().cycle());
     while let (true, Some(size)) = (taken < recording.samples.len(), sizes.next()) {

@@ -8,7 +8,7 @@ use voxlane::{Config, Engine, Event, StreamOptions};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let recording = read(std::env::args().nth(1).ok_or("usage: polling FILE")?)?;
     let engine = Engine::start(Config::live())?;
-    let options = StreamOptions { sample_rate: recording.sample_rate, ..StreamOptions::default() };
+    let options = StreamOptions::new(recording.sample_rate);
     let mut stream = engine.open(options)?;
     let block = recording.sample_rate as usize / 50;
     let (begun, mut pushed) = (Instant::now(), 0);

@@ -20,6 +20,7 @@ pub mod audio;
 pub mod config;
 mod cut;
 mod endpoint;
+mod error_code;
 mod fault_plan;
 mod gate;
 mod history;
@@ -45,12 +46,14 @@ mod voicing;
 mod warm;
 
 pub use config::{Config, Hotword};
+pub use error_code::ErrorCode;
 pub use message::EndCause;
 #[cfg(feature = "futures")]
 pub use session::EventStream;
 pub use session::{
-    Engine, EngineError, Event, HotwordError, Latency, MAX_MARKS, OpenError, Sample, SegmentWarning, Stream,
-    StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript, Word,
+    Engine, EngineError, Event, EventRecord, HotwordError, Latency, MAX_MARKS, OpenError, Sample,
+    SegmentWarning, Stream, StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript,
+    Word,
 };
 pub use stage_kind::StageKind;
 pub use voxlane_runtime::clock::{Clock, Time};

@@ -33,7 +33,7 @@ impl MemoryPlan {
         for (number, (memory, lane)) in self.lanes.iter().zip(&config.lanes).enumerate() {
             needed += memory.total();
             if needed > limit {
-                let (slots, audio_ms, events) = (lane.slots.get_ref(), lane.audio_ms, lane.events);
+                let (slots, audio_ms, events) = (lane.slots, lane.audio_ms, lane.events);
                 let fields = format!(
                     "slots = {slots}, audio_ms = {audio_ms} ({}), events = {events} ({})",
                     Bytes(memory.audio),

@@ -20,7 +20,7 @@ pub const MESSAGE_TOKENS: usize = 40;
 pub const MAX_MARKS: usize = 64;
 
 /// Why a segment ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum EndCause {

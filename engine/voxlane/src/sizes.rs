@@ -31,7 +31,7 @@ pub(crate) struct Sizes {
 impl Sizes {
     pub(crate) fn new<M: Model>(config: &Config, lane: &LaneConfig, model: &M) -> Self {
         let Limits { max_segment_samples, max_segment_tokens, sample_rate, .. } = model.limits();
-        let (streams, batch) = (*lane.slots.get_ref(), model.batch());
+        let (streams, batch) = (lane.slots, model.batch());
         let samples = |seconds: f64| (seconds * f64::from(sample_rate)) as u64;
         let by = samples(config.segment.cut_by_s).min(max_segment_samples as u64);
         let from = samples(config.segment.cut_from_s).min(by - by / 60);

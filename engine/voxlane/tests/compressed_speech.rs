@@ -53,7 +53,7 @@ fn plain(word: &str) -> String {
 
 fn transcribe(engine: &Engine, path: &std::path::Path) -> String {
     let mut reader = Reader::open(path).unwrap();
-    let options = StreamOptions { sample_rate: reader.sample_rate(), ..StreamOptions::default() };
+    let options = StreamOptions::new(reader.sample_rate());
     let mut stream = engine.open(options).unwrap();
     let mut finals = Vec::new();
     let mut keep = |event| {

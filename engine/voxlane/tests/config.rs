@@ -24,7 +24,7 @@ cores = { ingest = 0, features = 0, encoder = 1, decoder = 1, emit = 0 }
 #[test]
 fn a_good_file_is_understood() {
     let config = parse(GOOD).unwrap().config;
-    assert_eq!((config.warm.after_ms, *config.lanes[0].slots.get_ref()), (20, 3));
+    assert_eq!((config.warm.after_ms, config.lanes[0].slots), (20, 3));
     assert_eq!(config.lanes[0].wait, WaitKind::Spin);
 }
 

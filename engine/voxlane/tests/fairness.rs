@@ -20,7 +20,7 @@ fn start(config: Config) -> (Engine, Log) {
 }
 
 fn open(engine: &Engine, class: ServiceClass) -> Stream {
-    engine.open(StreamOptions { class, ..StreamOptions::default() }).unwrap()
+    engine.open(StreamOptions::default().class(class)).unwrap()
 }
 
 fn next_final(stream: &mut Stream) -> Vec<u32> {
@@ -92,7 +92,7 @@ fn the_classes_of_a_slot_may_change_from_stream_to_stream() {
     for round in 0..20 {
         let class = if round % 2 == 0 { ServiceClass::Batch } else { ServiceClass::Live };
         let mut stream = loop {
-            match engine.open(StreamOptions { class, ..StreamOptions::default() }) {
+            match engine.open(StreamOptions::default().class(class)) {
                 Ok(stream) => break stream,
                 Err(_) => std::thread::yield_now(),
             }

@@ -28,7 +28,7 @@ fn engine(config: Config) -> Engine {
 }
 
 fn listening(engine: &Engine) -> Stream {
-    let options = || StreamOptions { hotwords: Some(wanted()), ..StreamOptions::default() };
+    let options = || StreamOptions::default().hotwords(wanted());
     loop {
         match engine.open(options()) {
             Ok(stream) => return stream,
@@ -131,7 +131,7 @@ fn the_configuration_gives_hotwords_to_streams_that_bring_none() {
     let config = Config { hotwords: wanted(), ..support::config(1) };
     let (with, without, audio) = (engine(config), engine(support::config(1)), audio());
     assert_eq!(said(&mut open_soon(&with), &audio, 320), said(&mut listening(&without), &audio, 320));
-    let none = StreamOptions { hotwords: Some(Vec::new()), ..StreamOptions::default() };
+    let none = StreamOptions::default().hotwords([]);
     let plain = said(&mut open_soon(&without), &audio, 320);
     let mut stream = loop {
         match with.open(none.clone()) {
@@ -145,8 +145,7 @@ fn the_configuration_gives_hotwords_to_streams_that_bring_none() {
 #[test]
 fn phrases_that_cannot_be_listened_for_are_named() {
     let engine = engine(support::config(1));
-    let with =
-        |hotwords: Vec<Hotword>| StreamOptions { hotwords: Some(hotwords), ..StreamOptions::default() };
+    let with = |hotwords: Vec<Hotword>| StreamOptions::default().hotwords(hotwords);
     let unspelled = || vec![Hotword::new("0000000a"), Hotword::new("straw")];
     let error = engine.open(with(unspelled())).map(drop).unwrap_err();
     assert!(error.to_string().contains("straw"), "{error}");
@@ -162,7 +161,7 @@ fn phrases_that_cannot_be_listened_for_are_named() {
 #[test]
 fn a_model_that_cannot_listen_says_so() {
     let engine = support::engine(support::config(1));
-    let with = StreamOptions { hotwords: Some(wanted()), ..StreamOptions::default() };
+    let with = StreamOptions::default().hotwords(wanted());
     let unsupported = |error: &StreamError| matches!(error, StreamError::Hotwords(HotwordError::Unsupported));
     assert!(matches!(engine.open(with), Err(OpenError::Options(error)) if unsupported(&error)));
     let mut stream = open_soon(&engine);

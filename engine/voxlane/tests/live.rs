@@ -230,16 +230,12 @@ fn a_slow_reader_gets_long_partials_whole_or_not_at_all() {
 fn a_stream_may_have_its_own_rules_but_not_another_detector() {
     let engine = engine(live(2));
     let audio = conversation(5);
-    let off = StreamOptions {
-        endpoint: Some(EndpointConfig::default()),
-        partial: Some(PartialConfig::default()),
-        ..StreamOptions::default()
-    };
+    let off = StreamOptions::default().endpoint(EndpointConfig::default()).partial(PartialConfig::default());
     let mut stream = engine.open(off).unwrap();
     stream.push_wait(&audio).unwrap();
     stream.finish().unwrap();
     assert_eq!(finals(&drain(&mut stream)), [expected(&audio)]);
-    let with = |endpoint| StreamOptions { endpoint: Some(endpoint), ..StreamOptions::default() };
+    let with = |endpoint| StreamOptions::default().endpoint(endpoint);
     let silero = EndpointConfig { detector: DetectorKind::Silero, ..EndpointConfig::default() };
     assert!(matches!(engine.open(with(silero)), Err(OpenError::Detector { .. })));
     let wrong = EndpointConfig { release: 0.9, ..EndpointConfig::default() };

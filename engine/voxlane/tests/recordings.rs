@@ -23,7 +23,7 @@ fn engine() -> &'static Engine {
 
 fn open(sample_rate: u32) -> Stream {
     loop {
-        match engine().open(StreamOptions { sample_rate, ..StreamOptions::default() }) {
+        match engine().open(StreamOptions::new(sample_rate)) {
             Ok(stream) => return stream,
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use support::{Hex, Toy, drain, engine, expected, finals, noise, open, open_soon, when_there_is_room};
 use voxlane::EndCause;
-use voxlane::{Engine, Event, MAX_MARKS, OpenError, StreamError, StreamOptions};
+use voxlane::{Config, Engine, Event, MAX_MARKS, OpenError, StreamError, StreamOptions};
 
 #[test]
 fn a_stream_gives_start_endpoint_final_and_closed() {
@@ -177,6 +177,33 @@ fn slots_are_refused_when_full_and_reused_without_leaks() {
 }
 
 #[test]
+fn a_client_that_waits_gets_the_slot_that_is_left() {
+    let engine = engine(Config { open_queue: 1, ..support::config(1) });
+    let mut first = engine.open_within(StreamOptions::default(), Duration::ZERO).unwrap();
+    let late = engine.open_within(StreamOptions::default(), Duration::from_millis(5)).err();
+    assert!(matches!(late, Some(OpenError::Saturated { slots: 1 })), "{late:?}");
+    std::thread::scope(|scope| {
+        let open = || engine.open_within(StreamOptions::default(), Duration::from_secs(60));
+        let waiting = scope.spawn(open);
+        let full = loop {
+            match engine.open_within(StreamOptions::default(), Duration::ZERO).map(drop).unwrap_err() {
+                OpenError::Saturated { .. } => std::thread::yield_now(), // the other does not wait yet
+                refused => break refused,
+            }
+        };
+        assert!(matches!(full, OpenError::QueueFull { waiting: 1 }), "{full}");
+        first.finish().unwrap();
+        drain(&mut first);
+        drop(first);
+        let mut second = waiting.join().unwrap().unwrap();
+        let audio = noise(5000, 1);
+        second.push_wait(&audio).unwrap();
+        second.finish().unwrap();
+        assert_eq!(finals(&drain(&mut second)), [expected(&audio)]);
+    });
+}
+
+#[test]
 fn bad_samples_are_named_and_nothing_is_taken() {
     let engine = engine(support::config(1));
     let mut stream = open(&engine);
@@ -196,12 +223,9 @@ fn bad_samples_are_named_and_nothing_is_taken() {
 fn a_rate_that_cannot_be_resampled_is_refused_and_costs_no_slot() {
     let engine = engine(support::config(1));
     for _ in 0..3 {
-        assert!(matches!(
-            engine.open(StreamOptions { sample_rate: 100, ..StreamOptions::default() }),
-            Err(OpenError::Options(_))
-        ));
+        assert!(matches!(engine.open(StreamOptions::new(100)), Err(OpenError::Options(_))));
     }
-    let mut stream = engine.open(StreamOptions { sample_rate: 48_000, ..StreamOptions::default() }).unwrap();
+    let mut stream = engine.open(StreamOptions::new(48_000)).unwrap();
     stream.push_wait(&noise(48_000, 6)).unwrap();
     stream.finish().unwrap();
     assert_eq!(finals(&drain(&mut stream))[0].len(), 10);

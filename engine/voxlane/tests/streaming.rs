@@ -200,8 +200,8 @@ fn blanks_are_for_networks_that_take_chunks() {
     let started = Engine::with_model(by_blanks(1, DetectorKind::Off), toy, Arc::new(Hex));
     assert!(started.map(drop).unwrap_err().to_string().contains("endpoint.blank_ms = 40"));
     let engine = support::engine(support::config(1));
-    let endpoint = Some(by_blanks(1, DetectorKind::Off).endpoint);
-    let opened = engine.open(StreamOptions { endpoint, ..StreamOptions::default() });
+    let endpoint = by_blanks(1, DetectorKind::Off).endpoint;
+    let opened = engine.open(StreamOptions::default().endpoint(endpoint));
     assert!(opened.map(drop).unwrap_err().to_string().contains("endpoint.blank_ms = 40"));
 }
 

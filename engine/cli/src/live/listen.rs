@@ -100,7 +100,7 @@ fn sample_rate(source: &mut Source, signals: &Signals) -> Result<Option<u32>, Fa
 fn open(engine: &Engine, sample_rate: u32, is_stopped: &impl Fn() -> bool) -> Result<Stream, Failure> {
     let limit = Instant::now() + RESTART_LIMIT;
     loop {
-        match engine.open(StreamOptions { sample_rate, ..StreamOptions::default() }) {
+        match engine.open(StreamOptions::new(sample_rate)) {
             Ok(stream) => return Ok(stream),
             Err(OpenError::Saturated { .. } | OpenError::Down { .. })
                 if !is_stopped() && Instant::now() < limit =>

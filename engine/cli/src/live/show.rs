@@ -4,7 +4,7 @@ use super::Format;
 use crate::text::{printable, spoken, write_json};
 use console::{Term, style};
 use std::io::{self, IsTerminal, Write};
-use voxlane::{Event, Transcript};
+use voxlane::{Event, EventRecord, Transcript};
 
 /// To the line's first column; erase it.
 const WIPE: &str = "\r\x1b[2K";
@@ -51,7 +51,7 @@ impl Screen {
     /// If it cannot be written.
     pub fn show(&mut self, out: &mut impl Write, event: &Event) -> io::Result<()> {
         match (self.format, event) {
-            (Format::Json, event) => write_json(out, event)?,
+            (Format::Json, event) => write_json(out, &EventRecord::from(event))?,
             (Format::Text, Event::Partial(partial)) => self.draw(out, partial)?,
             (Format::Text, Event::Final(said)) => {
                 self.wipe(out)?;
@@ -123,7 +123,8 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert_eq!(
             text,
-            "{\"type\":\"speech_start\",\"stream\":3,\"segment\":1,\"start\":0.5}\n{\"type\":\"closed\",\"stream\":3}\n"
+            "{\"version\":1,\"type\":\"speech_start\",\"stream\":3,\"segment\":1,\"start\":0.5}\n\
+             {\"version\":1,\"type\":\"closed\",\"stream\":3}\n"
         );
     }
 }

@@ -172,5 +172,5 @@ fn source(args: &Args, manager: &Manager) -> Result<Source, Failure> {
 const MAX_JOBS: usize = 64;
 
 fn slots(config: &Config) -> usize {
-    config.lanes.iter().map(|lane| *lane.slots.get_ref()).sum()
+    config.lanes.iter().map(|lane| lane.slots).sum()
 }

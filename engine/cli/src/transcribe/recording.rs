@@ -361,7 +361,7 @@ fn open(engine: &Engine, sample_rate: u32) -> Result<Stream, OpenError> {
     let limit = Instant::now() + OPEN_LIMIT;
     loop {
         let class = ServiceClass::Batch;
-        match engine.open(StreamOptions { sample_rate, class, ..StreamOptions::default() }) {
+        match engine.open(StreamOptions::new(sample_rate).class(class)) {
             Err(OpenError::Saturated { .. } | OpenError::Down { .. }) if Instant::now() < limit => {
                 std::thread::sleep(Duration::from_millis(1));
             }

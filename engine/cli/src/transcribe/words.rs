@@ -74,7 +74,9 @@ mod tests {
     use voxlane::Word;
 
     fn word(text: &str, start: f64, end: f64) -> Word {
-        Word { text: text.into(), start, end, confidence: 0.5 }
+        let mut word = Word::default();
+        (word.text, word.start, word.end, word.confidence) = (text.into(), start, end, 0.5);
+        word
     }
 
     #[test]

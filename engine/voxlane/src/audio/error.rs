@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::pcm::PcmError;
 use super::{MAX_RATE_HZ, MIN_RATE_HZ};
+use crate::error_code::ErrorCode;
 
 /// A file that was refused: which one, why, and where in it. Reading it again does not help.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +86,33 @@ pub enum Problem {
     /// More audio than is read into memory at once.
     #[error("more than {0} samples; read it in blocks instead of at once")]
     TooLong(usize),
+}
+
+impl AudioError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        self.problem.code()
+    }
+}
+
+impl Problem {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Problem::Io(_) => ErrorCode::AudioRead,
+            Problem::Malformed(_) => ErrorCode::AudioMalformed,
+            Problem::Unsupported(_) => ErrorCode::AudioUnsupported,
+            Problem::Pipe(_) => ErrorCode::AudioPipe,
+            Problem::NotAudio(_) => ErrorCode::AudioNotAudio,
+            Problem::NoChannel { .. } => ErrorCode::AudioNoChannel,
+            Problem::Truncated(_) => ErrorCode::AudioTruncated,
+            Problem::Empty => ErrorCode::AudioEmpty,
+            Problem::SampleRate(_) => ErrorCode::AudioSampleRate,
+            Problem::Channels(_) => ErrorCode::AudioChannels,
+            Problem::Sample(_) => ErrorCode::AudioSample,
+            Problem::TooLong(_) => ErrorCode::AudioTooLong,
+        }
+    }
 }
 
 /// A problem and its place, before the file's name is known.

@@ -117,7 +117,7 @@ impl Config {
 impl LaneConfig {
     /// The first value that is out of range, if there is one.
     fn fault(&self) -> Option<Fault> {
-        range(("lane.slots", *self.slots.get_ref()), 1, 4096)
+        range(("lane.slots", self.slots), 1, 4096)
             .or_else(|| range(("lane.audio_ms", self.audio_ms), 40, 600_000))
             .or_else(|| range(("lane.events", self.events), 32, 65_536))
             .or_else(|| range(("lane.step_us", self.step_us), 10, 1_000_000))

@@ -3,6 +3,7 @@
 use super::check::Fault;
 use super::merge::{self, Places};
 use super::{Config, Profile};
+use crate::error_code::ErrorCode;
 use serde::Deserialize;
 use std::fmt;
 use std::fs::{File, FileType};
@@ -89,6 +90,19 @@ pub enum ConfigError {
         /// The cores it may use.
         allowed: String,
     },
+}
+
+impl ConfigError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            ConfigError::Read { .. } => ErrorCode::ConfigRead,
+            ConfigError::Syntax { .. } => ErrorCode::ConfigSyntax,
+            ConfigError::Value { .. } => ErrorCode::ConfigValue,
+            ConfigError::NoSuchCore { .. } => ErrorCode::ConfigNoSuchCore,
+            ConfigError::CoreNotAllowed { .. } => ErrorCode::ConfigCoreNotAllowed,
+        }
+    }
 }
 
 impl Config {
@@ -197,9 +211,17 @@ impl Source {
             };
             self.stated(&path)
         });
-        // A value that a program or the command line gave stands in no file.
-        let at = stated.map_or_else(Located::default, |span| self.locate(Some(span)));
-        ConfigError::Value { at, field, value, message: rule }
+        ConfigError::Value { at: self.place_of(stated), field, value, message: rule }
+    }
+
+    /// Where the file states the value of the field at `path`; nowhere if it does not.
+    pub(super) fn place(&self, path: &str) -> Located {
+        self.place_of(self.stated(path))
+    }
+
+    /// A value that a program or the command line gave stands in no file.
+    fn place_of(&self, stated: Option<Range<usize>>) -> Located {
+        stated.map_or_else(Located::default, |span| self.locate(Some(span)))
     }
 
     /// Where the file states the value of the field at `path`, unless the value was changed since.

@@ -22,7 +22,6 @@ use crate::stage_kind::StageKind;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use toml::Spanned;
 pub use voxlane_models::device::{Backend, DeviceOptions, Float};
 pub use voxlane_models::linear::Precision;
 use voxlane_models::residency::Residency;
@@ -72,6 +71,8 @@ pub struct Config {
     /// network's working memory (not of its weights). Without it a live stream waits for the pass that is under way.
     /// Default true, and false for recordings. Read at start; networks that compute in batches do without.
     pub preempt_batch: bool,
+    /// How many clients may wait for a free slot (`Engine::open_within`). Default 64; 0: nobody waits. Read at start.
+    pub open_queue: usize,
     /// When a lane's memory is taken, and whether it may be taken away. Read at start.
     pub memory: MemoryConfig,
     /// What happens when a stage fails. Read by the supervisor.
@@ -97,6 +98,7 @@ impl Default for Config {
             endpoint: EndpointConfig::default(),
             partial: PartialConfig::default(),
             preempt_batch: true,
+            open_queue: 64,
             memory: MemoryConfig::default(),
             supervise: SuperviseConfig::default(),
             #[cfg(feature = "fault-injection")]
@@ -156,13 +158,13 @@ pub struct LaneConfig {
     /// The core of a helper thread that takes half of the rows of the encoder's large products. Default: no
     /// such thread. Read at start. It must not be the encoder's own core.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub helper_core: Option<Spanned<usize>>,
+    pub helper_core: Option<usize>,
     /// Which device of the backend the lane runs on, counted from 0 as `voxlane doctor` lists them. Default 0.
     /// Read by the model loader when `backend` is not `cpu`. Lanes of the same device share its weights.
     pub device: usize,
     /// How many streams the lane serves at once, 1 to 4096. Default 4. Read at start: each keeps the buffers of one open
     /// segment.
-    pub slots: Spanned<usize>,
+    pub slots: usize,
     /// How its threads wait for work: `spin` never gives its core up and is for isolated cores, `yield` lets others run
     /// between looks, `park` sleeps until woken. Default `park`. Read by the lane's threads.
     pub wait: WaitKind,
@@ -186,7 +188,7 @@ impl Default for LaneConfig {
             cores: None,
             helper_core: None,
             device: 0,
-            slots: Spanned::new(0..0, 4),
+            slots: 4,
             wait: WaitKind::Park,
             spin_us: 50,
             step_us: 200,
@@ -199,7 +201,7 @@ impl Default for LaneConfig {
 impl LaneConfig {
     /// The default with another number of slots.
     pub fn with_slots(slots: usize) -> Self {
-        LaneConfig { slots: Spanned::new(0..0, slots), ..LaneConfig::default() }
+        LaneConfig { slots, ..LaneConfig::default() }
     }
 }
 
@@ -208,26 +210,26 @@ impl LaneConfig {
 #[serde(deny_unknown_fields)]
 pub struct StageCores {
     /// Core of ingest.
-    pub ingest: Spanned<usize>,
+    pub ingest: usize,
     /// Core of features.
-    pub features: Spanned<usize>,
+    pub features: usize,
     /// Core of the encoder.
-    pub encoder: Spanned<usize>,
+    pub encoder: usize,
     /// Core of the decoder.
-    pub decoder: Spanned<usize>,
+    pub decoder: usize,
     /// Core of emit.
-    pub emit: Spanned<usize>,
+    pub emit: usize,
 }
 
 impl StageCores {
-    /// The core of `stage`, with its place in the file.
-    pub fn get(&self, stage: StageKind) -> &Spanned<usize> {
+    /// The core of `stage`.
+    pub fn get(&self, stage: StageKind) -> usize {
         match stage {
-            StageKind::Ingest => &self.ingest,
-            StageKind::Features => &self.features,
-            StageKind::Encoder => &self.encoder,
-            StageKind::Decoder => &self.decoder,
-            StageKind::Emit => &self.emit,
+            StageKind::Ingest => self.ingest,
+            StageKind::Features => self.features,
+            StageKind::Encoder => self.encoder,
+            StageKind::Decoder => self.decoder,
+            StageKind::Emit => self.emit,
         }
     }
 }

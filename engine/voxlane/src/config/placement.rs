@@ -75,12 +75,14 @@ pub struct Placement {
 impl Placement {
     /// Where `lane` runs on `topology`. Without stated cores: everything on the one core that is allowed, or
     /// encoder and decoder on the second of several and the rest on the first.
-    pub(crate) fn of(source: &Source, lane: &LaneConfig, topology: &Topology) -> Result<Self, ConfigError> {
-        let core = |stage| match &lane.cores {
-            Some(cores) => {
-                let stated = cores.get(stage);
-                check(*stated.get_ref(), topology, || source.locate(Some(stated.span())))
-            }
+    pub(crate) fn of(
+        source: &Source,
+        (number, lane): (usize, &LaneConfig),
+        topology: &Topology,
+    ) -> Result<Self, ConfigError> {
+        let at = |field: &str| source.place(&format!("lane.{number}.{field}"));
+        let core = |stage: StageKind| match &lane.cores {
+            Some(cores) => check(cores.get(stage), topology, || at(&format!("cores.{}", stage.name()))),
             None => Ok(default_core(stage, &topology.allowed)),
         };
         let cores: Vec<usize> = StageKind::ALL.into_iter().map(core).collect::<Result<_, _>>()?;
@@ -89,11 +91,11 @@ impl Placement {
             stages: thread.stages.iter().map(|&stage| StageKind::ALL[stage]).collect(),
         });
         let mut placement = Placement { threads: threads.collect(), helper: None };
-        if let Some(stated) = &lane.helper_core {
-            let core = check(*stated.get_ref(), topology, || source.locate(Some(stated.span())))?;
+        if let Some(stated) = lane.helper_core {
+            let core = check(stated, topology, || at("helper_core"))?;
             if placement.core(StageKind::Encoder) == Some(core) {
                 return Err(ConfigError::Value {
-                    at: source.locate(Some(stated.span())),
+                    at: at("helper_core"),
                     field: "helper_core",
                     value: core.to_string(),
                     message: "must not be the encoder's core".to_owned(),
@@ -123,8 +125,11 @@ impl Source {
     pub fn placement(&self, topology: &Topology) -> Result<Vec<Placement>, ConfigError> {
         self.check_values()?;
         let lanes = &self.config.lanes;
-        let placements: Vec<Placement> =
-            lanes.iter().map(|lane| Placement::of(self, lane, topology)).collect::<Result<_, _>>()?;
+        let placements: Vec<Placement> = lanes
+            .iter()
+            .enumerate()
+            .map(|lane| Placement::of(self, lane, topology))
+            .collect::<Result<_, _>>()?;
         match spinning_fault(lanes, &placements) {
             Some(fault) => Err(self.refused(fault)),
             None => Ok(placements),

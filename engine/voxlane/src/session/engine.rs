@@ -1,13 +1,11 @@
 //! The engine: lanes, their supervisor, and the streams they serve.
 
 use super::hotwords::HotwordCompiler;
-use super::{EngineError, OpenError, Stream, StreamError};
+use super::queue::{OpenQueue, Refused};
+use super::{EngineError, OpenError, Stream, StreamError, StreamOptions};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
-use crate::config::{
-    Config, ConfigError, EndpointConfig, Fault, Hotword, PartialConfig, ServiceClass, Source, StreamRules,
-    Topology,
-};
+use crate::config::{Config, ConfigError, Fault, Source, StreamRules, Topology};
 use crate::fault_plan::FaultPlan;
 use crate::gate::{Admission, Gate, LaneState};
 use crate::lane::LaneSpec;
@@ -42,36 +40,6 @@ const POLL: Duration = Duration::from_micros(500);
 const BLANK_FIELD: &str = "endpoint.blank_ms";
 const BLANK_ALLOWED: &str = "must be 0, because the model does not take audio in chunks";
 
-/// How a stream is to be treated.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamOptions {
-    /// Samples per second of what will be pushed, 4,000 to 192,000. Default 16,000; others are resampled on
-    /// the caller's thread.
-    pub sample_rate: u32,
-    /// When segments begin and end. Default: as the engine's configuration says. The detector is the
-    /// engine's, or off: then the client says where segments end.
-    pub endpoint: Option<EndpointConfig>,
-    /// How often open segments are looked at. Default: as the engine's configuration says.
-    pub partial: Option<PartialConfig>,
-    /// What the stream listens for, until [`Stream::set_hotwords`] changes it. Default: as the engine's
-    /// configuration says. None at all: an empty list.
-    pub hotwords: Option<Vec<Hotword>>,
-    /// Whether somebody waits for the text. Default: yes.
-    pub class: ServiceClass,
-}
-
-impl Default for StreamOptions {
-    fn default() -> Self {
-        StreamOptions {
-            sample_rate: ENGINE_RATE_HZ,
-            endpoint: None,
-            partial: None,
-            hotwords: None,
-            class: ServiceClass::default(),
-        }
-    }
-}
-
 /// A running engine. Dropping it shuts it down with a deadline of five seconds.
 pub struct Engine {
     clock: Clock,
@@ -88,7 +56,15 @@ pub struct Engine {
     commands: Sender<Command>,
     supervisor: Option<JoinHandle<()>>,
     streams: AtomicU64,
+    queue: OpenQueue,
     process: Process,
+}
+
+/// A stream that has yet to find a slot.
+struct Opening {
+    resampler: Resampler,
+    rules: StreamRules,
+    hotwords: Option<Arc<Hotwords>>,
 }
 
 impl Engine {
@@ -152,7 +128,7 @@ impl Engine {
         Ok(Engine {
             clock,
             gates,
-            slots: config.lanes.iter().map(|lane| *lane.slots.get_ref()).sum(),
+            slots: config.lanes.iter().map(|lane| lane.slots).sum(),
             rules: config.stream_rules(),
             voice,
             vocabulary,
@@ -163,6 +139,7 @@ impl Engine {
             commands,
             supervisor: Some(handle),
             streams: AtomicU64::new(0),
+            queue: OpenQueue::new(config.open_queue),
             process,
         })
     }
@@ -189,9 +166,45 @@ impl Engine {
     /// Opens a stream in the lane with the most free slots.
     ///
     /// # Errors
-    /// [`OpenError::Saturated`] if there is no free slot, [`OpenError::Down`] if no lane serves; never waits. Otherwise what is wrong with
-    /// the options.
+    /// [`OpenError::Saturated`] if there is no free slot, or others [wait](Self::open_within) for one; [`OpenError::Down`] if no lane
+    /// serves; never waits. Otherwise what is wrong with the options.
     pub fn open(&self, options: StreamOptions) -> Result<Stream, OpenError> {
+        let opening = self.prepare(options)?;
+        let admission = if self.queue.is_empty() { self.admit() } else { None };
+        self.enter(opening, admission.ok_or_else(|| self.refusal())?)
+    }
+
+    /// Opens a stream, if need be when one has ended or a lane is up again: waits for `limit` at most, behind those that came
+    /// before. Blocks the calling thread.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open), of a missing slot only when the time is up; [`OpenError::QueueFull`] at once if `open_queue`
+    /// clients wait already.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use voxlane::{Engine, OpenError, StreamOptions};
+    /// # fn serve(engine: &Engine) -> Result<(), OpenError> {
+    /// let stream = engine.open_within(StreamOptions::new(8_000), Duration::from_secs(2))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn open_within(&self, options: StreamOptions, limit: Duration) -> Result<Stream, OpenError> {
+        let opening = self.prepare(options)?;
+        let deadline = Instant::now() + limit.min(LONGEST_SHUTDOWN);
+        let attempt = || match self.admit() {
+            Some(admission) => Some(Ok(admission)),
+            None => Some(self.refusal()).filter(|refusal| matches!(refusal, OpenError::ShutDown)).map(Err),
+        };
+        match self.queue.wait(deadline, attempt) {
+            Ok(admission) => self.enter(opening, admission?),
+            Err(Refused::Late) => Err(self.refusal()),
+            Err(Refused::Full) => Err(OpenError::QueueFull { waiting: self.queue.limit() }),
+        }
+    }
+
+    /// Checks a stream's options and makes ready what it needs.
+    fn prepare(&self, options: StreamOptions) -> Result<Opening, OpenError> {
         if !self.process.is_current() {
             return Err(StreamError::Forked.into());
         }
@@ -216,7 +229,12 @@ impl Engine {
             Some(phrases) => self.compiler.compile(phrases).map_err(StreamError::from)?,
             None => self.hotwords.clone(),
         };
-        let admission = self.admit().ok_or_else(|| self.refusal())?;
+        Ok(Opening { resampler, rules, hotwords })
+    }
+
+    /// The stream of a slot.
+    fn enter(&self, opening: Opening, admission: Admission) -> Result<Stream, OpenError> {
+        let Opening { resampler, rules, hotwords } = opening;
         let number = self.streams.fetch_add(1, Ordering::Relaxed);
         let vocabulary = Arc::clone(&self.vocabulary);
         let (clock, compiler) = (self.clock.clone(), self.compiler.clone());

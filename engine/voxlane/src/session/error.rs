@@ -5,6 +5,7 @@ use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::pcm::PcmError;
 use crate::audio::resample::ResampleError;
 use crate::config::{Backend, ConfigError, DecodeKind, DetectorKind};
+use crate::error_code::ErrorCode;
 use crate::memory::Shortage;
 use thiserror::Error;
 use voxlane_runtime::lane::LaneError;
@@ -92,6 +93,28 @@ pub enum EngineError {
     Spawn(std::io::Error),
 }
 
+impl EngineError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            EngineError::Config(error) => error.code(),
+            EngineError::Lane { .. } => ErrorCode::EngineLane,
+            EngineError::Memory(_) => ErrorCode::EngineMemory,
+            EngineError::Model(_) => ErrorCode::EngineModel,
+            EngineError::Detector(_) => ErrorCode::EngineDetector,
+            EngineError::NoRecognizer { .. } => ErrorCode::EngineNoRecognizer,
+            EngineError::SampleRate { .. } => ErrorCode::EngineSampleRate,
+            EngineError::Decode { .. } => ErrorCode::EngineDecode,
+            EngineError::NoBackend { .. } => ErrorCode::EngineNoBackend,
+            EngineError::UnknownModel { .. } => ErrorCode::EngineUnknownModel,
+            EngineError::Device(_) => ErrorCode::EngineDevice,
+            EngineError::NotBuilt { .. } => ErrorCode::EngineNotBuilt,
+            EngineError::Hotwords(error) => error.code(),
+            EngineError::Spawn(_) => ErrorCode::EngineThreads,
+        }
+    }
+}
+
 /// Why a stream does not open.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -107,6 +130,12 @@ pub enum OpenError {
     Down {
         /// How many lanes there are.
         lanes: usize,
+    },
+    /// As many clients wait for a slot as may.
+    #[error("{waiting} clients wait for a stream slot already; try again later")]
+    QueueFull {
+        /// How many wait.
+        waiting: usize,
     },
     /// The engine was shut down.
     #[error("the engine was shut down")]
@@ -132,6 +161,21 @@ pub enum OpenError {
         /// What the engine has.
         has: DetectorKind,
     },
+}
+
+impl OpenError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            OpenError::Saturated { .. } => ErrorCode::OpenSaturated,
+            OpenError::Down { .. } => ErrorCode::OpenDown,
+            OpenError::QueueFull { .. } => ErrorCode::OpenQueueFull,
+            OpenError::ShutDown => ErrorCode::ShutDown,
+            OpenError::Options(error) => error.code(),
+            OpenError::Rules { .. } => ErrorCode::OpenRules,
+            OpenError::Detector { .. } => ErrorCode::OpenDetector,
+        }
+    }
 }
 
 /// Why a stream does not take samples or a request.
@@ -189,6 +233,24 @@ pub enum StreamError {
 }
 
 impl StreamError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            StreamError::Hotwords(error) => error.code(),
+            StreamError::NotFinite { .. } => ErrorCode::StreamNotFinite,
+            StreamError::Amplitude { .. } => ErrorCode::StreamAmplitude,
+            StreamError::Resample(_) => ErrorCode::StreamSampleRate,
+            StreamError::Full => ErrorCode::StreamFull,
+            StreamError::TooManyMarks => ErrorCode::StreamTooManyMarks,
+            StreamError::Finished => ErrorCode::StreamFinished,
+            StreamError::SlowClient => ErrorCode::StreamSlowClient,
+            StreamError::Abandoned => ErrorCode::StreamAbandoned,
+            StreamError::LaneFailed => ErrorCode::StreamLaneFailed,
+            StreamError::ShutDown => ErrorCode::ShutDown,
+            StreamError::Forked => ErrorCode::Forked,
+        }
+    }
+
     /// `offset` is where the checked part begins in the caller's slice.
     pub(super) fn from_pcm(error: PcmError, offset: usize) -> Self {
         match error {

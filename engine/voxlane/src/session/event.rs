@@ -1,8 +1,9 @@
 //! What a stream says: events, in order.
 
+use crate::error_code::ErrorCode;
 use crate::message::{EndCause, STAMP_NANOS, TokensMessage, faults};
 use crate::protocol::{Control, Notice, PassKind, TokensControl};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use thiserror::Error;
 use voxlane_models::fault::Faults;
@@ -10,10 +11,11 @@ use voxlane_models::hypothesis::Token;
 use voxlane_models::vocabulary::Vocabulary;
 
 /// An event of a stream. As JSON it is an object of `type`, `stream` and the fields that apply: `docs/live.md` has them all.
+/// [`EventRecord`] adds the version of that format.
 ///
 /// Events come in order. A segment opens once and closes once, at most one is open. A final never changes
 /// and is a pure function of its segment's samples.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Event {
@@ -76,8 +78,41 @@ pub enum Event {
     },
 }
 
+/// An event with the version of the format that it is written in, for lines that are read by other programs or later.
+///
+/// ```
+/// use voxlane::{Event, EventRecord};
+///
+/// let line = serde_json::to_string(&EventRecord::from(Event::Closed { stream: 0 }))?;
+/// assert_eq!(line, r#"{"version":1,"type":"closed","stream":0}"#);
+/// let read: EventRecord = serde_json::from_str(&line)?;
+/// assert_eq!((read.version, read.event), (EventRecord::VERSION, Event::Closed { stream: 0 }));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventRecord<E = Event> {
+    /// The format's version.
+    pub version: u32,
+    /// The event, or a reference to it.
+    #[serde(flatten)]
+    pub event: E,
+}
+
+impl EventRecord {
+    /// The version that is written. It is raised when a field goes or changes its meaning. Fields, types of events,
+    /// causes and errors may be added within a version: a reader passes over those that it does not know.
+    pub const VERSION: u32 = 1;
+}
+
+impl<E> From<E> for EventRecord<E> {
+    fn from(event: E) -> Self {
+        EventRecord { version: EventRecord::VERSION, event }
+    }
+}
+
 /// The text of a segment.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Transcript {
     /// The stream's number within its engine.
     pub stream: u64,
@@ -96,10 +131,10 @@ pub struct Transcript {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tail: Option<String>,
     /// The words with their times, where the model gives them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Word>,
     /// Whether a final contradicts the stable part of its partials.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revised: bool,
     /// Where the time went.
     pub latency_ms: Latency,
@@ -110,12 +145,12 @@ pub struct Transcript {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<SegmentWarning>,
     /// Whether decoding stopped at the token limit instead of at an end token.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub token_limit: bool,
 }
 
 /// What is doubtful about a final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SegmentWarning {
@@ -131,6 +166,15 @@ pub enum SegmentWarning {
 }
 
 impl SegmentWarning {
+    /// Its stable code.
+    pub fn code(self) -> ErrorCode {
+        match self {
+            SegmentWarning::NoText => ErrorCode::ResultNoText,
+            SegmentWarning::LittleText => ErrorCode::ResultLittleText,
+            SegmentWarning::Repetition => ErrorCode::ResultRepetition,
+        }
+    }
+
     /// The gravest that the faults of a final say.
     fn of(faults: Faults) -> Option<Self> {
         let warnings = [
@@ -143,7 +187,8 @@ impl SegmentWarning {
 }
 
 /// A word of a transcript.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Word {
     /// The word.
     pub text: String,
@@ -156,7 +201,8 @@ pub struct Word {
 }
 
 /// Where a result's time went, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Latency {
     /// Of a partial: from the capture of the newest sample it reflects to its hand-over. Of a final: from the capture
     /// of the last sample of speech to its hand-over.
@@ -170,7 +216,7 @@ pub struct Latency {
 }
 
 /// What can go wrong with a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StreamFault {
@@ -200,6 +246,19 @@ pub enum StreamFault {
 }
 
 impl StreamFault {
+    /// Its stable code.
+    pub fn code(self) -> ErrorCode {
+        match self {
+            StreamFault::NoAudio => ErrorCode::SignalNoAudio,
+            StreamFault::Clipping => ErrorCode::SignalClipping,
+            StreamFault::NotFinite => ErrorCode::ResultNotFinite,
+            StreamFault::SlowClient => ErrorCode::StreamSlowClient,
+            StreamFault::LaneFailed => ErrorCode::StreamLaneFailed,
+            StreamFault::ShutDown => ErrorCode::ShutDown,
+            StreamFault::Forked => ErrorCode::Forked,
+        }
+    }
+
     /// Whether it only tells of the signal: nothing has been lost.
     pub fn is_notice(self) -> bool {
         matches!(self, StreamFault::NoAudio | StreamFault::Clipping)

@@ -1,6 +1,7 @@
 //! From phrases to what a decoder looks tokens up in; on the caller's thread.
 
 use crate::config::Hotword;
+use crate::error_code::ErrorCode;
 use std::sync::Arc;
 use thiserror::Error;
 use voxlane_models::decode::Hotwords;
@@ -27,6 +28,17 @@ pub enum HotwordError {
         /// Its boost.
         boost: f32,
     },
+}
+
+impl HotwordError {
+    /// Its stable code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            HotwordError::Unsupported => ErrorCode::HotwordsUnsupported,
+            HotwordError::Spelling { .. } => ErrorCode::HotwordsSpelling,
+            HotwordError::Boost { .. } => ErrorCode::HotwordsBoost,
+        }
+    }
 }
 
 /// Makes sets of hotwords for the streams of one engine.

@@ -74,25 +74,13 @@ pub fn writer(style: Style, track: &Track) -> Box<dyn Writer> {
 pub mod tests {
     use super::*;
     use crate::transcribe::update::Outcome;
-    use voxlane::{Latency, Transcript};
+    use voxlane::Transcript;
 
     /// A segment without words.
     pub fn segment(start: f64, end: f64, text: &str) -> Transcript {
-        Transcript {
-            stream: 0,
-            segment: 0,
-            start,
-            end,
-            text: text.into(),
-            stable: None,
-            tail: None,
-            words: Vec::new(),
-            revised: false,
-            latency_ms: Latency::default(),
-            tokens: Vec::new(),
-            warning: None,
-            token_limit: false,
-        }
+        let mut said = Transcript::default();
+        (said.start, said.end, said.text) = (start, end, text.into());
+        said
     }
 
     /// What is written of segments and an outcome.
