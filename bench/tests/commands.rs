@@ -13,11 +13,11 @@ use voxlane_bench::commands::streams::{self, Pace};
 use voxlane_bench::commands::{capacity, compute, serve};
 use voxlane_bench::live::conversation::Conversation;
 use voxlane_bench::stopwatch::Stopwatch;
-use voxlane_models::checkpoint::{self, Statistics};
 use voxlane_models::decode::TransducerGreedy;
 use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
-use voxlane_models::linear::Precision;
-use voxlane_models::vocabulary::Vocabulary;
+use voxlane_models::formats::checkpoint::{self, Statistics};
+use voxlane_models::layers::linear::Precision;
+use voxlane_models::tokenizers::vocabulary::Vocabulary;
 
 static NETWORK: LazyLock<Arc<Emformer>> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/data/emformer");

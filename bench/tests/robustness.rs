@@ -15,7 +15,7 @@ use voxlane_bench::robustness::runner::{Defaults, Runner};
 use voxlane_bench::robustness::sets::{BARE, Family, Plan, plans};
 use voxlane_bench::robustness::spoken_word::{Verdict, judge};
 use voxlane_bench::robustness::{nonspeech, table};
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 
 const MODEL: &str = "moonshine-tiny";
 const CLIPS: usize = 3;

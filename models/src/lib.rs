@@ -9,31 +9,29 @@ pub mod budget;
 pub mod buffer;
 #[cfg(any(feature = "cuda", feature = "flex", feature = "wgpu"))]
 pub mod burn;
-pub mod checkpoint;
-#[cfg(feature = "tokenizer-json")]
-pub mod commands;
+mod config_fault;
 pub mod decode;
 pub mod device;
+pub mod dynamic;
 pub mod emformer;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+pub mod families;
 pub mod fault;
+pub mod formats;
 pub mod hypothesis;
-mod integers;
-pub mod linear;
+pub mod layers;
 #[cfg(feature = "fetch")]
 pub mod manager;
-mod matrix;
 pub mod model;
 pub mod moonshine;
-pub mod onnx;
-pub mod packed;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 pub mod prepare;
 mod regular;
+mod request;
 pub mod residency;
 pub mod team;
 mod temporary;
-pub mod tokenizer;
-pub mod vocabulary;
+pub mod tokenizers;
 pub mod voice;
 pub mod warp;
 pub mod weights;

@@ -9,39 +9,12 @@
 //! encoder replaces by hidden frames. On the CPU it is a buffer; on a GPU it names tensors on the device.
 
 use crate::budget::{Budget, Progress};
-use crate::decode::Hotwords;
+use crate::decode::DecodeOptions;
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
+pub use crate::request::{Goal, Request, Slot};
 use crate::team::Team;
 use std::sync::Arc;
-
-/// The index of a stream's state within a lane, below the `slots` a part was made with.
-pub type Slot = usize;
-
-/// Why features are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// A look at an open segment; may be thrown away.
-    Partial,
-    /// The result for a whole segment; a pure function of its samples.
-    Final,
-}
-
-/// What a decoder is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// What the result is for.
-    pub goal: Goal,
-    /// How many samples of the segment a voice detector heard as speech; 0 where that is not known.
-    pub voiced_samples: usize,
-}
-
-impl From<Goal> for Request {
-    /// Where nothing is known of the speech in the segment.
-    fn from(goal: Goal) -> Self {
-        Request { goal, voiced_samples: 0 }
-    }
-}
 
 /// What a model can take, in its own units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +54,50 @@ impl Chunks {
     }
 }
 
+/// What a model is and can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ModelInfo {
+    /// What it can take.
+    pub limits: Limits,
+    /// Where its chunks are complete, if it takes audio in chunks and never goes back: then a segment holds
+    /// all the audio that has been pushed when its end is decided, and looks at it come of themselves.
+    pub chunks: Option<Chunks>,
+    /// The languages that can be asked for, as IETF tags; none where it has one that need not be said.
+    pub languages: &'static [&'static str],
+    /// Whether it can translate what is said into English.
+    pub translates: bool,
+    /// Whether it can be given what was said before.
+    pub takes_prompt: bool,
+    /// Whether its decoder listens for phrases.
+    pub takes_hotwords: bool,
+    /// How many segments its encoder works on at the same time, at least one; see [`Encoder`].
+    pub encoder_batch: usize,
+    /// How many segments its decoder works on at the same time, at least one; see [`Decoder`].
+    pub batch: usize,
+}
+
+impl ModelInfo {
+    /// Of a model that takes whole segments, one at a time, in one language, and nothing beside.
+    pub const fn new(limits: Limits) -> Self {
+        ModelInfo {
+            limits,
+            chunks: None,
+            languages: &[],
+            translates: false,
+            takes_prompt: false,
+            takes_hotwords: false,
+            encoder_batch: 1,
+            batch: 1,
+        }
+    }
+
+    /// Whether it takes audio in chunks.
+    pub const fn is_streaming(&self) -> bool {
+        self.chunks.is_some()
+    }
+}
+
 /// A network prepared for one backend, with its weights; shared by all lanes that run it.
 pub trait Model: Send + Sync + 'static {
     /// What travels between the parts.
@@ -92,34 +109,8 @@ pub trait Model: Send + Sync + 'static {
     /// Hidden frames → tokens.
     type Decoder: Decoder<Span = Self::Span>;
 
-    /// What it can take.
-    fn limits(&self) -> Limits;
-
-    /// Where a network's chunks are complete, if it takes audio in chunks and never goes back: then a segment holds
-    /// all the audio that has been pushed when its end is decided, and looks at it come of themselves.
-    fn chunks(&self) -> Option<Chunks> {
-        None
-    }
-
-    /// Whether it takes audio in chunks.
-    fn is_streaming(&self) -> bool {
-        self.chunks().is_some()
-    }
-
-    /// Whether its decoder listens for phrases: see [`Decoder::set_hotwords`].
-    fn takes_hotwords(&self) -> bool {
-        false
-    }
-
-    /// How many segments its decoder works on at the same time, at least one; see [`Decoder`].
-    fn batch(&self) -> usize {
-        1
-    }
-
-    /// How many segments its encoder works on at the same time, at least one; see [`Encoder`].
-    fn encoder_batch(&self) -> usize {
-        1
-    }
+    /// What it is and can do; always the same.
+    fn info(&self) -> ModelInfo;
 
     /// The working memory of a front end, an encoder and a decoder with `slots` states each, and of a span: at most so many
     /// bytes, without weights. Computed from sizes, so that nothing is taken. None where it is not known, or a device's.
@@ -167,7 +158,7 @@ pub trait FrontEnd {
 
 /// Features → hidden frames, in place.
 ///
-/// Where [`Model::encoder_batch`] is more than one, so many passes may be in flight at the same time, at most one a
+/// Where [`ModelInfo::encoder_batch`] is more than one, so many passes may be in flight at the same time, at most one a
 /// slot: `begin` drops no pass, and `step` goes on with the pass of its span, and in the same products with others.
 /// So a lane first begins all passes that it has and then steps each of them until it is done: most find their work
 /// done already.
@@ -187,7 +178,7 @@ pub trait Encoder {
 
 /// Hidden frames → tokens.
 ///
-/// Where [`Model::batch`] is more than one, so many passes are in flight at the same time, at most one a slot:
+/// Where [`ModelInfo::batch`] is more than one, so many passes are in flight at the same time, at most one a slot:
 /// `begin` drops no pass but the slot's own, and `step` goes on with the pass of its span, and on the way with the
 /// others.
 pub trait Decoder {
@@ -209,11 +200,15 @@ pub trait Decoder {
         None
     }
 
-    /// Changes which phrases the slot listens for, from the next frame on, and gives back those it listened for so
-    /// far, so that the caller frees them; they stay when the slot is reset. A decoder that cannot listen for phrases
-    /// gives back what it is given.
-    fn set_hotwords(&mut self, _slot: Slot, hotwords: Option<Arc<Hotwords>>) -> Option<Arc<Hotwords>> {
-        hotwords
+    /// Changes what is asked of the slot, from the next frame or segment on, and gives back what was asked so far, so
+    /// that the caller frees it; it stays when the slot is reset. None is as the model is by itself. Only what
+    /// [`ModelInfo`] says can be asked for. A decoder of which nothing can be asked gives back what it is given.
+    fn set_options(
+        &mut self,
+        _slot: Slot,
+        options: Option<Arc<DecodeOptions>>,
+    ) -> Option<Arc<DecodeOptions>> {
+        options
     }
 
     /// What the slot's segment says, valid after a step that was [`Progress::Done`].

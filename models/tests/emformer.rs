@@ -8,22 +8,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use streaming::{BASE, NETWORKS, Reference, distance, integers, network, reference, samples, weights};
 use voxlane_models::budget::{Budget, Progress};
-use voxlane_models::checkpoint::{self, SentencePiece};
 use voxlane_models::decode::{
-    CtcGreedy, CtcPrefixBeam, Hotwords, StreamStrategy, TransducerBeam, TransducerGreedy,
+    CtcGreedy, CtcPrefixBeam, DecodeOptions, Hotwords, StreamStrategy, TransducerBeam, TransducerGreedy,
 };
 use voxlane_models::emformer::Emformer;
 use voxlane_models::emformer::decoder::EmformerDecoder;
 use voxlane_models::emformer::heads::Heads;
 use voxlane_models::emformer::prepare::{self, Source};
+use voxlane_models::families::{EMFORMER_FILES, pack, verify};
 use voxlane_models::fault::Faults;
+use voxlane_models::formats::checkpoint;
 use voxlane_models::hypothesis::Token;
-use voxlane_models::linear::Precision;
-use voxlane_models::manager::{Architecture, Manager, Options};
+use voxlane_models::layers::linear::Precision;
+use voxlane_models::manager::{Manager, Options};
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
 use voxlane_models::moonshine::offline::Transcriber;
-use voxlane_models::prepare::{EMFORMER_FILES, pack, prepare as ready, verify};
+use voxlane_models::prepare::prepare as ready;
 use voxlane_models::team::Team;
+use voxlane_models::tokenizers::SentencePiece;
 
 #[test]
 fn features_are_torchaudios() {
@@ -333,7 +335,7 @@ fn an_imported_network_is_the_same_from_its_packed_file() {
     for precision in [Precision::F32, Precision::Int8] {
         let files = [&source.checkpoint, &source.tokens, &statistics, &config];
         let files: Vec<_> = EMFORMER_FILES.into_iter().zip(files.map(PathBuf::as_path)).collect();
-        let files = manager.import("small", Architecture::EmformerRnnt, "MIT", &files).unwrap();
+        let files = manager.import("small", "emformer-rnnt", "MIT", &files).unwrap();
         let packed = pack(&files, precision).unwrap();
         assert_eq!(verify(&files).unwrap().last(), Some(&packed));
         let mut no_note = |note: &str| panic!("{note}");
@@ -394,7 +396,9 @@ fn decoded<S: StreamStrategy<Heads>>(name: &str, hotwords: Option<Arc<Hotwords>>
     let (samples, budget, mut faults) = (samples(), Budget::unlimited(), Faults::NONE);
     let (mut front_end, mut encoder) = (model.front_end(1), model.encoder(1, Team::alone()));
     let (mut decoder, mut span) = (model.decoder(1), model.span());
-    assert!(decoder.set_hotwords(0, hotwords).is_none());
+    let mut options = DecodeOptions::default();
+    options.hotwords = hotwords;
+    assert!(decoder.set_options(0, Some(Arc::new(options))).is_none());
     front_end.push(0, &samples, &mut faults);
     // Twice: what a segment leaves behind does not matter to the next, and hotwords stay.
     for _ in 0..2 {

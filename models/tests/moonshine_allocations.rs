@@ -44,7 +44,7 @@ fn nothing_is_allocated_or_freed_after_construction() {
         (model.front_end(2), model.encoder(2, Team::alone()), model.decoder(2));
     let mut span = model.span();
     let mut noise = Noise::new(1);
-    let samples = noise.samples(model.limits().max_segment_samples);
+    let samples = noise.samples(model.info().limits.max_segment_samples);
     let (budget, mut faults) = (Budget::one_unit(), Faults::NONE);
     let before = CALLS.get();
     for length in [3000, 100_000, samples.len()] {

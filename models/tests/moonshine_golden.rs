@@ -12,7 +12,7 @@ use reference::{CLIPS, audio, compare, distance, npy, references, weights};
 use std::sync::OnceLock;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Encoder, FrontEnd, Goal, Model};
 use voxlane_models::moonshine::offline::Transcriber;
 use voxlane_models::moonshine::{Moonshine, transcribe_tokens};

@@ -10,7 +10,7 @@ use voxlane_models::decode::{
 };
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::{Hypothesis, Token};
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model, Request, Slot};
 use voxlane_models::moonshine::config::Window;
 use voxlane_models::moonshine::span::Span;
@@ -274,11 +274,11 @@ fn slots_do_not_influence_each_other() {
 #[test]
 fn short_and_long_segments_are_handled_and_flagged() {
     let model = network();
-    assert_eq!(model.limits().min_segment_samples, 895);
+    assert_eq!(model.info().limits.min_segment_samples, 895);
     for count in [0, 1, 894] {
         assert_eq!(transcribe_tokens(&model, &vec![100; count]), (Vec::new(), Faults::NONE));
     }
-    let longest = model.limits().max_segment_samples;
+    let longest = model.info().limits.max_segment_samples;
     let samples = Noise::new(10).samples(longest + 1);
     let (whole, faults) = transcribe_tokens(&model, &samples[..longest]);
     assert!(!faults.has(Faults::TOO_LONG));

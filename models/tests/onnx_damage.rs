@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::path::Path;
-use voxlane_models::onnx::{Graph, OnnxError, read_bytes};
+use voxlane_models::formats::onnx::{Graph, OnnxError, read_bytes};
 use write::small_file;
 
 /// Counts what the current thread asks for.

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use support::{Noise, network};
 use voxlane_models::buffer::bytes_made;
 use voxlane_models::decode::AttentionGreedy;
-use voxlane_models::linear::Precision;
+use voxlane_models::formats::packed::{Origin, PackedError, PackedFile};
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Model, WorkingMemory};
 use voxlane_models::moonshine::{Moonshine, packed, transcribe_tokens};
-use voxlane_models::packed::{Origin, PackedError, PackedFile};
 use voxlane_models::team::Team;
-use voxlane_models::tokenizer::{PieceKind, Tokenizer};
+use voxlane_models::tokenizers::{PieceKind, Tokenizer};
 
 fn origin(precision: Precision) -> Origin {
     Origin { model: "toy".into(), precision: precision.name().into(), sources: "0123456789abcdef".into() }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use std::sync::LazyLock;
 use voxlane_models::manager;
-use voxlane_models::tokenizer::Tokenizer;
+use voxlane_models::tokenizers::Tokenizer;
 
 static BOTH: LazyLock<(Tokenizer, tokenizers::Tokenizer)> = LazyLock::new(|| {
     let files = manager::fetch("moonshine-tiny").expect("the model can be fetched");

@@ -7,7 +7,7 @@ use recordings::recording;
 use std::sync::OnceLock;
 use voxlane_models::decode::{AttentionGreedy, AttentionVerified, DecodeStrategy};
 use voxlane_models::hypothesis::Token;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
 use voxlane_models::moonshine::import::import;
 use voxlane_models::moonshine::weights::MoonshineWeights;

@@ -20,7 +20,7 @@ use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_bench::wer::Score;
 use voxlane_models::decode::{CtcGreedy, CtcPrefixBeam, StreamStrategy, TransducerBeam, TransducerGreedy};
 use voxlane_models::emformer::heads::Heads;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
 
 /// A frame of the engine, in milliseconds: the strict meaning of one hop of delay.
@@ -47,7 +47,7 @@ enum Section {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Args {
     /// The built-in model, or one imported with `voxlane models import`
-    #[arg(long, default_value = voxlane_models::commands::NAME)]
+    #[arg(long, default_value = voxlane_models::families::commands::NAME)]
     model: String,
     /// Folder with the recordings: commands, alnum, dev and dev-other
     #[arg(long, value_name = "FOLDER", default_value = "../shared/speech")]

@@ -10,7 +10,7 @@ use voxlane_bench::live::feed::Run;
 use voxlane_bench::live::figures::quantile;
 use voxlane_bench::live::flood;
 use voxlane_bench::recordings::read_samples;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
 
 /// What to measure.

@@ -10,10 +10,10 @@ use voxlane_bench::passes::Passes;
 use voxlane_bench::recordings::read_samples;
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_models::decode::AttentionGreedy;
-use voxlane_models::linear::Precision;
+use voxlane_models::families;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::Model;
 use voxlane_models::moonshine::config::Config;
-use voxlane_models::prepare;
 
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]
@@ -81,9 +81,12 @@ pub fn run(args: &Args) -> Result<()> {
         let _ = writeln!(io::stderr(), "voxlane-bench: {note}");
     };
     let files = args.model.files()?;
-    let (model, _) = prepare::moonshine::<AttentionGreedy>(&files, args.precision, &mut note)?;
+    let (model, _) = families::prepare_moonshine::<AttentionGreedy>(&files, args.precision, &mut note)?;
     let (config, samples) = (model.config(), read_samples(&args.file)?);
-    ensure!(samples.len() <= model.limits().max_segment_samples, "the recording is longer than a segment");
+    ensure!(
+        samples.len() <= model.info().limits.max_segment_samples,
+        "the recording is longer than a segment"
+    );
     let frames = config.stem_frames(samples.len())[2];
     let mut passes = Passes::new(&model);
     let steps = passes.run(&samples, args.clock).predictions() - 1;

@@ -13,7 +13,7 @@ use voxlane_bench::recognizer::Recognizer;
 use voxlane_bench::recordings::{SAMPLE_RATE, read_samples};
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_bench::wer::{Score, difference_interval};
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
 
 /// The most that finals may take after the endpoint, in milliseconds, at the 99th percentile, for a number of

@@ -18,7 +18,7 @@ use anyhow::Result;
 use std::path::PathBuf;
 use voxlane_bench::recognizer::parse_precision;
 use voxlane_bench::recordings::{Clip, read_sets};
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager::{self, ModelFiles};
 
 /// Which model.

@@ -16,7 +16,7 @@ use voxlane_bench::robustness::record::{self, Record};
 use voxlane_bench::robustness::runner::{Defaults, Runner};
 use voxlane_bench::robustness::sets::{BARE, Family, Plan, plans};
 use voxlane_bench::robustness::{nonspeech, table};
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 
 /// What to measure.
 #[derive(Clone, Debug, clap::Args)]

@@ -12,8 +12,8 @@ use voxlane_bench::recognizer::Recognizer;
 use voxlane_bench::recordings::read_samples;
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_models::decode::AttentionGreedy;
-use voxlane_models::linear::Precision;
-use voxlane_models::prepare;
+use voxlane_models::families;
+use voxlane_models::layers::linear::Precision;
 
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]
@@ -73,7 +73,8 @@ pub fn run(args: &Args) -> Result<()> {
         // Nothing is left to tell if standard error is gone too.
         let _ = writeln!(io::stderr(), "voxlane-bench: {note}");
     };
-    let (model, tokenizer) = prepare::moonshine::<AttentionGreedy>(&files, args.precision, &mut note)?;
+    let (model, tokenizer) =
+        families::prepare_moonshine::<AttentionGreedy>(&files, args.precision, &mut note)?;
     let mut passes = Passes::new(&model);
     answer_all(|file| {
         let pass = passes.run(&read_samples(Path::new(file))?, args.clock);

@@ -8,7 +8,7 @@ use voxlane_bench::recognizer::{Recognition, Recognizer, precision_word};
 use voxlane_bench::recordings::{Clip, SAMPLE_RATE, read_samples};
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_bench::wer::{Score, difference_interval, rate_interval};
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 
 /// The intervals are the same in every run.
 const SEED: u64 = 1;

@@ -12,7 +12,7 @@ use voxlane_models::emformer::Emformer;
 use voxlane_models::emformer::heads::Heads;
 use voxlane_models::model::Model;
 use voxlane_models::moonshine::offline::Transcriber;
-use voxlane_models::vocabulary::Vocabulary;
+use voxlane_models::tokenizers::vocabulary::Vocabulary;
 
 /// What one strategy gave on one set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -4,12 +4,12 @@ use anyhow::{Result, bail};
 use std::sync::Arc;
 use voxlane::config::DecodeKind;
 use voxlane::{Config, Engine};
-use voxlane_models::checkpoint::SentencePiece;
-use voxlane_models::commands;
 use voxlane_models::emformer::Emformer;
-use voxlane_models::linear::Precision;
-use voxlane_models::manager::{self, Architecture};
+use voxlane_models::families::commands;
+use voxlane_models::layers::linear::Precision;
+use voxlane_models::manager;
 use voxlane_models::prepare::prepare;
+use voxlane_models::tokenizers::SentencePiece;
 
 /// A network with the words of its tokens.
 pub struct Commands {
@@ -30,7 +30,7 @@ pub fn load(name: &str, precision: Precision) -> Result<Commands> {
         commands::load(precision)?
     } else {
         let files = manager::fetch(name)?;
-        if files.architecture() != Architecture::EmformerRnnt {
+        if files.architecture() != "emformer-rnnt" {
             bail!("{name} does not take audio in chunks");
         }
         prepare(&files, precision, &mut |_| {})?

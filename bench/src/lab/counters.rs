@@ -16,9 +16,9 @@ use anyhow::{Context as _, Result, bail};
 use std::process::Command;
 use voxlane_kernels::isa::{ISA_VARIABLE, Isa};
 use voxlane_models::decode::{AttentionGreedy, DecodeStrategy};
-use voxlane_models::linear::Precision;
+use voxlane_models::families;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
-use voxlane_models::prepare;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "counters",
@@ -50,7 +50,7 @@ fn by_processor(context: &Context, outcome: &mut Outcome) -> Result<bool> {
     let passes = context.pick(1, 5, 200, 2_000);
     let samples = short_clip(context)?;
     let files = manager::fetch(&context.model)?;
-    let (model, _) = prepare::moonshine::<AttentionGreedy>(&files, Precision::Int8, &mut |_| {})?;
+    let (model, _) = families::prepare_moonshine::<AttentionGreedy>(&files, Precision::Int8, &mut |_| {})?;
     let mut parts = Passes::new(&model);
     parts.run(&samples, Stopwatch::Wall);
     let mut rows = Vec::new();
@@ -158,7 +158,7 @@ pub fn child(context: &Context, strategy: &str, passes: usize) -> Result<()> {
 fn decode<S: DecodeStrategy>(context: &Context, passes: usize) -> Result<()> {
     let samples = short_clip(context)?;
     let files = manager::fetch(&context.model)?;
-    let (model, _) = prepare::moonshine::<S>(&files, Precision::Int8, &mut |_| {})?;
+    let (model, _) = families::prepare_moonshine::<S>(&files, Precision::Int8, &mut |_| {})?;
     let mut parts = Passes::new(&model);
     (0..passes).for_each(|_| drop(parts.run(&samples, Stopwatch::Wall)));
     Ok(())

@@ -16,12 +16,12 @@ use crate::stopwatch::Stopwatch;
 use anyhow::Result;
 use std::hint::black_box;
 use voxlane_models::decode::{AttentionGreedy, DecodeStrategy, Next, Prediction, Vocabulary};
+use voxlane_models::families;
 use voxlane_models::fault::Faults;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
 use voxlane_models::model::Goal;
 use voxlane_models::moonshine::Moonshine;
-use voxlane_models::prepare;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "dispatch",
@@ -52,7 +52,7 @@ fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
 
 fn model<S: DecodeStrategy>(context: &Context) -> Result<Moonshine<S>> {
     let files = manager::fetch(&context.model)?;
-    Ok(prepare::moonshine::<S>(&files, Precision::Int8, &mut |_| {})?.0)
+    Ok(families::prepare_moonshine::<S>(&files, Precision::Int8, &mut |_| {})?.0)
 }
 
 fn decode_loop(context: &Context, outcome: &mut Outcome) -> Result<()> {

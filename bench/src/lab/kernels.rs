@@ -16,7 +16,7 @@ use voxlane_kernels::norm::Affine;
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::table::Table;
 use voxlane_models::arena::Arena;
-use voxlane_models::linear::{Linear, Precision, Then};
+use voxlane_models::layers::linear::{Linear, Precision, Then};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "kernels",

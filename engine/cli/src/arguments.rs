@@ -11,8 +11,8 @@ use std::io::BufWriter;
 use std::path::Path;
 use voxlane::config::{DecodeKind, DetectorKind, Precision, Profile};
 use voxlane::{Config, EngineError};
-use voxlane_models::commands;
-use voxlane_models::manager::{Manager, ModelFiles};
+use voxlane_models::families::{FAMILIES, commands, find};
+use voxlane_models::manager::{Manager, ManagerError, ModelFiles};
 
 /// A number format; the names are those of the configuration file.
 ///
@@ -65,7 +65,12 @@ pub fn fetch(
     display: &mut Display,
 ) -> Result<Option<ModelFiles>, Failure> {
     let is_built_in = config.model == commands::NAME;
-    if !is_built_in && !manager.entry(&config.model)?.architecture.is_recognizer() {
+    let is_recognizer = |name: &str| {
+        let entry = manager.entry(name)?;
+        // Of an unknown family the engine says so.
+        Ok::<_, ManagerError>(find(FAMILIES, &entry.architecture).is_none_or(|family| family.is_recognizer()))
+    };
+    if !is_built_in && !is_recognizer(&config.model)? {
         return Err(EngineError::NoRecognizer { name: config.model.clone() }.into());
     }
     let recognizer = if is_built_in { None } else { Some(manager.fetch(&config.model, display)?) };

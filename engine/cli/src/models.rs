@@ -7,11 +7,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use voxlane::Config;
-use voxlane_models::commands;
 use voxlane_models::emformer;
-use voxlane_models::linear::Precision;
-use voxlane_models::manager::{Architecture, Listing, Manager, ModelFiles, Options, Progress, State};
-use voxlane_models::prepare;
+use voxlane_models::families::{self, commands};
+use voxlane_models::layers::linear::Precision;
+use voxlane_models::manager::{Listing, Manager, ModelFiles, Options, Progress, State};
+use voxlane_models::prepare::PrepareError;
 
 /// What to do with models.
 #[derive(Clone, Debug, clap::Args)]
@@ -121,17 +121,17 @@ fn run_with(
         Command::List => list(manager, output, progress)?,
         Command::Fetch { name } => {
             let files = manager.fetch(name, progress)?;
-            prepare::mend(&files, &mut |note| progress.note(note))?;
+            families::mend(&files, &mut |note| progress.note(note))?;
             write_path(output, files.dir())?;
         }
         Command::Path { name } => write_path(output, manager.path(name)?.dir())?,
         Command::Verify { name } => {
             let files = manager.verify(name)?;
-            let packed = prepare::verify(&files)?;
+            let packed = families::verify(&files)?;
             verified(&files, &packed, output)?;
         }
         Command::Pack { name, precision } => {
-            let file = prepare::pack(&manager.fetch(name, progress)?, *precision)?;
+            let file = families::pack(&manager.fetch(name, progress)?, *precision)?;
             write_path(output, &file)?;
         }
         Command::Import(wanted) => {
@@ -151,18 +151,18 @@ fn import(wanted: &Import, manager: &Manager) -> Result<PathBuf, Failure> {
         statistics: wanted.statistics.clone(),
         config: wanted.config.clone(),
     };
-    emformer::prepare::read(&source).map_err(prepare::PrepareError::from)?;
+    emformer::prepare::read(&source).map_err(PrepareError::from)?;
     let stem = wanted.checkpoint.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = wanted.name.clone().or(stem).unwrap_or_default();
     if name == commands::NAME {
         return Err(Failure::usage(format!("{name} is the model in the binary"), "give another --name"));
     }
-    let [checkpoint, tokens, statistics, config] = prepare::EMFORMER_FILES;
+    let [checkpoint, tokens, statistics, config] = families::EMFORMER_FILES;
     let mut files: Vec<(&str, &Path)> = vec![(checkpoint, &source.checkpoint), (tokens, &source.tokens)];
     files.extend(source.statistics.iter().map(|path| (statistics, path.as_path())));
     files.extend(source.config.iter().map(|path| (config, path.as_path())));
-    let files = manager.import(&name, Architecture::EmformerRnnt, &wanted.licence, &files)?;
-    Ok(prepare::pack(&files, wanted.precision)?)
+    let files = manager.import(&name, "emformer-rnnt", &wanted.licence, &files)?;
+    Ok(families::pack(&files, wanted.precision)?)
 }
 
 /// What is damaged goes to `progress`.
@@ -185,7 +185,7 @@ fn list(manager: &Manager, output: &mut dyn Write, progress: &mut dyn Progress) 
         let (cached, faults) = match state {
             State::Absent => ("no", Vec::new()),
             State::Whole(files) => {
-                let faults = prepare::damaged(&files);
+                let faults = families::damaged(&files);
                 let faults = faults.iter().map(|(_, error)| format!("{error}; the next start packs it anew"));
                 ("yes", faults.collect())
             }

@@ -66,6 +66,9 @@ codes! {
     OpenRules = 303 "open.rules" "The stream's endpoint rules are out of range."
     OpenDetector = 304 "open.detector" "The stream wants a detector that the engine was not started with."
     OpenQueueFull = 305 "open.queue_full" "As many clients wait for a slot as may. Retrying later helps."
+    OpenLanguage = 306 "open.language" "The model does not know the language that the stream asks for."
+    OpenTranslation = 307 "open.translation" "The model does not translate."
+    OpenPrompt = 308 "open.prompt" "The model cannot go on from what was said before, or cannot spell it."
 
     StreamNotFinite = 401 "stream.not_finite" "A sample is NaN or infinite."
     StreamAmplitude = 402 "stream.amplitude" "A sample is far beyond full scale."

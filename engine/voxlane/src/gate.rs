@@ -1,8 +1,8 @@
 //! Letting streams into a lane, and the slots' way back.
 
 use crate::config::StreamRules;
+use crate::decode_options::OptionsSender;
 use crate::message::{RequestMessage, TokensMessage};
-use crate::phrases::PhraseSender;
 use crate::settings::SettingSender;
 use crate::slot_state::Slots;
 use crossbeam_channel::{Receiver as Inbox, Sender as Outbox, unbounded};
@@ -50,8 +50,8 @@ pub(crate) struct Inputs {
     pub(crate) audio: Sender<RequestMessage>,
     /// How the stream is to be treated, to ingest.
     pub(crate) rules: SettingSender<StreamRules>,
-    /// To the decoder of each chain.
-    pub(crate) phrases: Vec<PhraseSender>,
+    /// What the stream asks, to the decoder of each chain.
+    pub(crate) options: Vec<OptionsSender>,
     /// Where a client waits for room.
     pub(crate) room: Waiter,
 }

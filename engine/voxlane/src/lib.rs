@@ -19,6 +19,7 @@
 pub mod audio;
 pub mod config;
 mod cut;
+mod decode_options;
 mod endpoint;
 mod error_code;
 mod fault_plan;
@@ -28,7 +29,6 @@ mod lane;
 pub mod memory;
 mod message;
 mod meter;
-mod phrases;
 mod protocol;
 #[cfg(feature = "fetch")]
 mod registry;
@@ -52,8 +52,8 @@ pub use message::EndCause;
 pub use session::EventStream;
 pub use session::{
     Engine, EngineError, Event, EventRecord, HotwordError, Latency, MAX_MARKS, OpenError, Sample,
-    SegmentWarning, Stream, StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Transcript,
-    Word,
+    SegmentWarning, Stream, StreamError, StreamFault, StreamInput, StreamOptions, StreamOutput, Task,
+    Transcript, Word,
 };
 pub use stage_kind::StageKind;
 pub use voxlane_runtime::clock::{Clock, Time};

@@ -4,7 +4,7 @@ use crate::audio::ENGINE_RATE_HZ;
 use crate::config::{Config, LaneConfig};
 use crate::cut::Cutter;
 use crate::message::{MAX_MARKS, MESSAGE_SAMPLES, MESSAGE_TOKENS, RequestMessage, TokensMessage};
-use voxlane_models::model::{Limits, Model};
+use voxlane_models::model::{Limits, Model, ModelInfo};
 
 /// Audio that a decision may reach back for: the longest lead and onset together.
 const LOOK_BACK_SAMPLES: u64 = 4 * ENGINE_RATE_HZ as u64;
@@ -30,8 +30,9 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     pub(crate) fn new<M: Model>(config: &Config, lane: &LaneConfig, model: &M) -> Self {
-        let Limits { max_segment_samples, max_segment_tokens, sample_rate, .. } = model.limits();
-        let (streams, batch) = (lane.slots, model.batch());
+        let ModelInfo { limits, batch, .. } = model.info();
+        let Limits { max_segment_samples, max_segment_tokens, sample_rate, .. } = limits;
+        let streams = lane.slots;
         let samples = |seconds: f64| (seconds * f64::from(sample_rate)) as u64;
         let by = samples(config.segment.cut_by_s).min(max_segment_samples as u64);
         let from = samples(config.segment.cut_from_s).min(by - by / 60);

@@ -41,10 +41,10 @@ mod flex {
     use voxlane::audio::file::{Samples, read};
     use voxlane::config::{DeviceOptions, LaneConfig};
     use voxlane::{Event, StreamOptions};
-    use voxlane_models::linear::Precision;
+    use voxlane_models::families::import_moonshine;
+    use voxlane_models::layers::linear::Precision;
     use voxlane_models::manager;
     use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
-    use voxlane_models::prepare::import_moonshine;
 
     fn clips() -> [Vec<i16>; 3] {
         ["LJ001-0002", "LJ001-0013", "8226-274369-0000"].map(|clip| {

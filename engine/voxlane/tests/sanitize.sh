@@ -17,4 +17,4 @@ echo "miri"
 # membarrier and futexes are missing there: both sides use fences.
 export MIRIFLAGS="-Zmiri-disable-isolation"
 cargo +nightly miri test -p voxlane-runtime --lib -- --skip host:: --skip clock:: --skip telemetry:: --skip lane:: --skip supervisor::
-cargo +nightly miri test -p voxlane --no-default-features --lib -- phrases:: settings:: slot_state:: tail::
+cargo +nightly miri test -p voxlane --no-default-features --lib -- decode_options:: settings:: slot_state:: tail::

@@ -165,7 +165,7 @@ fn a_segment_ends_at_the_first_chunk_that_leaves_the_network_without_a_word_for_
     let (engine, audio) = (engine(by_blanks(1, DetectorKind::Off)), conversation(3));
     let events = run(&engine, std::slice::from_ref(&audio), &[320]).remove(0);
     assert!(check(&events, &audio) > 5);
-    let chunks = NETWORK.chunks().unwrap();
+    let chunks = NETWORK.info().chunks.unwrap();
     let (mut start, mut ended) = (0, 0);
     let endpoints = events.iter().filter_map(|event| match event {
         Event::Endpoint { end, cause, silence_ms, .. } => Some(((end * 16e3) as u64, *cause, *silence_ms)),

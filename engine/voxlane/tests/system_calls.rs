@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use support::{Hex, noise, open_soon};
 use voxlane::config::{DetectorKind, WaitKind};
 use voxlane::{Config, Engine};
-use voxlane_models::model::{Chunks, Limits, Model};
+use voxlane_models::model::{Model, ModelInfo};
 use voxlane_models::team::Team;
 
 /// Whether calls count.
@@ -118,12 +118,8 @@ impl<M: Model> Model for Watched<M> {
     type Encoder = M::Encoder;
     type Decoder = M::Decoder;
 
-    fn limits(&self) -> Limits {
-        self.0.limits()
-    }
-
-    fn chunks(&self) -> Option<Chunks> {
-        self.0.chunks()
+    fn info(&self) -> ModelInfo {
+        self.0.info()
     }
 
     fn span(&self) -> M::Span {

@@ -10,7 +10,7 @@ use super::stem::Stem;
 use crate::budget::{Budget, Progress};
 use crate::device::DeviceOptions;
 use crate::fault::Faults;
-use crate::model::{Decoder as _, Encoder as _, FrontEnd, Goal, Limits, Model, WorkingMemory};
+use crate::model::{Decoder as _, Encoder as _, FrontEnd, Goal, Model, ModelInfo, WorkingMemory};
 use crate::moonshine::config::{Config, SAMPLE_RATE_HZ};
 use crate::moonshine::weights::MoonshineWeights;
 use crate::team::Team;
@@ -143,17 +143,13 @@ impl<B: Backend> Model for BurnMoonshine<B> {
     type Encoder = BurnEncoder<B>;
     type Decoder = BurnDecoder<B>;
 
-    fn limits(&self) -> Limits {
-        self.config.limits()
+    fn info(&self) -> ModelInfo {
+        ModelInfo { batch: self.options.batch, ..ModelInfo::new(self.config.limits()) }
     }
 
     /// It is the device's.
     fn working_memory(&self, _: usize) -> Option<WorkingMemory> {
         None
-    }
-
-    fn batch(&self) -> usize {
-        self.options.batch
     }
 
     fn span(&self) -> BurnSpan<B> {

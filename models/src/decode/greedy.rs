@@ -4,7 +4,7 @@ use super::resume::{Resumption, Stop};
 use super::{DecodeStrategy, Next, Prediction, Vocabulary, guard};
 use crate::fault::Faults;
 use crate::hypothesis::{Hypothesis, Token};
-use crate::model::{Request, Slot};
+use crate::request::{Request, Slot};
 
 /// Takes the most likely token after each token, until the end token or the limit.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl DecodeStrategy for AttentionGreedy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Goal;
+    use crate::request::Goal;
 
     const VOCABULARY: Vocabulary = Vocabulary { start_token: 1, end_token: 2, max_tokens: 3 };
 

@@ -5,6 +5,8 @@ mod ctc;
 mod greedy;
 mod guard;
 mod hotwords;
+mod kind;
+mod options;
 mod prefix;
 mod resume;
 mod stream;
@@ -15,6 +17,8 @@ mod verified;
 pub use ctc::{CtcGreedy, CtcPrefixBeam};
 pub use greedy::AttentionGreedy;
 pub use hotwords::{Credit, Hotwords, Place};
+pub use kind::DecodeKind;
+pub use options::{DecodeOptions, Task};
 pub use stream::{CtcHead, Joiner, Predictor, StreamLimits, StreamStrategy};
 pub use transducer_beam::TransducerBeam;
 pub use transducer_greedy::TransducerGreedy;
@@ -22,7 +26,7 @@ pub use verified::AttentionVerified;
 
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
-use crate::model::{Request, Slot};
+use crate::request::{Request, Slot};
 
 /// What an attention decoder says comes after a token.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -12,7 +12,7 @@ use super::coverage;
 use super::guard::Repetition;
 use crate::fault::Faults;
 use crate::hypothesis::{Hypothesis, Token};
-use crate::model::{Goal, Request};
+use crate::request::{Goal, Request};
 
 /// The most times that a pass goes on.
 const MAX_RESUMPTIONS: usize = 3;

@@ -6,7 +6,7 @@
 use super::hotwords::Hotwords;
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
-use crate::model::Slot;
+use crate::request::Slot;
 use std::sync::Arc;
 use voxlane_kernels::projection::Best;
 use voxlane_kernels::rows::{Rows, RowsMut};

@@ -9,7 +9,7 @@ use super::stream::{Joiner, Predictor, StreamLimits, StreamStrategy};
 use crate::buffer::Buffer;
 use crate::fault::Faults;
 use crate::hypothesis::{Hypothesis, Token};
-use crate::model::Slot;
+use crate::request::Slot;
 use std::sync::Arc;
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::softmax::log_sum_exp;

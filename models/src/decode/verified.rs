@@ -13,7 +13,7 @@ use super::resume::{Resumption, Stop};
 use super::{DecodeStrategy, Next, Prediction, Vocabulary, guard};
 use crate::fault::Faults;
 use crate::hypothesis::{Hypothesis, Token};
-use crate::model::{Goal, Request, Slot};
+use crate::request::{Goal, Request, Slot};
 
 /// Drafted tokens in the first block of a pass, the newest token included, and in any block.
 const MAX_BLOCK: usize = 16;

@@ -1,24 +1,13 @@
 //! Which sizes of an Emformer make sense, and which the engine has room for.
 
 use super::config::{Config, Function, MAX_SEGMENT_S};
+pub use crate::config_fault::ConfigFault;
 use voxlane_kernels::attention;
 
 /// Far from overflowing any length that is computed of sizes.
 const MAX_SIZE: usize = 1 << 16;
 /// The most memory that one stream may take: emformer_rnnt_base takes 11 MiB.
 const MAX_STREAM_BYTES: u128 = 256 << 20;
-
-/// A size that a network cannot have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} = {value}: must be {rule}")]
-pub struct ConfigFault {
-    /// The field of [`Config`].
-    pub field: &'static str,
-    /// Its value.
-    pub value: String,
-    /// What is allowed.
-    pub rule: String,
-}
 
 fn fault(field: &'static str, value: impl ToString, rule: impl Into<String>) -> ConfigFault {
     ConfigFault { field, value: value.to_string(), rule: rule.into() }

@@ -1,7 +1,7 @@
 //! Sizes, limits and the time base of an Emformer RNN-T.
 
+use crate::formats::packed::{Packed, PackedError, Reader, Writer, packed_fields};
 use crate::model::{Chunks, Limits};
-use crate::packed::{Packed, PackedError, Reader, Writer, packed_fields};
 use voxlane_kernels::gemm::Activation;
 
 /// Samples per second of the audio that features are made of.

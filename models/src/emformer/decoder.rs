@@ -4,7 +4,7 @@ use super::config::Config;
 use super::heads::{HeadWeights, Heads};
 use super::span::Span;
 use crate::budget::{Budget, Progress};
-use crate::decode::{Hotwords, StreamLimits, StreamStrategy};
+use crate::decode::{DecodeOptions, StreamLimits, StreamStrategy};
 use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
 use crate::model::{Goal, Request, Slot};
@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct EmformerDecoder<S> {
     heads: Heads,
     strategy: S,
+    /// What was asked of each slot, which keeps its hotwords alive.
+    options: Vec<Option<Arc<DecodeOptions>>>,
     frame_samples: usize,
     slot: Slot,
     goal: Goal,
@@ -32,7 +34,8 @@ impl<S: StreamStrategy<Heads>> EmformerDecoder<S> {
         let mut heads = Heads::new(weights, config);
         let strategy = S::new(&mut heads, limits);
         let frame_samples = limits.frame_samples;
-        EmformerDecoder { heads, strategy, frame_samples, slot: 0, goal: Goal::Partial, done: 0 }
+        let options = vec![None; slots];
+        EmformerDecoder { heads, strategy, options, frame_samples, slot: 0, goal: Goal::Partial, done: 0 }
     }
 
     /// The strategy, for what only it knows, such as its other hypotheses.
@@ -70,8 +73,11 @@ impl<S: StreamStrategy<Heads>> crate::model::Decoder for EmformerDecoder<S> {
         Some(self.strategy.quiet_frames(slot) * self.frame_samples)
     }
 
-    fn set_hotwords(&mut self, slot: Slot, hotwords: Option<Arc<Hotwords>>) -> Option<Arc<Hotwords>> {
-        self.strategy.set_hotwords(slot, hotwords)
+    fn set_options(&mut self, slot: Slot, options: Option<Arc<DecodeOptions>>) -> Option<Arc<DecodeOptions>> {
+        let hotwords = options.as_ref().and_then(|options| options.hotwords.clone());
+        // The former options have a share in what comes back: nothing is freed here.
+        drop(self.strategy.set_hotwords(slot, hotwords));
+        std::mem::replace(&mut self.options[slot], options)
     }
 
     fn reset(&mut self, slot: Slot) {

@@ -17,9 +17,9 @@ use crate::arena::Arena;
 use crate::budget::{Budget, Progress};
 use crate::buffer::Buffer;
 use crate::fault::Faults;
-use crate::linear::{Linear, Precision, Then};
+use crate::formats::packed::packed_fields;
+use crate::layers::linear::{Linear, Precision, Then};
 use crate::model::Slot;
-use crate::packed::packed_fields;
 use std::sync::Arc;
 use voxlane_kernels::rows::{Rows, RowsMut};
 

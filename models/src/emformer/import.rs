@@ -4,7 +4,7 @@ use super::config::Config;
 use super::weights::{
     EmformerWeights, LayerWeights, LinearWeights, LstmWeights, NormWeights, PredictorWeights,
 };
-use crate::checkpoint::CheckpointError;
+use crate::formats::checkpoint::CheckpointError;
 use crate::weights::{Tensor, Weights};
 use std::path::{Path, PathBuf};
 

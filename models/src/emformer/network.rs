@@ -8,9 +8,9 @@ use super::heads::{HeadWeights, Heads};
 use super::span::Span;
 use super::weights::EmformerWeights;
 use crate::decode::{StreamStrategy, TransducerGreedy};
-use crate::linear::Precision;
-use crate::model::{Chunks, Limits, Model, WorkingMemory};
-use crate::packed::{Packed, PackedError, Reader, Writer};
+use crate::formats::packed::{Packed, PackedError, Reader, Writer};
+use crate::layers::linear::Precision;
+use crate::model::{Model, ModelInfo, WorkingMemory};
 use crate::team::Team;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -110,26 +110,19 @@ impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
     type Encoder = EmformerEncoder;
     type Decoder = EmformerDecoder<S>;
 
-    fn limits(&self) -> Limits {
-        self.config.limits()
+    fn info(&self) -> ModelInfo {
+        ModelInfo {
+            chunks: Some(self.config.chunks()),
+            takes_hotwords: true,
+            encoder_batch: batch(&self.config),
+            ..ModelInfo::new(self.config.limits())
+        }
     }
 
     fn working_memory(&self, slots: usize) -> Option<WorkingMemory> {
         let stream = usize::try_from(self.config.stream_bytes()).unwrap_or(usize::MAX);
         // The encoder's scratch is for all slots that it works on at the same time.
         Some(WorkingMemory { parts: stream.saturating_mul(slots.max(batch(&self.config))), span: stream })
-    }
-
-    fn chunks(&self) -> Option<Chunks> {
-        Some(self.config.chunks())
-    }
-
-    fn takes_hotwords(&self) -> bool {
-        true
-    }
-
-    fn encoder_batch(&self) -> usize {
-        batch(&self.config)
     }
 
     fn span(&self) -> Span {

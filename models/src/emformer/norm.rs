@@ -1,8 +1,8 @@
 //! Layer norms and layers as the network holds them.
 
 use super::weights::{LinearWeights, NormWeights};
-use crate::linear::{Linear, Precision};
-use crate::packed::{Stored, packed_fields};
+use crate::formats::packed::{Stored, packed_fields};
+use crate::layers::linear::{Linear, Precision};
 use voxlane_kernels::norm;
 use voxlane_kernels::rows::{Rows, RowsMut};
 

@@ -1,8 +1,8 @@
 //! An Emformer in a packed file, with its vocabulary: all that is needed to turn audio into text.
 
 use super::Emformer;
-use crate::checkpoint::SentencePiece;
-use crate::packed::{self, Origin, Packed, PackedError, PackedFile};
+use crate::formats::packed::{self, Origin, Packed, PackedError, PackedFile};
+use crate::tokenizers::SentencePiece;
 use std::path::Path;
 
 /// Writes `model` and `tokens` to `file`, whole or not at all. Takes twice the file's size in memory.

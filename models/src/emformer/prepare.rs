@@ -3,8 +3,9 @@
 use super::config::{Config, HOP_SAMPLES, SAMPLE_RATE_HZ, WINDOW_SAMPLES};
 use super::from_state_dict;
 use super::weights::EmformerWeights;
-use crate::checkpoint::{self, CheckpointError, SentencePiece, Statistics};
-use crate::checkpoint::{MAX_CHECKPOINT_BYTES, MAX_COMPANION_BYTES};
+use crate::formats::checkpoint::{self, CheckpointError, Statistics};
+use crate::formats::checkpoint::{MAX_CHECKPOINT_BYTES, MAX_COMPANION_BYTES};
+use crate::tokenizers::SentencePiece;
 use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 

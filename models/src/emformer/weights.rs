@@ -4,7 +4,7 @@
 //! `f32`, row-major, one row for each output, so that `y = W·x + b`.
 
 use super::config::Config;
-pub use crate::moonshine::weights::LinearWeights;
+pub use crate::layers::linear::LinearWeights;
 
 /// A layer norm: `(x - mean) / sqrt(variance + epsilon) * weight + bias`.
 #[derive(Clone, Debug, PartialEq)]

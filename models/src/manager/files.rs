@@ -1,7 +1,7 @@
 //! The files of one model, by name.
 
 use super::digest;
-use super::manifest::{Architecture, ModelEntry};
+use super::manifest::ModelEntry;
 use std::path::{Path, PathBuf};
 
 /// The files of a model that is at hand.
@@ -11,7 +11,7 @@ pub struct ModelFiles {
     files: Vec<(String, PathBuf)>,
     sample: Option<String>,
     model: String,
-    architecture: Architecture,
+    architecture: String,
     /// SHA-256 of each file, in the order of the manifest.
     hashes: Vec<String>,
 }
@@ -20,8 +20,9 @@ impl ModelFiles {
     pub(super) fn new(entry: &ModelEntry, dir: &Path) -> Self {
         let files = entry.files.iter().map(|file| (file.name.clone(), dir.join(&file.name))).collect();
         let hashes = entry.files.iter().map(|file| file.sha256.clone()).collect();
-        let (sample, model) = (entry.sample.clone(), entry.name.clone());
-        ModelFiles { dir: dir.to_path_buf(), files, sample, model, architecture: entry.architecture, hashes }
+        let (sample, model, architecture) =
+            (entry.sample.clone(), entry.name.clone(), entry.architecture.clone());
+        ModelFiles { dir: dir.to_path_buf(), files, sample, model, architecture, hashes }
     }
 
     /// The model's name.
@@ -29,9 +30,9 @@ impl ModelFiles {
         &self.model
     }
 
-    /// What kind of network it is.
-    pub fn architecture(&self) -> Architecture {
-        self.architecture
+    /// The name of its family.
+    pub fn architecture(&self) -> &str {
+        &self.architecture
     }
 
     /// One SHA-256, in hexadecimal digits, of the SHA-256 of all files: says whether something was made from

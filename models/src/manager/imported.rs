@@ -5,7 +5,7 @@ use super::digest;
 use super::error::ManagerError;
 use super::leftovers::{self, import_folder};
 use super::lock::lock;
-use super::manifest::{Architecture, FileEntry, Manifest, ModelEntry, is_plain};
+use super::manifest::{FileEntry, Manifest, ModelEntry, is_plain};
 use super::scratch::{self, Scratch};
 use super::{Manager, ModelFiles};
 use crate::regular;
@@ -19,7 +19,7 @@ const MANIFEST_FILE: &str = "model.toml";
 const MAX_MANIFEST_BYTES: u64 = 1 << 20;
 
 impl Manager {
-    /// Copies `files`, each with its name in the cache, and makes them a model called `name`; one that was imported
+    /// Copies `files` of a model of the family `architecture`, each with its name in the cache, and makes them a model called `name`; one that was imported
     /// under that name before is replaced once all are copied.
     ///
     /// # Errors
@@ -27,7 +27,7 @@ impl Manager {
     pub fn import(
         &self,
         name: &str,
-        architecture: Architecture,
+        architecture: &str,
         licence: &str,
         files: &[(&str, &Path)],
     ) -> Result<ModelFiles, ManagerError> {
@@ -40,7 +40,7 @@ impl Manager {
         }
         let mut entry = ModelEntry {
             name: name.to_owned(),
-            architecture,
+            architecture: architecture.to_owned(),
             imported: true,
             description: "imported".to_owned(),
             licence: licence.to_owned(),
@@ -124,7 +124,7 @@ mod tests {
         fs::write(&source, b"one").unwrap();
         let import = |name: &str| {
             let files = [("checkpoint.pt", &*source)];
-            manager.import(name, Architecture::EmformerRnnt, "MIT", &files)
+            manager.import(name, "emformer-rnnt", "MIT", &files)
         };
         let first = import("mine").unwrap();
         assert_eq!(fs::read(first.path("checkpoint.pt")).unwrap(), b"one");

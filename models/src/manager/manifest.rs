@@ -15,38 +15,14 @@ pub struct Manifest {
     pub models: Vec<ModelEntry>,
 }
 
-/// What kind of network a model is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Architecture {
-    /// A Moonshine recogniser: encoder, decoder and tokenizer.
-    Moonshine,
-    /// An Emformer transducer: checkpoint, tokens, statistics and configuration.
-    EmformerRnnt,
-    /// A Silero voice activity detector.
-    SileroVad,
-}
-
-impl Architecture {
-    /// Whether it turns speech into text.
-    pub fn is_recognizer(self) -> bool {
-        self != Architecture::SileroVad
-    }
-
-    /// Whether it takes audio in chunks and never goes back.
-    pub fn is_streaming(self) -> bool {
-        self == Architecture::EmformerRnnt
-    }
-}
-
 /// One model.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelEntry {
     /// What it is called on the command line and in the cache.
     pub name: String,
-    /// What kind of network it is.
-    pub architecture: Architecture,
+    /// The name of its family: `families::FAMILIES` has those that there are.
+    pub architecture: String,
     /// Whether it was imported on this machine and is to be had nowhere else.
     #[serde(default)]
     pub imported: bool,

@@ -32,7 +32,7 @@ mod unpack;
 
 pub use error::{Attempt, Content, ManagerError, Source};
 pub use files::ModelFiles;
-pub use manifest::{Architecture, FileEntry, HubRepository, Manifest, ModelEntry};
+pub use manifest::{FileEntry, HubRepository, Manifest, ModelEntry};
 pub use progress::Progress;
 pub use sources::Network;
 
@@ -40,6 +40,9 @@ use cache::{Check, ModelDir};
 use lock::lock;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+
+/// The model that is in the binary: no file is ever fetched for it.
+pub const BUILT_IN: &str = "commands";
 
 /// Brings the model called `name` with the default options: for tests, examples and first steps.
 ///
@@ -143,9 +146,7 @@ impl Manager {
         let imported = imported::all(&self.root);
         let names = self.manifest.models.iter().chain(&imported).map(|entry| entry.name.clone());
         // The one in the binary needs no manager, but is a name that there is.
-        #[cfg(feature = "tokenizer-json")]
-        let names = std::iter::once(crate::commands::NAME.to_owned()).chain(names);
-        let known = names.collect();
+        let known = std::iter::once(BUILT_IN.to_owned()).chain(names).collect();
         Err(ManagerError::UnknownModel { name: name.to_owned(), known })
     }
 

@@ -8,7 +8,7 @@
 //! make it, so that no recording is needed.
 
 use super::weights::LinearWeights;
-use crate::linear::Precision;
+use crate::layers::linear::Precision;
 
 /// A norm's factors and the layers that read the normed rows, evened out.
 pub(super) fn norm_and_layers(

@@ -1,8 +1,8 @@
 //! Sub-blocks that encoder and decoder layers are made of.
 
 use super::weights::LinearWeights;
-use crate::linear::{Linear, Precision};
-use crate::packed::{Stored, packed_fields};
+use crate::formats::packed::{Stored, packed_fields};
+use crate::layers::linear::{Linear, Precision};
 use voxlane_kernels::norm;
 use voxlane_kernels::rows::{Rows, RowsMut};
 

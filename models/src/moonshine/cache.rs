@@ -2,7 +2,7 @@
 
 use super::weights::MoonshineSizes;
 use crate::buffer::{Buffer, Plain};
-use crate::linear::Precision;
+use crate::layers::linear::Precision;
 use voxlane_kernels::attention::{
     CacheShape, KeyValue, KeyValueMut, Visible, attention, attention_f16, store, store_f16, weights,
     weights_f16,

@@ -4,8 +4,8 @@
 //! length that is computed of the sizes is small, and every access that follows from them is inside its buffer.
 
 use super::config::{Config, END_TOKEN, Window};
-use crate::linear::{Linear, Precision};
-use crate::packed::PackedError;
+use crate::formats::packed::PackedError;
+use crate::layers::linear::{Linear, Precision};
 
 /// Far from overflowing any length that is computed of sizes.
 const MAX_SIZE: usize = 1 << 16;

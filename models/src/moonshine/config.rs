@@ -1,8 +1,8 @@
 //! Sizes and limits of a Moonshine network, from its weights.
 
 use super::weights::{ConvWeights, MoonshineSizes, MoonshineWeights};
+use crate::formats::packed::packed_fields;
 use crate::model::Limits;
-use crate::packed::packed_fields;
 
 /// Samples per second of the audio that Moonshine was trained on.
 pub const SAMPLE_RATE_HZ: u32 = 16_000;

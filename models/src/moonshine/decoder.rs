@@ -18,10 +18,10 @@ use crate::budget::{Budget, Progress};
 use crate::buffer::Buffer;
 use crate::decode::{DecodeStrategy, Next, Prediction, Vocabulary};
 use crate::fault::Faults;
+use crate::formats::packed::{PackedError, packed_fields};
 use crate::hypothesis::Hypothesis;
-use crate::linear::{Linear, Precision};
+use crate::layers::linear::{Linear, Precision};
 use crate::model::{Request, Slot};
-use crate::packed::{PackedError, packed_fields};
 use std::sync::Arc;
 
 /// Frames whose cross-attention keys and values are made in one unit: about 100 µs in f32.

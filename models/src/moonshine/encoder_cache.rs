@@ -3,7 +3,7 @@
 use super::cache::Cache;
 use super::weights::MoonshineSizes;
 use crate::buffer::Buffer;
-use crate::linear::Precision;
+use crate::layers::linear::Precision;
 use voxlane_kernels::attention::Visible;
 use voxlane_kernels::attention::quantized::{
     self, BLOCK_KEYS, CacheMut, QUERIES, Shape, attention_i8, store_block,

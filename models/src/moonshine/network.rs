@@ -8,9 +8,9 @@ use super::span::Span;
 use super::stem::{MoonshineStem, Stem};
 use super::weights::MoonshineWeights;
 use crate::decode::{AttentionGreedy, DecodeStrategy};
-use crate::linear::Precision;
-use crate::model::{Limits, Model, WorkingMemory};
-use crate::packed::{Packed, PackedError, Reader, Writer};
+use crate::formats::packed::{Packed, PackedError, Reader, Writer};
+use crate::layers::linear::Precision;
+use crate::model::{Model, ModelInfo, WorkingMemory};
 use crate::team::Team;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -100,8 +100,8 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
     type Encoder = MoonshineEncoder;
     type Decoder = MoonshineDecoder<S>;
 
-    fn limits(&self) -> Limits {
-        self.config.limits()
+    fn info(&self) -> ModelInfo {
+        ModelInfo::new(self.config.limits())
     }
 
     fn span(&self) -> Span {

@@ -2,8 +2,8 @@
 
 use super::Moonshine;
 use crate::decode::DecodeStrategy;
-use crate::packed::{self, Origin, Packed, PackedError, PackedFile};
-use crate::tokenizer::Tokenizer;
+use crate::formats::packed::{self, Origin, Packed, PackedError, PackedFile};
+use crate::tokenizers::Tokenizer;
 use std::path::Path;
 
 /// Writes `model` and `tokenizer` to `file`, whole or not at all. Takes the file's size in memory.

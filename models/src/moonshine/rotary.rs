@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::weights::MoonshineWeights;
-use crate::packed::{Stored, packed_fields};
+use crate::formats::packed::{Stored, packed_fields};
 use voxlane_kernels::rope::{Rotation, apply_interleaved};
 use voxlane_kernels::rows::RowsMut;
 

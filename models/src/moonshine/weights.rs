@@ -4,20 +4,8 @@
 //! as matrices over channel-last input: the row of an output channel holds `kernel` frames of input
 //! channels one after the other, as they lie in memory.
 
-use crate::packed::packed_fields;
-
-/// A matrix with an optional bias.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinearWeights {
-    /// `outputs × inputs`, row-major.
-    pub weight: Vec<f32>,
-    /// One for each output.
-    pub bias: Option<Vec<f32>>,
-    /// Rows of the matrix.
-    pub outputs: usize,
-    /// Columns of the matrix.
-    pub inputs: usize,
-}
+use crate::formats::packed::packed_fields;
+pub use crate::layers::linear::LinearWeights;
 
 /// A convolution over time without padding or dilation.
 #[derive(Clone, Debug, PartialEq)]

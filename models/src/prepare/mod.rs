@@ -2,18 +2,15 @@
 
 mod packing;
 
-pub use packing::{damaged, mend, moonshine, pack, packed_file, prepare, verify};
+pub(crate) use packing::{Check, is_absent, open};
+pub use packing::{pack, packed_file, prepare};
 
-use crate::checkpoint::{CheckpointError, SentencePiece};
-use crate::decode::DecodeStrategy;
-use crate::emformer::{self, Emformer};
-use crate::linear::Precision;
+use crate::formats::checkpoint::CheckpointError;
+use crate::formats::packed::{Origin, PackedError, PackedFile};
+use crate::layers::linear::Precision;
 use crate::manager::ModelFiles;
-use crate::moonshine::import::{ImportError, import};
-use crate::moonshine::weights::MoonshineWeights;
-use crate::moonshine::{self, Moonshine};
-use crate::packed::{Origin, PackedError, PackedFile};
-use crate::tokenizer::{Tokenizer, TokenizerError};
+use crate::moonshine::import::ImportError;
+use crate::tokenizers::TokenizerError;
 use std::path::Path;
 use thiserror::Error;
 
@@ -59,61 +56,4 @@ pub trait Prepared: Sized {
     /// # Errors
     /// [`PackedError`].
     fn open(file: &PackedFile, origin: &Origin) -> Result<Self, PackedError>;
-}
-
-impl<S: DecodeStrategy> Prepared for (Moonshine<S>, Tokenizer) {
-    fn import(files: &ModelFiles, precision: Precision) -> Result<Self, PrepareError> {
-        let (weights, tokenizer) = import_moonshine(files)?;
-        Ok((Moonshine::new(&weights, precision), tokenizer))
-    }
-
-    fn write(&self, file: &Path, origin: &Origin) -> Result<(), PackedError> {
-        moonshine::packed::write(file, origin, &self.0, &self.1)
-    }
-
-    fn open(file: &PackedFile, origin: &Origin) -> Result<Self, PackedError> {
-        moonshine::packed::load(file, origin)
-    }
-}
-
-impl<S> Prepared for (Emformer<S>, SentencePiece) {
-    fn import(files: &ModelFiles, precision: Precision) -> Result<Self, PrepareError> {
-        let not_packable = || PrepareError::NotPackable { model: files.model().to_owned() };
-        let source = emformer_source(files).ok_or_else(not_packable)?;
-        let (weights, tokens) = emformer::prepare::read(&source)?;
-        Ok((Emformer::new(&weights, precision), tokens))
-    }
-
-    fn write(&self, file: &Path, origin: &Origin) -> Result<(), PackedError> {
-        emformer::packed::write(file, origin, &self.0, &self.1)
-    }
-
-    fn open(file: &PackedFile, origin: &Origin) -> Result<Self, PackedError> {
-        emformer::packed::load(file, origin)
-    }
-}
-
-/// What the files of an Emformer are called in the cache: checkpoint, tokens, statistics, configuration.
-pub const EMFORMER_FILES: [&str; 4] = ["checkpoint.pt", "tokens.model", "statistics.json", "config.json"];
-
-/// Where an Emformer's files are; `None` if it is not one.
-fn emformer_source(files: &ModelFiles) -> Option<emformer::prepare::Source> {
-    let [checkpoint, tokens, statistics, config] =
-        EMFORMER_FILES.map(|name| files.get(name).map(Path::to_path_buf));
-    Some(emformer::prepare::Source { checkpoint: checkpoint?, tokens: tokens?, statistics, config })
-}
-
-/// The weights and the vocabulary of a Moonshine's `files`, for any backend.
-///
-/// # Errors
-/// [`PrepareError`].
-pub fn import_moonshine(files: &ModelFiles) -> Result<(MoonshineWeights, Tokenizer), PrepareError> {
-    let [Some(encoder), Some(decoder), Some(tokenizer)] =
-        ["encoder_model.onnx", "decoder_model_merged.onnx", "tokenizer.json"].map(|file| files.get(file))
-    else {
-        return Err(PrepareError::NotPackable { model: files.model().to_owned() });
-    };
-    let weights = import(encoder, decoder)?;
-    let tokenizer = Tokenizer::from_json_file(tokenizer)?;
-    Ok((weights, tokenizer))
 }

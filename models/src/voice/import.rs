@@ -5,10 +5,10 @@
 //! their names.
 
 use super::weights::SileroWeights;
+use crate::formats::onnx::{self, Attribute, Graph, Node, NodeProblem, OnnxError};
 use crate::moonshine::import::blocks::{expect_constant, unexpected_shape, vector};
 use crate::moonshine::import::stem::convolution;
 use crate::moonshine::weights::{ConvWeights, LinearWeights};
-use crate::onnx::{self, Attribute, Graph, Node, NodeProblem, OnnxError};
 use std::path::Path;
 use thiserror::Error;
 

@@ -9,7 +9,7 @@ use super::weights::SileroWeights;
 use super::{VOICE_FRAME_SAMPLES, VoiceDetector};
 use crate::arena::Arena;
 use crate::buffer::Buffer;
-use crate::linear::{Linear, Precision, Then};
+use crate::layers::linear::{Linear, Precision, Then};
 use crate::model::Slot;
 use crate::moonshine::weights::{ConvWeights, LinearWeights};
 use std::path::Path;

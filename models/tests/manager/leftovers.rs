@@ -4,7 +4,7 @@ use crate::server::{Answer, Server};
 use crate::toy::{World, weights};
 use std::fs::{self, File};
 use std::path::Path;
-use voxlane_models::manager::{Architecture, Manager, Options};
+use voxlane_models::manager::{Manager, Options};
 
 /// A world whose cache is full.
 fn full() -> World {
@@ -64,7 +64,7 @@ fn an_import_that_fails_leaves_the_model_as_it_was() {
     let manager = offline(&world);
     let (good, lost) = (world.path("good"), world.path("lost"));
     fs::write(&good, "weights").unwrap();
-    let import = |files: &[(&str, &Path)]| manager.import("mine", Architecture::EmformerRnnt, "MIT", files);
+    let import = |files: &[(&str, &Path)]| manager.import("mine", "emformer-rnnt", "MIT", files);
     let files = import(&[("checkpoint.pt", &good)]).unwrap();
     fs::write(files.dir().join("int8.packed"), "of the files before").unwrap();
     // A folder stands where the copy would be written to.

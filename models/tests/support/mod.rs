@@ -1,6 +1,6 @@
 //! A small network with random weights, and noise to run it on: for what must hold whatever the weights.
 
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::moonshine::Moonshine;
 use voxlane_models::moonshine::weights::{
     AttentionWeights, ConvWeights, DecoderLayerWeights, EncoderLayerWeights, LinearWeights, MoonshineSizes,

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use voxlane::config::{Backend, DeviceOptions, Float};
 use voxlane_models::burn::BurnMoonshine;
 use voxlane_models::burn::platform::{self, Platform};
-use voxlane_models::prepare::import_moonshine;
+use voxlane_models::families::import_moonshine;
 
 /// What to measure, and on what.
 #[derive(Clone, Debug, clap::Args)]

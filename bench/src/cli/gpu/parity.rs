@@ -7,7 +7,7 @@ use std::time::Instant;
 use voxlane_bench::recordings::read_samples;
 use voxlane_models::burn::BurnMoonshine;
 use voxlane_models::burn::platform::Platform;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::moonshine::Moonshine;
 use voxlane_models::moonshine::config::END_TOKEN;
 use voxlane_models::moonshine::offline::Transcriber;

@@ -23,7 +23,7 @@ use anyhow::Result;
 use player::{FRAME, Heard, play};
 use std::time::Duration;
 use voxlane::Clock;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "speech",

@@ -15,14 +15,14 @@ use by_trait::ByTrait;
 pub use listed::{LISTED_FRAMES, without_arithmetic};
 use std::hint::black_box;
 use voxlane_models::budget::{Budget, Progress};
-use voxlane_models::commands;
 use voxlane_models::decode::{Joiner, Predictor, StreamStrategy, TransducerGreedy};
 use voxlane_models::emformer::Emformer;
 use voxlane_models::emformer::heads::Heads;
 use voxlane_models::emformer::span::Span;
+use voxlane_models::families::commands;
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Hypothesis;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model, Slot};
 use voxlane_models::team::Team;
 

@@ -320,7 +320,7 @@ fn stream_until(block: &[u64], clock: &Clock, end: Time) {
 mod tests {
     use super::super::small::network;
     use super::*;
-    use voxlane_models::linear::Precision;
+    use voxlane_models::layers::linear::Precision;
 
     #[test]
     fn every_arm_does_all_its_work() {

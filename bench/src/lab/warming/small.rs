@@ -2,7 +2,7 @@
 
 use crate::bootstrap::SplitMix;
 use voxlane_models::decode::AttentionGreedy;
-use voxlane_models::linear::Precision;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::moonshine::Moonshine;
 use voxlane_models::moonshine::weights::{
     AttentionWeights, ConvWeights, DecoderLayerWeights, EncoderLayerWeights, LinearWeights, MoonshineSizes,

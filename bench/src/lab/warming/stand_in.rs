@@ -11,10 +11,10 @@ use anyhow::Result;
 use hdrhistogram::Histogram;
 use std::time::Duration;
 use voxlane_models::decode::AttentionGreedy;
-use voxlane_models::linear::Precision;
+use voxlane_models::families;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
 use voxlane_models::moonshine::Moonshine;
-use voxlane_models::prepare;
 
 /// An arm with what it took.
 struct Measured {
@@ -42,7 +42,7 @@ pub fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let [generator_core, core] = context.two_cores()?;
     let files = manager::fetch(&context.model)?;
     let (model, _): (Moonshine<AttentionGreedy>, _) =
-        prepare::moonshine(&files, Precision::Int8, &mut |_| {})?;
+        families::prepare_moonshine(&files, Precision::Int8, &mut |_| {})?;
     let mut bench = Bench::new(&model, &network(Precision::Int8), short_clip(context)?);
 
     let steady = Arm { mode: Mode::Spin, eviction: Eviction::None, gap: Duration::ZERO };

@@ -38,7 +38,7 @@ use stop::Stop;
 use update::Ended;
 use voxlane::config::{LaneConfig, Profile, Source, Topology};
 use voxlane::{Config, Engine};
-use voxlane_models::commands;
+use voxlane_models::families::{FAMILIES, commands, find};
 use voxlane_models::manager::{Manager, ModelFiles, Options};
 
 /// How long the end of the engine may take: all streams have ended by then.
@@ -135,7 +135,7 @@ fn source(args: &Args, manager: &Manager) -> Result<Source, Failure> {
     let mut source: Source = load(Profile::Recordings)?;
     let model = args.model.as_ref().unwrap_or(&source.config.model);
     let is_streaming = match manager.entry(model) {
-        Ok(entry) => entry.architecture.is_streaming(),
+        Ok(entry) => find(FAMILIES, &entry.architecture).is_some_and(|family| family.is_streaming()),
         Err(_) => model == commands::NAME,
     };
     if is_streaming {

@@ -76,7 +76,10 @@ fn a_signal_before_any_audio_closes_an_empty_stream() {
     let _stdin = child.stdin.take();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(143));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "{\"type\":\"closed\",\"stream\":0}\n");
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        "{\"version\":1,\"type\":\"closed\",\"stream\":0}\n"
+    );
 }
 
 /// A deployment whose event ring is as small as it may be, and a recording of more events than that.
@@ -209,7 +212,7 @@ fn a_reader_of_live_text_that_goes_away_ends_it_quietly() {
 fn a_lane_that_fails_costs_a_stretch_and_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let (config, file) = (folder.path().join("fault.toml"), folder.path().join("a.wav"));
-    let fault = "[fault]\nstage = \"decoder\"\nkind = \"panic\"\nat_frame = 4\n";
+    let fault = "[fault]\nstage = \"decoder\"\nkind = \"panic\"\nat_message = 4\n";
     let endpoint = "[endpoint]\ndetector = \"silero\"\n[partial]\nevery_ms = 250\n[[lane]]\nslots = 1\n";
     fs::write(&config, format!("{endpoint}{fault}")).unwrap();
     write_i16_wav(&file, &[sample_values(), vec![0; 32_000], sample_values()].concat());

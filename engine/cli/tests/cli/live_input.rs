@@ -128,7 +128,7 @@ fn half_a_sample_at_the_end_is_named() {
 #[test]
 fn an_empty_standard_input_is_named_after_closed() {
     let said = live(&[], &["--format", "json"]);
-    assert_eq!((said.code, said.out.as_str()), (1, "{\"type\":\"closed\",\"stream\":0}\n"));
+    assert_eq!((said.code, said.out.as_str()), (1, "{\"version\":1,\"type\":\"closed\",\"stream\":0}\n"));
     assert!(said.err.contains("error: standard input: holds no audio\nhint: "), "{}", said.err);
 }
 

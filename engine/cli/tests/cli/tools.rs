@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 use voxlane::Config;
 use voxlane::audio::file::{Samples, read};
 use voxlane_models::decode::AttentionGreedy;
+use voxlane_models::families;
 use voxlane_models::manager::{self, ModelFiles};
-use voxlane_models::prepare;
 
 /// What is said in the sample recording, as f32 weights write it.
 pub const SAMPLE_TEXT: &str = "Ever tried ever failed, no matter try again, fail again, fail better.";
@@ -32,7 +32,8 @@ pub fn model() -> &'static ModelFiles {
     MODEL.get_or_init(|| {
         let files = manager::fetch("moonshine-tiny").unwrap();
         manager::fetch("silero-vad").unwrap();
-        prepare::moonshine::<AttentionGreedy>(&files, Config::default().precision, &mut |_| {}).unwrap();
+        families::prepare_moonshine::<AttentionGreedy>(&files, Config::default().precision, &mut |_| {})
+            .unwrap();
         files
     })
 }

@@ -1,7 +1,6 @@
 //! The configuration file: TOML, unknown keys are errors, every field has a default.
 
 mod check;
-mod decode;
 mod describe;
 mod endpoint;
 mod hotwords;
@@ -11,7 +10,6 @@ mod placement;
 mod profile;
 
 pub use check::Fault;
-pub use decode::DecodeKind;
 pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, ServiceClass, StreamRules};
 pub use hotwords::Hotword;
 pub use load::{ConfigError, Located, Source};
@@ -22,8 +20,9 @@ use crate::stage_kind::StageKind;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+pub use voxlane_models::decode::DecodeKind;
 pub use voxlane_models::device::{Backend, DeviceOptions, Float};
-pub use voxlane_models::linear::Precision;
+pub use voxlane_models::layers::linear::Precision;
 use voxlane_models::residency::Residency;
 use voxlane_runtime::supervisor::Watch;
 

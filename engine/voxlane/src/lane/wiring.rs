@@ -2,12 +2,12 @@
 
 use super::LaneSpec;
 use super::helper::team;
+use crate::decode_options::{Asked, decode_options};
 use crate::gate::{Endpoints, Inputs};
 use crate::history::History;
 use crate::memory::say_unlocked;
 use crate::message::{AudioMessage, MAX_MARKS, RequestMessage, SpanMessage, TokensMessage};
 use crate::meter::Meter;
-use crate::phrases::{Phrases, phrases};
 use crate::settings::{SettingReceiver, settings};
 use crate::sizes::Sizes;
 use crate::slot_state::Slots;
@@ -85,7 +85,7 @@ impl Wiring {
         let lane = &config.lanes[*number];
         let sizes = Sizes::new(config, lane, &**model);
         let (streams, states, count) = (sizes.streams, sizes.states(), sizes.chains);
-        let limits = model.limits();
+        let info = model.info();
         let slots = Arc::new(Slots::new(streams));
         let feedback = Arc::new(WarmFeedback::default());
         let place_of = |stage| placement.threads.iter().position(|t| t.stages.contains(&stage)).unwrap_or(0);
@@ -99,7 +99,7 @@ impl Wiring {
         let mut rooms = Vec::with_capacity(streams);
         let mut rules = Vec::with_capacity(streams);
         let mut outputs = Vec::with_capacity(streams);
-        let mut updates: Vec<Vec<SettingReceiver<Phrases>>> =
+        let mut updates: Vec<Vec<SettingReceiver<Asked>>> =
             (0..count).map(|_| Vec::with_capacity(streams)).collect();
         let mut endpoints = Vec::with_capacity(streams);
         for _ in 0..streams {
@@ -111,11 +111,11 @@ impl Wiring {
             rooms.push(room.notifier());
             inputs.push(input);
             outputs.push(output);
-            let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| phrases()).unzip();
+            let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| decode_options()).unzip();
             updates.iter_mut().zip(receivers).for_each(|(updates, receiver)| updates.push(receiver));
             let (its_rules, receiver) = settings();
             rules.push(receiver);
-            let inputs = Inputs { audio, rules: its_rules, phrases: senders, room };
+            let inputs = Inputs { audio, rules: its_rules, options: senders, room };
             endpoints.push(Endpoints { inputs, events, waiter });
         }
 
@@ -133,7 +133,7 @@ impl Wiring {
 
         let warmer = Warmer::new(config.warm, Arc::clone(&feedback), clock.now());
         let (cutter, history) = (sizes.cutter, History::new(sizes.history_samples));
-        let chunks = model.chunks();
+        let chunks = info.chunks;
         let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
         let its_meter = meter(StageKind::Ingest, &threads);
         threads.add(StageKind::Ingest, Turn::Always, move || {
@@ -156,9 +156,8 @@ impl Wiring {
             HelperPlan { core, waiter, fork_join }
         });
         let mut from_decoders = Vec::with_capacity(count);
-        for (chain, (from_ingest, phrases)) in from_ingest.into_iter().zip(updates).enumerate() {
+        for (chain, (from_ingest, options)) in from_ingest.into_iter().zip(updates).enumerate() {
             let turn = if chain == 0 { Turn::Foreground } else { Turn::Background };
-            let batch = model.batch();
             let pool = Arc::new(Pool::empty(sizes.spans));
             let (to_encoder, from_features) =
                 ring::<SpanMessage>(SPAN_MESSAGES, threads.notifier(StageKind::Encoder));
@@ -184,19 +183,19 @@ impl Wiring {
             threads.add(StageKind::Encoder, turn, move || {
                 let ports = (from_features, to_decoder);
                 let encoder = part.encoder(states, team);
-                Encoder::new(encoder, (states, part.encoder_batch()), ports, its_pool, its_meter)
+                Encoder::new(encoder, (states, info.encoder_batch), ports, its_pool, its_meter)
             });
 
             let ingest = threads.notifier(StageKind::Ingest);
             let (part, its_slots) = (Arc::clone(model), Arc::clone(&slots));
             let its_meter = meter(StageKind::Decoder, &threads);
             threads.add(StageKind::Decoder, turn, move || {
-                let sizes = (states, limits.max_segment_tokens, batch);
+                let sizes = (states, info.limits.max_segment_tokens, info.batch);
                 let ports = DecoderPorts {
                     input: from_encoder,
                     output: to_emit,
                     returned: give_back,
-                    phrases,
+                    options,
                     ingest,
                     slots: its_slots,
                 };

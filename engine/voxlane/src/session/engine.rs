@@ -2,7 +2,7 @@
 
 use super::hotwords::HotwordCompiler;
 use super::queue::{OpenQueue, Refused};
-use super::{EngineError, OpenError, Stream, StreamError, StreamOptions};
+use super::{EngineError, OpenError, Stream, StreamError, StreamOptions, Task};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
 use crate::config::{Config, ConfigError, Fault, Source, StreamRules, Topology};
@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
-use voxlane_models::decode::Hotwords;
-use voxlane_models::model::Model;
-use voxlane_models::vocabulary::Vocabulary;
+use voxlane_models::decode::{DecodeOptions, Hotwords};
+use voxlane_models::model::{Model, ModelInfo};
+use voxlane_models::tokenizers::vocabulary::Vocabulary;
 use voxlane_runtime::clock::{Clock, Time};
 use voxlane_runtime::host::fork::Process;
 use voxlane_runtime::host::{Root, memory};
@@ -48,7 +48,7 @@ pub struct Engine {
     rules: StreamRules,
     voice: Voice,
     vocabulary: Arc<dyn Vocabulary>,
-    is_streaming: bool,
+    info: ModelInfo,
     memory: MemoryPlan,
     compiler: HotwordCompiler,
     /// What streams listen for that bring nothing of their own.
@@ -64,7 +64,7 @@ pub struct Engine {
 struct Opening {
     resampler: Resampler,
     rules: StreamRules,
-    hotwords: Option<Arc<Hotwords>>,
+    asked: DecodeOptions,
 }
 
 impl Engine {
@@ -89,11 +89,13 @@ impl Engine {
         models: Vec<Arc<M>>,
         vocabulary: Arc<dyn Vocabulary>,
     ) -> Result<Self, EngineError> {
-        if let Some(model) = models.iter().find(|model| model.limits().sample_rate != ENGINE_RATE_HZ) {
-            return Err(EngineError::SampleRate { rate: model.limits().sample_rate });
+        let mut rates = models.iter().map(|model| model.info().limits.sample_rate);
+        if let Some(rate) = rates.find(|&rate| rate != ENGINE_RATE_HZ) {
+            return Err(EngineError::SampleRate { rate });
         }
-        let is_streaming = models.iter().all(|model| model.is_streaming());
         let placements = source.placement(&Topology::of_host())?;
+        let info = models.first().map(|model| model.info());
+        let info = info.ok_or_else(|| EngineError::Model("no lane has a model".into()))?;
         let (compiler, hotwords, memory) = Self::check(&source, &models, &vocabulary)?;
         if let Some(limit) = memory::limit(&Root::system()) {
             memory.check(&source.config, limit)?;
@@ -132,7 +134,7 @@ impl Engine {
             rules: config.stream_rules(),
             voice,
             vocabulary,
-            is_streaming,
+            info,
             memory,
             compiler,
             hotwords,
@@ -151,12 +153,12 @@ impl Engine {
         vocabulary: &Arc<dyn Vocabulary>,
     ) -> Result<(HotwordCompiler, Option<Arc<Hotwords>>, MemoryPlan), EngineError> {
         let config = &source.config;
-        if config.endpoint.blank_ms > 0 && !models.iter().all(|model| model.is_streaming()) {
+        if config.endpoint.blank_ms > 0 && !models.iter().all(|model| model.info().is_streaming()) {
             let (at, value) = (source.locate(None), config.endpoint.blank_ms.to_string());
             let message = BLANK_ALLOWED.to_owned();
             return Err(ConfigError::Value { at, field: BLANK_FIELD, value, message }.into());
         }
-        let takes_hotwords = models.iter().all(|model| model.takes_hotwords());
+        let takes_hotwords = models.iter().all(|model| model.info().takes_hotwords);
         let vocabulary = takes_hotwords.then(|| Arc::clone(vocabulary));
         let compiler = HotwordCompiler { vocabulary, cap: config.hotword_cap };
         let hotwords = compiler.compile(&config.hotwords)?;
@@ -217,7 +219,7 @@ impl Engine {
         if let Some(Fault { field, value, rule, .. }) = rules.endpoint.fault() {
             return Err(OpenError::Rules { field, value, allowed: rule });
         }
-        if rules.endpoint.blank_ms > 0 && !self.is_streaming {
+        if rules.endpoint.blank_ms > 0 && !self.info.is_streaming() {
             let (field, value) = (BLANK_FIELD, rules.endpoint.blank_ms.to_string());
             return Err(OpenError::Rules { field, value, allowed: BLANK_ALLOWED.to_owned() });
         }
@@ -225,23 +227,50 @@ impl Engine {
             let (wanted, has) = (rules.endpoint.detector, self.voice.kind());
             return Err(OpenError::Detector { wanted, has });
         }
-        let hotwords = match &options.hotwords {
+        let mut asked = self.asked(&options)?;
+        asked.hotwords = match &options.hotwords {
             Some(phrases) => self.compiler.compile(phrases).map_err(StreamError::from)?,
             None => self.hotwords.clone(),
         };
-        Ok(Opening { resampler, rules, hotwords })
+        Ok(Opening { resampler, rules, asked })
+    }
+
+    /// What a stream asks of its decoder beside hotwords, if the model can do it.
+    fn asked(&self, options: &StreamOptions) -> Result<DecodeOptions, OpenError> {
+        let mut asked = DecodeOptions::default();
+        if let Some(language) = &options.language {
+            let known =
+                self.info.languages.iter().copied().find(|known| known.eq_ignore_ascii_case(language));
+            asked.language = Some(known.ok_or_else(|| OpenError::Language {
+                language: language.clone(),
+                known: self.info.languages.join(", "),
+            })?);
+        }
+        if options.task == Task::Translate && !self.info.translates {
+            return Err(OpenError::Translation);
+        }
+        asked.task = options.task;
+        if let Some(prompt) = options.prompt.as_deref().filter(|prompt| !prompt.is_empty()) {
+            if !self.info.takes_prompt {
+                return Err(OpenError::Prompt {
+                    reason: "the model does not go on from what was said before",
+                });
+            }
+            let spelled = self.vocabulary.encode(prompt);
+            asked.prompt =
+                spelled.ok_or(OpenError::Prompt { reason: "the model's vocabulary cannot spell it" })?;
+        }
+        Ok(asked)
     }
 
     /// The stream of a slot.
     fn enter(&self, opening: Opening, admission: Admission) -> Result<Stream, OpenError> {
-        let Opening { resampler, rules, hotwords } = opening;
+        let Opening { resampler, rules, asked } = opening;
         let number = self.streams.fetch_add(1, Ordering::Relaxed);
         let vocabulary = Arc::clone(&self.vocabulary);
         let (clock, compiler) = (self.clock.clone(), self.compiler.clone());
         let mut stream = Stream::new(number, resampler, rules, admission, clock, vocabulary, compiler);
-        if let Some(hotwords) = &hotwords {
-            stream.listen_for(hotwords)?;
-        }
+        stream.ask(asked)?;
         Ok(stream)
     }
 

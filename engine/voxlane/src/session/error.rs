@@ -153,6 +153,23 @@ pub enum OpenError {
         /// What is allowed.
         allowed: String,
     },
+    /// The model does not know the language.
+    #[error("language {language:?}: not one of the model's (expected {})", if known.is_empty() { "none: it has one only" } else { known })]
+    Language {
+        /// What the stream asks for.
+        language: String,
+        /// The languages that can be asked for.
+        known: String,
+    },
+    /// The model cannot translate.
+    #[error("the model does not translate")]
+    Translation,
+    /// The model cannot go on from what was said before, or cannot spell it.
+    #[error("prompt: {reason}")]
+    Prompt {
+        /// Why not.
+        reason: &'static str,
+    },
     /// The rules name a detector that the engine was not started with.
     #[error("the stream wants the detector {wanted:?}, the engine was started with {has:?}")]
     Detector {
@@ -174,6 +191,9 @@ impl OpenError {
             OpenError::Options(error) => error.code(),
             OpenError::Rules { .. } => ErrorCode::OpenRules,
             OpenError::Detector { .. } => ErrorCode::OpenDetector,
+            OpenError::Language { .. } => ErrorCode::OpenLanguage,
+            OpenError::Translation => ErrorCode::OpenTranslation,
+            OpenError::Prompt { .. } => ErrorCode::OpenPrompt,
         }
     }
 }

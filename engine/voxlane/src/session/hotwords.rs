@@ -5,7 +5,7 @@ use crate::error_code::ErrorCode;
 use std::sync::Arc;
 use thiserror::Error;
 use voxlane_models::decode::Hotwords;
-use voxlane_models::vocabulary::Vocabulary;
+use voxlane_models::tokenizers::vocabulary::Vocabulary;
 
 /// Why a stream cannot listen for phrases. Retrying does not help.
 #[derive(Clone, Debug, PartialEq, Error)]

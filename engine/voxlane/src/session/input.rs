@@ -1,178 +1,273 @@
 //! The side of a stream that takes audio.
 
-use crate::config::{ServiceClass, StreamRules};
-use crate::gate::{Inputs, LaneState, Returned, Shared};
-use crate::message::{Header, MESSAGE_SAMPLES, RequestMessage};
+use super::hotwords::HotwordCompiler;
+use super::sample::Sample;
+use super::writer::{AudioWriter, PUSH_PAUSE};
+use super::{MAX_MARKS, StreamError};
+use crate::audio::ENGINE_RATE_HZ;
+use crate::audio::pcm::{self, I16_SCALE};
+use crate::audio::resample::Resampler;
+use crate::config::Hotword;
+use crate::gate::{LaneState, Shared};
 use crate::protocol::Request;
-use crate::session::StreamError;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
-use std::time::Duration;
-use voxlane_models::decode::Hotwords;
-use voxlane_runtime::clock::Time;
-use voxlane_runtime::eventcount::Notifier;
-use voxlane_runtime::ring::WriteSlot;
+use voxlane_models::decode::DecodeOptions;
+use voxlane_runtime::clock::{Clock, Time};
 
-/// Writes 16 kHz samples into a slot's audio ring, in place.
-pub(super) struct AudioWriter {
-    /// Taken out when the writer is dropped: it goes back to the lane.
-    inputs: Option<Inputs>,
+/// Samples that are converted at once on the caller's thread.
+const BLOCK_SAMPLES: usize = 1024;
+
+/// The side of a stream that takes audio. Dropping it finishes the stream.
+pub struct StreamInput {
+    writer: AudioWriter,
     shared: Arc<Shared>,
-    notifier: Arc<Notifier>,
-    class: ServiceClass,
-    sequence: u32,
-    /// Samples that wait in the ring's next place for the message to fill up.
-    staged: usize,
-    is_finished: bool,
+    clock: Clock,
+    resampler: Resampler,
+    floats: Box<[f32]>,
+    resampled: Box<[f32]>,
+    integers: Box<[i16]>,
+    next_mark: u32,
+    compiler: HotwordCompiler,
+    /// What was asked of the decoder last.
+    options: DecodeOptions,
 }
 
-impl AudioWriter {
-    /// For a stream that is treated by `rules`.
+impl StreamInput {
     pub(super) fn new(
-        mut inputs: Inputs,
+        writer: AudioWriter,
         shared: Arc<Shared>,
-        notifier: Arc<Notifier>,
-        rules: StreamRules,
+        clock: Clock,
+        resampler: Resampler,
+        compiler: HotwordCompiler,
     ) -> Self {
-        // Before the first message: ingest takes them with it. What streams before have left is gone, so there is room.
-        let sent = inputs.rules.send(shared.generation, rules);
-        debug_assert!(sent);
-        AudioWriter {
-            inputs: Some(inputs),
+        StreamInput {
+            writer,
             shared,
-            notifier,
-            class: rules.class,
-            sequence: 0,
-            staged: 0,
-            is_finished: false,
+            clock,
+            resampler,
+            floats: vec![0.0; BLOCK_SAMPLES].into(),
+            resampled: vec![0.0; BLOCK_SAMPLES].into(),
+            integers: vec![0; BLOCK_SAMPLES].into(),
+            next_mark: 1,
+            compiler,
+            options: DecodeOptions::default(),
         }
     }
 
-    /// How many samples fit now.
-    pub(super) fn room(&mut self) -> usize {
-        let vacant = self.inputs.as_mut().map_or(0, |inputs| inputs.audio.vacant());
-        (vacant * MESSAGE_SAMPLES).saturating_sub(self.staged)
-    }
-
-    /// Ready when there is room, or the lane takes nothing any more.
-    pub(super) fn poll_room(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        let status = &self.shared.status;
-        let Some(Inputs { audio, room, .. }) = &mut self.inputs else { return Poll::Ready(()) };
-        if audio.vacant() > 0 {
-            return Poll::Ready(());
+    /// Asks of the decoder for the first time; waits for room in a slot that the stream before has just left.
+    pub(super) fn ask(&mut self, options: DecodeOptions) -> Result<(), StreamError> {
+        self.options = options;
+        if self.options.is_empty() {
+            return Ok(());
         }
-        room.poll(context, || audio.vacant() > 0 || status.get() != LaneState::Running)
-    }
-
-    /// Takes samples, as many as fit; the last one given was captured at `capture`.
-    pub(super) fn write(&mut self, samples: &[i16], capture: Time) -> usize {
-        let mut taken = 0;
-        let mut kept = self.staged;
-        while taken < samples.len() {
-            let staged = self.staged;
-            let Some(mut place) = place(&mut self.inputs) else { break };
-            let count = (MESSAGE_SAMPLES - staged).min(samples.len() - taken);
-            place.payload.0[staged..staged + count].copy_from_slice(&samples[taken..taken + count]);
-            taken += count;
-            self.staged += count;
-            let behind = (samples.len() - taken) as u64 * 1_000_000_000 / self.shared.sample_rate;
-            place.header.captured = Time::from_nanos(capture.nanos().saturating_sub(behind));
-            if self.staged == MESSAGE_SAMPLES {
-                self.publish(Request::None);
-                kept = 0;
+        let asked = Arc::new(self.options.clone());
+        loop {
+            let asked = Some(Arc::clone(&asked));
+            match self.while_open(|input| input.writer.ask(asked, input.clock.now())) {
+                Err(StreamError::Full) => std::thread::sleep(PUSH_PAUSE),
+                done => return done,
             }
         }
-        if self.staged > kept {
-            let new = &samples[..taken][taken + kept - self.staged..];
-            self.shared.slots.state(self.shared.slot).tail.keep(kept, new, capture);
-        }
-        taken
     }
 
-    /// Publishes what is staged, if need be nothing, with a request. Does nothing if the ring is full.
-    pub(super) fn request(&mut self, request: Request, now: Time) -> Result<(), StreamError> {
-        let is_empty = self.staged == 0;
-        let mut place = place(&mut self.inputs).ok_or(StreamError::Full)?;
-        if is_empty {
-            place.header.captured = now;
+    /// Takes samples of the stream's rate, mono, and says how many: fewer than given when the stream's audio
+    /// ring is full. Never blocks. The last sample given counts as captured now.
+    ///
+    /// # Errors
+    /// [`StreamError::NotFinite`] or [`StreamError::Amplitude`] name the first bad sample, and nothing has
+    /// been taken; [`StreamError::Finished`] after [`finish`](Self::finish); [`StreamError::SlowClient`],
+    /// [`StreamError::Abandoned`], [`StreamError::LaneFailed`] or [`StreamError::ShutDown`] when the stream is
+    /// closed or nobody listens any more.
+    pub fn push<S: Sample>(&mut self, samples: &[S]) -> Result<usize, StreamError> {
+        let now = self.clock.now();
+        self.push_at(samples, now)
+    }
+
+    /// Like [`push`](Self::push) for samples of which the last was captured at `capture`: latencies count
+    /// from there.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push).
+    pub fn push_at<S: Sample>(&mut self, samples: &[S], capture: Time) -> Result<usize, StreamError> {
+        self.while_open(|input| input.take(samples, capture))
+    }
+
+    /// Hands something over, which must not wait, if the stream is open.
+    fn while_open<R>(
+        &mut self,
+        hand_over: impl FnOnce(&mut Self) -> Result<R, StreamError>,
+    ) -> Result<R, StreamError> {
+        // A shutdown counts what is handed over from here on, or the check refuses it.
+        self.shared.slots.begin_push(self.shared.slot);
+        let done = self.check().and_then(|()| hand_over(self));
+        self.shared.slots.end_push(self.shared.slot);
+        done
+    }
+
+    /// Takes samples of a stream that is open.
+    fn take<S: Sample>(&mut self, samples: &[S], capture: Time) -> Result<usize, StreamError> {
+        if let (Some(integers), ENGINE_RATE_HZ) = (S::as_integers(samples), self.resampler.rate()) {
+            return Ok(self.writer.write(integers, capture));
         }
-        self.publish(request);
+        for (block, part) in samples.chunks(BLOCK_SAMPLES).enumerate() {
+            let floats = &mut self.floats[..part.len()];
+            S::to_floats(part, floats)?;
+            pcm::check(floats).map_err(|error| StreamError::from_pcm(error, block * BLOCK_SAMPLES))?;
+        }
+        let mut taken = 0;
+        while taken < samples.len() {
+            let part = &samples[taken..samples.len().min(taken + BLOCK_SAMPLES)];
+            let floats = &mut self.floats[..part.len()];
+            S::to_floats(part, floats)?;
+            let room = self.writer.room().min(BLOCK_SAMPLES);
+            if room == 0 {
+                break;
+            }
+            let progress = self.resampler.process(floats, &mut self.resampled[..room])?;
+            taken += progress.consumed;
+            let rest = (samples.len() - taken) as u64 * 1_000_000_000 / u64::from(self.resampler.rate());
+            let behind = Time::from_nanos(capture.nanos().saturating_sub(rest));
+            self.write_resampled(progress.produced, behind)?;
+            if progress.consumed == 0 && progress.produced == 0 {
+                break;
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Like [`push`](Self::push), but waits until everything has been taken.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push).
+    pub fn push_wait<S: Sample>(&mut self, samples: &[S]) -> Result<(), StreamError> {
+        let mut rest = samples;
+        loop {
+            rest = &rest[self.push(rest)?..];
+            if rest.is_empty() {
+                return Ok(());
+            }
+            std::thread::sleep(PUSH_PAUSE);
+        }
+    }
+
+    /// Ready when the stream takes audio or a request, or never will again; pending, with the task of `context` woken then.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push), of those that say that the stream is closed or nobody listens any more.
+    pub fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        if let Err(error) = self.check() {
+            return Poll::Ready(Err(error));
+        }
+        match self.writer.poll_room(context) {
+            Poll::Ready(()) => Poll::Ready(self.check()),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Asks for an [`Event::Marker`] when everything pushed so far has been dealt with: at once where no
+    /// segment is open, otherwise with the first partial or final that covers it. Closes nothing.
+    ///
+    /// # Errors
+    /// [`StreamError::Full`] if the audio ring is full, [`StreamError::TooManyMarks`] if too many are
+    /// unanswered: try again. Otherwise as for [`push`](Self::push).
+    pub fn mark(&mut self) -> Result<u32, StreamError> {
+        if self.shared.marks.load(Ordering::Relaxed) as usize >= MAX_MARKS {
+            self.check()?;
+            return Err(StreamError::TooManyMarks);
+        }
+        self.while_open(|input| input.writer.request(Request::Mark(input.next_mark), input.clock.now()))?;
+        self.shared.marks.fetch_add(1, Ordering::Relaxed);
+        let mark = self.next_mark;
+        self.next_mark = mark.wrapping_add(1);
+        Ok(mark)
+    }
+
+    /// Ends the open segment, if one is open, where the audio pushed so far ends.
+    ///
+    /// # Errors
+    /// As for [`mark`](Self::mark).
+    pub fn end_segment(&mut self) -> Result<(), StreamError> {
+        self.while_open(|input| input.writer.request(Request::EndSegment, input.clock.now()))
+    }
+
+    /// From the audio pushed so far on the stream listens for `phrases` instead of those it listened for; for none,
+    /// if there are none. What has been said of the open segment stays, a phrase that had begun is given up. They
+    /// stay over endpoints until they are changed. Allocates, on the caller's thread; the lane does not.
+    ///
+    /// # Errors
+    /// [`StreamError::Hotwords`] names the phrase at fault, or says that the model cannot listen for any;
+    /// [`StreamError::Full`] if the audio ring is full or several changes wait: try again. Otherwise as for
+    /// [`push`](Self::push). Then nothing has changed.
+    pub fn set_hotwords(&mut self, phrases: &[Hotword]) -> Result<(), StreamError> {
+        self.check()?;
+        let mut options = self.options.clone();
+        options.hotwords = self.compiler.compile(phrases)?;
+        let asked = (!options.is_empty()).then(|| Arc::new(options.clone()));
+        self.while_open(|input| input.writer.ask(asked, input.clock.now()))?;
+        self.options = options;
         Ok(())
     }
 
-    /// From here on the stream listens for `hotwords`. Nothing if too much waits in the lane.
-    pub(super) fn listen_for(
-        &mut self,
-        hotwords: Option<Arc<Hotwords>>,
-        now: Time,
-    ) -> Result<(), StreamError> {
-        let Shared { slot, generation, slots, .. } = &*self.shared;
-        if slots.abandoned(*slot) >= *generation {
-            return Ok(()); // nobody hears it, as with samples; what is left behind would be in the next stream's way
+    /// Everything has been pushed: it will be decoded, then the stream closes. Waits for room for the last
+    /// samples of a resampled stream, at most as long as the lane takes to make it.
+    ///
+    /// # Errors
+    /// As for [`push`](Self::push), of those that say that the stream is closed or nobody listens any more.
+    pub fn finish(&mut self) -> Result<(), StreamError> {
+        if self.writer.is_finished() {
+            return Ok(());
         }
-        let inputs = self.inputs.as_mut().ok_or(StreamError::Finished)?;
-        let chain = self.class.chain(inputs.phrases.len());
-        if inputs.audio.vacant() == 0 || !inputs.phrases[chain].send(*generation, hotwords) {
-            return Err(StreamError::Full);
-        }
-        self.request(Request::ChangeOptions, now)
-    }
-
-    /// Everything has been written. Never fails: it takes no place in the ring.
-    pub(super) fn finish(&mut self) {
-        if !self.is_finished {
-            self.is_finished = true;
-            let Shared { slot, slots, status, .. } = &*self.shared;
-            slots.begin_push(*slot);
-            // What a shutdown is about to take, or has taken, is not published as well.
-            if self.staged > 0 && status.get() == LaneState::Running {
-                self.publish(Request::None);
+        loop {
+            match self.while_open(Self::flush)? {
+                Some(0) => break,
+                Some(_) => {}
+                None => std::thread::sleep(PUSH_PAUSE),
             }
-            let Shared { slot, generation, slots, .. } = &*self.shared;
-            slots.end_push(*slot);
-            slots.finish(*slot, *generation);
-            self.notifier.notify();
+        }
+        self.writer.finish();
+        Ok(())
+    }
+
+    /// Writes what the resampler still holds, as far as there is room, and says how much that was; none if there is no
+    /// room.
+    fn flush(&mut self) -> Result<Option<usize>, StreamError> {
+        let room = self.writer.room().min(BLOCK_SAMPLES);
+        if room == 0 {
+            return Ok(None);
+        }
+        let produced = self.resampler.flush(&mut self.resampled[..room])?;
+        self.write_resampled(produced, self.clock.now())?;
+        Ok(Some(produced))
+    }
+
+    fn write_resampled(&mut self, count: usize, capture: Time) -> Result<(), StreamError> {
+        let integers = &mut self.integers[..count];
+        let floats = &mut self.resampled[..count];
+        // The filter rings a little beyond what it is given.
+        let limit = 1.0 - 1.0 / I16_SCALE;
+        floats.iter_mut().for_each(|sample| *sample = sample.clamp(-1.0, limit));
+        pcm::to_i16(floats, integers).map_err(|error| StreamError::from_pcm(error, 0))?;
+        let written = self.writer.write(integers, capture);
+        debug_assert_eq!(written, count, "room was made sure of");
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), StreamError> {
+        if self.writer.is_finished() {
+            return Err(StreamError::Finished);
+        }
+        let Shared { slots, slot, generation, process, .. } = &*self.shared;
+        if !process.is_current() {
+            return Err(StreamError::Forked);
+        }
+        match self.shared.status.get() {
+            LaneState::Running if slots.is_overrun(*slot, *generation) => Err(StreamError::SlowClient),
+            LaneState::Running if slots.abandoned(*slot) >= *generation => Err(StreamError::Abandoned),
+            LaneState::Running => Ok(()),
+            LaneState::Failed => Err(StreamError::LaneFailed),
+            LaneState::Stopped | LaneState::Draining => Err(StreamError::ShutDown),
         }
     }
-
-    pub(super) fn is_finished(&self) -> bool {
-        self.is_finished
-    }
-
-    fn publish(&mut self, request: Request) {
-        let Some(mut place) = place(&mut self.inputs) else { return };
-        place.header = Header {
-            slot: self.shared.slot as u16,
-            generation: self.shared.generation,
-            sequence: self.sequence,
-            captured: place.header.captured,
-            control: request,
-            count: self.staged as u16,
-            ..Header::default()
-        };
-        self.sequence = self.sequence.wrapping_add(1);
-        self.staged = 0;
-        self.shared.slots.state(self.shared.slot).tail.clear();
-        place.publish_quietly();
-        // Ingest looks where a slot is marked: it is woken when that is so.
-        self.shared.slots.mark_active(self.shared.slot);
-        self.notifier.notify();
-    }
 }
-
-/// The ring's next place, nothing if it is full.
-fn place(inputs: &mut Option<Inputs>) -> Option<WriteSlot<'_, RequestMessage>> {
-    inputs.as_mut().and_then(|inputs| inputs.audio.reserve())
-}
-
-impl Drop for AudioWriter {
-    fn drop(&mut self) {
-        self.finish();
-        if let Some(inputs) = self.inputs.take() {
-            self.shared.give_back(Returned::Inputs(self.shared.slot, inputs));
-        }
-    }
-}
-
-/// How long a blocked push waits between looks. A ring gets a place free every 20 ms of audio.
-pub(super) const PUSH_PAUSE: Duration = Duration::from_micros(500);

@@ -2,6 +2,7 @@
 
 use crate::audio::ENGINE_RATE_HZ;
 use crate::config::{EndpointConfig, Hotword, PartialConfig, ServiceClass};
+pub use voxlane_models::decode::Task;
 
 /// How a stream is to be treated. What is not said is as the engine's configuration has it.
 ///
@@ -27,6 +28,12 @@ pub struct StreamOptions {
     /// What the stream listens for, until [`Stream::set_hotwords`](super::Stream::set_hotwords) changes it. Default: as the
     /// engine's configuration says. None at all: an empty list.
     pub hotwords: Option<Vec<Hotword>>,
+    /// What is spoken, as an IETF tag such as `en`, for models that know several languages. Default: the model finds out.
+    pub language: Option<String>,
+    /// Whether what is said is written down, or translated into English by a model that can. Default: written down.
+    pub task: Task,
+    /// What was said before, for models that go on from it. Default: nothing.
+    pub prompt: Option<String>,
     /// Whether somebody waits for the text. Default: yes.
     pub class: ServiceClass,
 }
@@ -40,8 +47,16 @@ impl Default for StreamOptions {
 impl StreamOptions {
     /// For audio of so many samples per second.
     pub fn new(sample_rate: u32) -> Self {
-        let class = ServiceClass::default();
-        StreamOptions { sample_rate, endpoint: None, partial: None, hotwords: None, class }
+        StreamOptions {
+            sample_rate,
+            endpoint: None,
+            partial: None,
+            hotwords: None,
+            language: None,
+            task: Task::default(),
+            prompt: None,
+            class: ServiceClass::default(),
+        }
     }
 
     /// With rules of its own for where segments begin and end.
@@ -62,6 +77,27 @@ impl StreamOptions {
     #[must_use]
     pub fn hotwords(mut self, phrases: impl IntoIterator<Item = Hotword>) -> Self {
         self.hotwords = Some(phrases.into_iter().collect());
+        self
+    }
+
+    /// In this language.
+    #[must_use]
+    pub fn language(mut self, tag: impl Into<String>) -> Self {
+        self.language = Some(tag.into());
+        self
+    }
+
+    /// With this to be done.
+    #[must_use]
+    pub fn task(mut self, task: Task) -> Self {
+        self.task = task;
+        self
+    }
+
+    /// Going on from what was said before.
+    #[must_use]
+    pub fn prompt(mut self, text: impl Into<String>) -> Self {
+        self.prompt = Some(text.into());
         self
     }
 

@@ -3,11 +3,11 @@
 
 use super::told::Told;
 use super::{PassBudget, is_urgent, pass_budget};
+use crate::decode_options::Asked;
 use crate::message::{
     Header, MESSAGE_TOKENS, Span, SpanMessage, TokensMessage, add_faults, faults, state_of,
 };
 use crate::meter::Meter;
-use crate::phrases::Phrases;
 use crate::protocol::{Control, Pass as PassControl, PassKind, SpanControl, TokensControl};
 use crate::settings::SettingReceiver;
 use crate::slot_state::Slots;
@@ -35,8 +35,8 @@ pub(crate) struct DecoderPorts {
     pub(crate) output: Sender<TokensMessage>,
     /// Numbers of buffers that are free again, back to features.
     pub(crate) returned: Sender<u32>,
-    /// What streams are to listen for, one end a slot.
-    pub(crate) phrases: Vec<SettingReceiver<Phrases>>,
+    /// What streams ask, one end a slot.
+    pub(crate) options: Vec<SettingReceiver<Asked>>,
     /// What is shared with the clients.
     pub(crate) slots: Arc<Slots>,
     /// Wakes ingest.
@@ -64,7 +64,7 @@ pub(crate) struct Decoder<D: model::Decoder> {
     faults: Vec<Faults>,
     /// What each slot's stream has been told of its open segment.
     told: Vec<Told>,
-    phrases: Vec<SettingReceiver<Phrases>>,
+    options: Vec<SettingReceiver<Asked>>,
     slots: Arc<Slots>,
     ingest: Arc<Notifier>,
     meter: Meter,
@@ -99,7 +99,7 @@ impl<D: model::Decoder> Decoder<D> {
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
-        let DecoderPorts { input, output, returned, phrases, slots, ingest } = ports;
+        let DecoderPorts { input, output, returned, options, slots, ingest } = ports;
         Decoder {
             decoder,
             input,
@@ -113,7 +113,7 @@ impl<D: model::Decoder> Decoder<D> {
             publishing: None,
             faults: vec![Faults::NONE; states],
             told: (0..states).map(|_| Told::with_capacity(max_tokens)).collect(),
-            phrases,
+            options,
             slots,
             ingest,
             meter,
@@ -165,8 +165,8 @@ impl<D: model::Decoder> Decoder<D> {
         match header.control {
             Control::OptionsChanged => {
                 // Frees nothing: the client's end has a share.
-                if let Some(hotwords) = self.phrases[state].take(header.generation) {
-                    self.decoder.set_hotwords(state, hotwords);
+                if let Some(asked) = self.options[state].take(header.generation) {
+                    self.decoder.set_options(state, asked);
                 }
                 return;
             }
@@ -300,8 +300,8 @@ impl<D: model::Decoder> Decoder<D> {
     /// The stream has ended: it has no options any more.
     fn drop_options(&mut self, header: &Header<Control>) {
         let state = self.state(header);
-        self.phrases[state].clear(header.generation);
-        self.decoder.set_hotwords(state, None);
+        self.options[state].clear(header.generation);
+        self.decoder.set_options(state, None);
     }
 
     /// The slot's segment is over.

@@ -9,18 +9,19 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use voxlane::audio::file::{AudioError, RawEncoding, RawFormat, Reader, ReaderOptions};
 use voxlane::config::{Profile, Source, Topology};
-use voxlane_models::checkpoint::{self, SentencePiece, Statistics};
 use voxlane_models::decode::{AttentionGreedy, CtcGreedy, TransducerGreedy};
 use voxlane_models::emformer::prepare::{self, Content, Contents};
 use voxlane_models::emformer::{self, Emformer, from_state_dict};
-use voxlane_models::linear::Precision;
+use voxlane_models::formats::checkpoint::{self, Statistics};
+use voxlane_models::formats::onnx::{self, Graph};
+use voxlane_models::formats::packed::PackedFile;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager::Manifest;
 use voxlane_models::model::Model;
 use voxlane_models::moonshine::{self, Moonshine, transcribe_tokens};
-use voxlane_models::onnx::{self, Graph};
-use voxlane_models::packed::PackedFile;
-use voxlane_models::tokenizer::Tokenizer;
-use voxlane_models::vocabulary::Vocabulary;
+use voxlane_models::tokenizers::SentencePiece;
+use voxlane_models::tokenizers::Tokenizer;
+use voxlane_models::tokenizers::vocabulary::Vocabulary;
 use voxlane_models::voice::{Silero, VOICE_FRAME_SAMPLES, VoiceDetector};
 
 /// A file of the small network whose checkpoint, statistics and configuration are altered one at a time.

@@ -4,16 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use voxlane::config::Profile;
-use voxlane_models::checkpoint::{self, SentencePiece};
 use voxlane_models::emformer::{self, Emformer, from_state_dict, prepare};
-use voxlane_models::linear::Precision;
+use voxlane_models::formats::checkpoint;
+use voxlane_models::formats::packed::Origin;
+use voxlane_models::layers::linear::Precision;
 use voxlane_models::moonshine::weights::{
     AttentionWeights, ConvWeights, DecoderLayerWeights, EncoderLayerWeights, LinearWeights, MoonshineSizes,
     MoonshineWeights, StemWeights,
 };
 use voxlane_models::moonshine::{self, Moonshine};
-use voxlane_models::packed::Origin;
-use voxlane_models::tokenizer::{PieceKind, Tokenizer};
+use voxlane_models::tokenizers::SentencePiece;
+use voxlane_models::tokenizers::{PieceKind, Tokenizer};
 
 use crate::containers::{CONTAINERS, Layout};
 use crate::protobuf::{self as write, FLOAT, INT8};

@@ -10,14 +10,14 @@ use std::time::Duration;
 use voxlane::config::{LaneConfig, Source};
 use voxlane::{Config, Engine, Event, Stream, StreamError, StreamOptions};
 use voxlane_models::budget::{Budget, Progress};
-use voxlane_models::checkpoint::{self, Statistics};
 use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
 use voxlane_models::fault::Faults;
+use voxlane_models::formats::checkpoint::{self, Statistics};
 use voxlane_models::hypothesis::{Hypothesis, Token};
-use voxlane_models::linear::Precision;
-use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Limits, Model, Request, Slot};
+use voxlane_models::layers::linear::Precision;
+use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Limits, Model, ModelInfo, Request, Slot};
 use voxlane_models::team::Team;
-use voxlane_models::vocabulary::Vocabulary;
+use voxlane_models::tokenizers::vocabulary::Vocabulary;
 
 /// Samples that make one token.
 pub const TOKEN_SAMPLES: usize = 1600;
@@ -88,17 +88,15 @@ impl Model for Toy {
     type Encoder = ToyEncoder;
     type Decoder = ToyDecoder;
 
-    fn limits(&self) -> Limits {
-        Limits {
+    fn info(&self) -> ModelInfo {
+        let mut info = ModelInfo::new(Limits {
             sample_rate: self.sample_rate,
             min_segment_samples: 0,
             max_segment_samples: MAX_SAMPLES,
             max_segment_tokens: MAX_SAMPLES / TOKEN_SAMPLES,
-        }
-    }
-
-    fn batch(&self) -> usize {
-        self.batch.max(1)
+        });
+        info.batch = self.batch.max(1);
+        info
     }
 
     fn span(&self) -> ToySpan {
@@ -116,7 +114,7 @@ impl Model for Toy {
     }
 
     fn decoder(&self, slots: usize) -> ToyDecoder {
-        let hypothesis = Hypothesis::with_capacity(self.limits().max_segment_tokens + 1);
+        let hypothesis = Hypothesis::with_capacity(self.info().limits.max_segment_tokens + 1);
         let most_tokens = self.most_tokens.unwrap_or(usize::MAX);
         let slots_done = vec![0; slots];
         let (slots, decode, log) = (vec![hypothesis; slots], self.decode, self.log.clone());

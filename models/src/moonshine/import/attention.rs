@@ -2,7 +2,7 @@
 
 use super::super::weights::{AttentionWeights, LinearWeights};
 use super::blocks::{is_linear, linear};
-use crate::onnx::{Graph, Node, NodeProblem, OnnxError};
+use crate::formats::onnx::{Graph, Node, NodeProblem, OnnxError};
 
 /// How hidden channels are split.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -222,7 +222,7 @@ pub(super) fn check_width(graph: &Graph, value: &str, heads: Heads, hidden: usiz
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::onnx::{proto, read_bytes};
+    use crate::formats::onnx::{proto, read_bytes};
     use prost::Message;
     use std::path::Path;
 

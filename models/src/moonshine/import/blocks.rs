@@ -1,7 +1,7 @@
 //! Building blocks of the network as exporters write them: norm, matrix with bias, GELU, residual.
 
 use super::super::weights::LinearWeights;
-use crate::onnx::{Graph, Node, NodeProblem, OnnxError, TensorProblem};
+use crate::formats::onnx::{Graph, Node, NodeProblem, OnnxError, TensorProblem};
 use crate::weights::Tensor;
 
 /// Constants of a formula may be rounded differently by each exporter.
@@ -147,7 +147,7 @@ pub(super) fn sized_linear_after<'g>(
 pub(super) fn gelu<'g>(graph: &'g Graph, value: &'g str) -> Result<&'g str, OnnxError> {
     if let Ok(node) = graph.consumer(value, "Gelu") {
         return match node.attributes.get("approximate") {
-            Some(crate::onnx::Attribute::Text(text)) if text != "none" => {
+            Some(crate::formats::onnx::Attribute::Text(text)) if text != "none" => {
                 Err(graph.node_error(node, NodeProblem::Unsupported("an approximate GELU".to_owned())))
             }
             _ => graph.output(node),

@@ -3,7 +3,7 @@
 use super::super::weights::DecoderLayerWeights;
 use super::attention::{Heads, attention, check_width};
 use super::blocks::{layer_norm, residual, sized_linear_after, unexpected_shape};
-use crate::onnx::{Graph, Node, OnnxError};
+use crate::formats::onnx::{Graph, Node, OnnxError};
 use crate::weights::Tensor;
 
 /// What the decoder's file holds.

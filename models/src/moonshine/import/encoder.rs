@@ -3,7 +3,7 @@
 use super::super::weights::{EncoderLayerWeights, StemWeights};
 use super::attention::{Heads, attention, check_width};
 use super::blocks::{gelu, layer_norm, residual, sized_linear_after};
-use crate::onnx::{Graph, OnnxError};
+use crate::formats::onnx::{Graph, OnnxError};
 
 /// What the encoder's file holds.
 pub(super) struct Encoder {

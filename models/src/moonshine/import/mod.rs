@@ -14,7 +14,7 @@ pub(crate) mod stem;
 mod tests;
 
 use super::weights::{MoonshineSizes, MoonshineWeights};
-use crate::onnx::{self, Graph, OnnxError};
+use crate::formats::onnx::{self, Graph, OnnxError};
 use attention::Heads;
 use decoder::Decoder;
 use encoder::Encoder;

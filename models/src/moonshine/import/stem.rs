@@ -2,7 +2,7 @@
 
 use super::super::weights::{ConvWeights, LinearWeights, StemWeights};
 use super::blocks::{expect_constant, gelu, unexpected_shape, vector};
-use crate::onnx::{Graph, Node, NodeProblem, OnnxError};
+use crate::formats::onnx::{Graph, Node, NodeProblem, OnnxError};
 
 /// The stem's weights, and the value that holds its hidden frames.
 pub(super) fn import<'g>(graph: &'g Graph, samples: &'g str) -> Result<(StemWeights, &'g str), OnnxError> {

@@ -1,9 +1,9 @@
 //! The importer on the published files, and on what could become of them.
 
 use super::*;
+use crate::formats::onnx::proto::{self, Model, Node};
 use crate::manager::{self, ModelFiles};
 use crate::moonshine::weights::{AttentionWeights, LinearWeights};
-use crate::onnx::proto::{self, Model, Node};
 use prost::Message;
 use std::collections::HashMap;
 

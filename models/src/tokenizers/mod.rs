@@ -13,11 +13,14 @@
 
 #[cfg(feature = "tokenizer-json")]
 mod json;
+mod sentencepiece;
+pub mod vocabulary;
 
 #[cfg(feature = "tokenizer-json")]
 pub use json::TokenizerError;
+pub use sentencepiece::{PieceModel, SentencePiece};
 
-use crate::packed::{Packed, PackedError, Reader, Writer};
+use crate::formats::packed::{Packed, PackedError, Reader, Writer};
 
 /// What a piece stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

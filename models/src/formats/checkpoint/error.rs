@@ -67,21 +67,21 @@ pub enum CheckpointError {
 
 /// What is wrong, before it is known in which file.
 #[derive(Debug)]
-pub(super) enum Problem {
+pub(crate) enum Problem {
     Damaged(String),
     Unsupported(String),
 }
 
 impl Problem {
-    pub(super) fn damaged(problem: impl Into<String>) -> Self {
+    pub(crate) fn damaged(problem: impl Into<String>) -> Self {
         Problem::Damaged(problem.into())
     }
 
-    pub(super) fn unsupported(problem: impl Into<String>) -> Self {
+    pub(crate) fn unsupported(problem: impl Into<String>) -> Self {
         Problem::Unsupported(problem.into())
     }
 
-    pub(super) fn within(self, file: &Path) -> CheckpointError {
+    pub(crate) fn within(self, file: &Path) -> CheckpointError {
         let file = file.to_path_buf();
         match self {
             Problem::Damaged(problem) => CheckpointError::Damaged { file, problem },

@@ -25,7 +25,7 @@ enum Place<T> {
 impl<T: Plain> Stored<T> {
     /// `len` numbers of `map` from byte `start` on; nothing if they are not all inside it or not aligned to 64
     /// bytes.
-    pub(super) fn mapped(map: &Arc<Mmap>, start: usize, len: usize) -> Option<Self> {
+    fn mapped(map: &Arc<Mmap>, start: usize, len: usize) -> Option<Self> {
         let bytes = len.checked_mul(size_of::<T>())?;
         let is_inside = start.checked_add(bytes)? <= map.len();
         // A map begins on a page, and no number needs more than a line.
@@ -71,6 +71,7 @@ impl<T: Plain> Packed for Stored<T> {
 
     fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
         let (len, start) = (usize::load(reader)?, usize::load(reader)?);
-        reader.section(start, len)
+        let place = reader.section(start).and_then(|start| Stored::mapped(reader.map, start, len));
+        place.ok_or(PackedError::Fields("a section lies outside the file"))
     }
 }

@@ -50,14 +50,14 @@ pub(crate) trait Packed: Sized {
 /// `packed_fields!(Type { field, … })`: saves and loads a struct field by field.
 macro_rules! packed_fields {
     ($type:ty { $($field:ident),+ $(,)? }) => {
-        impl $crate::packed::Packed for $type {
-            fn save(&self, writer: &mut $crate::packed::Writer) {
-                $($crate::packed::Packed::save(&self.$field, writer);)+
+        impl $crate::formats::packed::Packed for $type {
+            fn save(&self, writer: &mut $crate::formats::packed::Writer) {
+                $($crate::formats::packed::Packed::save(&self.$field, writer);)+
             }
 
-            fn load(reader: &mut $crate::packed::Reader<'_>) -> Result<Self, $crate::packed::PackedError> {
+            fn load(reader: &mut $crate::formats::packed::Reader<'_>) -> Result<Self, $crate::formats::packed::PackedError> {
                 // The fields of a struct expression are evaluated in the order in which they are written.
-                Ok(Self { $($field: $crate::packed::Packed::load(reader)?),+ })
+                Ok(Self { $($field: $crate::formats::packed::Packed::load(reader)?),+ })
             }
         }
     };

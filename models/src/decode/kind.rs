@@ -1,9 +1,9 @@
-//! How tokens are found.
+//! The strategies by their names in configurations.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A decode strategy; `voxlane_models::decode` describes each.
+/// A decode strategy; [this module](super) has each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DecodeKind {

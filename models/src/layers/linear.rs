@@ -1,96 +1,25 @@
 //! A linear layer, packed for the kernels.
 
+pub use super::precision::{Precision, PrecisionError};
 use crate::arena::Arena;
-use crate::matrix::{Matrix, Prepared};
-use crate::packed::{Packed, PackedError, Reader, Stored, Writer, packed_fields};
+use crate::formats::packed::{Stored, packed_fields};
+use crate::layers::matrix::{Matrix, Prepared};
 use voxlane_kernels::argmax::argmax;
 use voxlane_kernels::gemm::{Activation, Epilogue, PANEL};
 use voxlane_kernels::projection::Best;
 use voxlane_kernels::rows::{Rows, RowsMut};
 
-/// How the weights of a layer are stored and multiplied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Deserialize, serde::Serialize)]
-#[serde(try_from = "String", into = "&'static str")]
-#[non_exhaustive]
-pub enum Precision {
-    /// 32-bit floats, as trained.
-    #[default]
-    F32,
-    /// Weights rounded to bf16 (8 significant bits), arithmetic in f32: half the bytes.
-    Bf16,
-    /// 8-bit weights with a scale for each output, inputs rounded to 8 bits with a scale for each row, exact
-    /// integer sums: a quarter of the bytes. The best token is still that of the exact output projection.
-    Int8,
-}
-
-impl Precision {
-    /// All of them, the most exact first.
-    pub const ALL: [Precision; 3] = [Precision::F32, Precision::Bf16, Precision::Int8];
-
-    /// As configurations spell it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::F32 => "f32",
-            Precision::Bf16 => "bf16",
-            Precision::Int8 => "int8",
-        }
-    }
-}
-
-/// A word that names no precision, and why.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PrecisionError {
-    /// 4-bit weights are not offered.
-    #[error(
-        "precision \"int4\" is not offered: with 4-bit weights the word error rate rises by more than the 0.3 \
-         points that are allowed (docs/optimization-log.md); take \"int8\""
-    )]
-    Int4,
-    /// Nothing is called that.
-    #[error("\"{0}\" is no precision: f32, bf16 or int8")]
-    Unknown(String),
-}
-
-impl std::str::FromStr for Precision {
-    type Err = PrecisionError;
-
-    fn from_str(name: &str) -> Result<Self, PrecisionError> {
-        match (Precision::ALL.into_iter().find(|precision| precision.name() == name), name) {
-            (Some(precision), _) => Ok(precision),
-            (None, "int4") => Err(PrecisionError::Int4),
-            (None, _) => Err(PrecisionError::Unknown(name.to_owned())),
-        }
-    }
-}
-
-impl TryFrom<String> for Precision {
-    type Error = PrecisionError;
-
-    fn try_from(name: String) -> Result<Self, PrecisionError> {
-        name.parse()
-    }
-}
-
-impl From<Precision> for &'static str {
-    fn from(precision: Precision) -> Self {
-        precision.name()
-    }
-}
-
-impl std::fmt::Display for Precision {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl Packed for Precision {
-    fn save(&self, writer: &mut Writer) {
-        self.name().to_owned().save(writer);
-    }
-
-    fn load(reader: &mut Reader<'_>) -> Result<Self, PackedError> {
-        String::load(reader)?.parse().map_err(|_| PackedError::Fields("there is no precision of that name"))
-    }
+/// A matrix with an optional bias.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearWeights {
+    /// `outputs × inputs`, row-major.
+    pub weight: Vec<f32>,
+    /// One for each output.
+    pub bias: Option<Vec<f32>>,
+    /// Rows of the matrix.
+    pub outputs: usize,
+    /// Columns of the matrix.
+    pub inputs: usize,
 }
 
 /// What follows the product, before the result is stored.

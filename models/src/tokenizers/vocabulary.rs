@@ -15,7 +15,7 @@ pub trait Vocabulary: Send + Sync {
     }
 }
 
-impl Vocabulary for crate::checkpoint::SentencePiece {
+impl Vocabulary for super::SentencePiece {
     fn text(&self, ids: &[u32]) -> String {
         self.tokenizer().text(ids)
     }
@@ -25,16 +25,16 @@ impl Vocabulary for crate::checkpoint::SentencePiece {
     }
 
     fn encode(&self, text: &str) -> Option<Vec<u32>> {
-        crate::checkpoint::SentencePiece::encode(self, text)
+        super::SentencePiece::encode(self, text)
     }
 }
 
-impl Vocabulary for crate::tokenizer::Tokenizer {
+impl Vocabulary for super::Tokenizer {
     fn text(&self, ids: &[u32]) -> String {
         self.decode(ids.iter().copied())
     }
 
     fn begins_word(&self, id: u32) -> bool {
-        crate::tokenizer::Tokenizer::begins_word(self, id)
+        super::Tokenizer::begins_word(self, id)
     }
 }

@@ -1,7 +1,7 @@
 //! The integer weights of a matrix, as a model keeps them.
 
 use crate::buffer::{Buffer, Plain};
-use crate::packed::{Packed, PackedError, Reader, Stored, Writer};
+use crate::formats::packed::{Packed, PackedError, Reader, Stored, Writer};
 use voxlane_kernels::gemm::integer::{self, Layout, MAX_INPUTS, scales_len};
 
 /// `outputs × inputs` weights in the bits of `L`, with a scale for each output.

@@ -2,9 +2,9 @@
 
 use crate::arena::Arena;
 use crate::buffer::Buffer;
-use crate::integers::Integers;
-use crate::linear::Precision;
-use crate::packed::{Packed, PackedError, Reader, Stored, Writer};
+use crate::formats::packed::{Packed, PackedError, Reader, Stored, Writer};
+use crate::layers::integers::Integers;
+use crate::layers::precision::Precision;
 use voxlane_kernels::gemm::i6::Bits6;
 use voxlane_kernels::gemm::i8::Bits8;
 use voxlane_kernels::gemm::{self, Epilogue, PANEL};

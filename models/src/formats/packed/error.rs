@@ -42,7 +42,7 @@ pub enum PackedError {
     },
     /// Its fields are those of a network that cannot run.
     #[error("the packed model makes no network: {0}")]
-    Config(#[from] crate::emformer::ConfigFault),
+    Config(#[from] crate::config_fault::ConfigFault),
     /// Its fields do not make a network.
     #[error("the packed model makes no network: {0}")]
     Fields(&'static str),

@@ -1,7 +1,6 @@
 //! Taking the fields of a packed file one by one.
 
-use super::{PackedError, Stored};
-use crate::buffer::Plain;
+use super::PackedError;
 use memmap2::Mmap;
 use std::sync::Arc;
 
@@ -36,14 +35,8 @@ impl<'a> Reader<'a> {
         Ok(field)
     }
 
-    /// The section of `len` numbers at `start`.
-    ///
-    /// # Errors
-    /// If it does not lie inside the file or is not aligned.
-    pub(crate) fn section<T: Plain>(&self, start: usize, len: usize) -> Result<Stored<T>, PackedError> {
-        let start = self.sections.checked_add(start);
-        start
-            .and_then(|start| Stored::mapped(self.map, start, len))
-            .ok_or(PackedError::Fields("a section lies outside the file"))
+    /// Where the section that begins `start` bytes behind the first lies in the file.
+    pub(super) fn section(&self, start: usize) -> Option<usize> {
+        self.sections.checked_add(start)
     }
 }

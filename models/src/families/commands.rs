@@ -3,14 +3,17 @@
 //! A small Emformer RNN-T that this project trained; `models/assets/commands.md` says on what, how well it does and
 //! what it is not good for.
 
-use crate::checkpoint::{CheckpointError, SentencePiece};
+use super::emformer::recognizer;
+use super::load::{LoadError, LoadOptions, Recognizer};
 use crate::emformer::Emformer;
 use crate::emformer::prepare::{Content, Contents, parse};
-use crate::linear::Precision;
+use crate::formats::checkpoint::CheckpointError;
+use crate::layers::linear::Precision;
+use crate::tokenizers::SentencePiece;
 use std::path::Path;
 
 /// What it is called on the command line and in configurations.
-pub const NAME: &str = "commands";
+pub const NAME: &str = crate::manager::BUILT_IN;
 /// One line for people.
 pub const DESCRIPTION: &str = "Coffee orders, digits, letters, wake phrases; streaming, 1.7 M parameters";
 /// The licence of its weights, as an SPDX expression.
@@ -21,7 +24,7 @@ macro_rules! file {
     ($ending:literal) => {
         Content {
             name: Path::new(concat!("commands.", $ending)),
-            bytes: include_bytes!(concat!("../assets/commands.", $ending)),
+            bytes: include_bytes!(concat!("../../assets/commands.", $ending)),
         }
     };
 }
@@ -49,4 +52,14 @@ pub fn bytes() -> usize {
 pub fn load<S>(precision: Precision) -> Result<(Emformer<S>, SentencePiece), CheckpointError> {
     let (weights, tokens) = parse(&contents())?;
     Ok((Emformer::new(&weights, precision), tokens))
+}
+
+/// The network, decoded as `options` say.
+///
+/// # Errors
+/// [`LoadError`].
+pub fn recognize(options: &LoadOptions) -> Result<Recognizer, LoadError> {
+    options.on_processor()?;
+    let (model, tokens) = load(options.precision).map_err(|error| LoadError::Model(Box::new(error)))?;
+    recognizer(&model, tokens, options)
 }

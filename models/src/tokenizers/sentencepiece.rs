@@ -3,10 +3,9 @@
 //! Of the model's normalization only the treatment of spaces is done: they are joined, and each word begins with
 //! one. The other rules fold characters that no spoken phrase is written with.
 
-use super::content::{MAX_COMPANION_BYTES, content, shown};
-use super::error::{CheckpointError, Problem};
-use crate::packed::{Packed, PackedError, Reader, Writer};
-use crate::tokenizer::{PieceKind, Tokenizer};
+use super::{PieceKind, Tokenizer};
+use crate::formats::checkpoint::{CheckpointError, MAX_COMPANION_BYTES, Problem, content, shown};
+use crate::formats::packed::{Packed, PackedError, Reader, Writer};
 use prost::Message;
 use std::collections::HashMap;
 use std::path::Path;
