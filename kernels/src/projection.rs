@@ -20,6 +20,7 @@ use crate::gemm::i8::QuantizedRows;
 use crate::gemm::{Epilogue, PANEL, bf16 as gemm_bf16, f32 as gemm_f32, i6 as gemm_i6, i8 as gemm_i8};
 use crate::rows::{Rows, RowsMut};
 use crate::table::Table;
+use std::ops::Range;
 
 /// Outputs of one block: with [`BLOCK_ROWS`], 24 KiB of logits.
 const BLOCK: usize = 48 * PANEL;
@@ -124,7 +125,7 @@ pub struct ShortList<'a> {
     exact: gemm_f32::Packed<'a>,
     coarse: gemm_i6::Packed<'a>,
     bounds: &'a [PanelBound],
-    excluded: Option<usize>,
+    excluded: &'a [Range<u32>],
 }
 
 /// The largest norms among the outputs of one panel, rounded up.
@@ -182,17 +183,14 @@ impl<'a> ShortList<'a> {
             "two forms of one matrix"
         );
         assert_eq!(bounds.len(), bounds_len(exact.outputs()), "one bound for each panel");
-        Self { exact, coarse, bounds, excluded: None }
+        Self { exact, coarse, bounds, excluded: &[] }
     }
 
-    /// The same without one output: the choice is as if its logit were negative infinity. The bounds of the others
-    /// hold without it, so the result is still a proof.
-    ///
-    /// # Panics
-    /// If there is no such output.
-    pub fn excluding(self, output: usize) -> Self {
-        assert!(output < self.exact.outputs(), "output {output} of {}", self.exact.outputs());
-        Self { excluded: Some(output), ..self }
+    /// The same without some outputs: the choice is as if their logits were negative infinity, in the first look at all of
+    /// them too. The bounds of the others hold without them, so the result is still a proof. Ranges that reach beyond the
+    /// outputs end with them.
+    pub fn excluding(self, outputs: &'a [Range<u32>]) -> Self {
+        Self { excluded: outputs, ..self }
     }
 }
 
@@ -269,9 +267,7 @@ pub fn rescore_with(
     assert_eq!(coarse.count(), 1, "one quantized row");
     assert_eq!(scores.len(), outputs, "scores of {outputs} outputs");
     let slack = Slack::new(hidden, coarse);
-    if let Some(excluded) = w.excluded {
-        scores[excluded] = f32::NEG_INFINITY;
-    }
+    exclude(w.excluded, 0, scores);
     (table.panel_peaks)(scores, peaks);
     // The lower bound that the best output certainly reaches.
     let mut reached = f32::NEG_INFINITY;
@@ -288,16 +284,23 @@ pub fn rescore_with(
             let logits = &mut scores[first..outputs.min(first + PANEL)];
             let part = w.exact.part(panel, 1);
             gemm_f32::gemm_with(table, Rows::one(hidden), &part, &Epilogue::default(), RowsMut::one(logits));
-            if let Some(excluded) = w.excluded
-                && let Some(logit) = excluded.checked_sub(first).and_then(|place| logits.get_mut(place))
-            {
-                *logit = f32::NEG_INFINITY;
-            }
+            exclude(w.excluded, first, logits);
             improve(table, &mut listed.best, logits, first);
             listed.panels += 1;
         }
     }
     listed
+}
+
+/// Makes those of `logits`, the first of which is that of output `first`, negative infinity that are within `ranges`.
+pub fn exclude(ranges: &[Range<u32>], first: usize, logits: &mut [f32]) {
+    for range in ranges {
+        let place = |output: u32| (output as usize).saturating_sub(first).min(logits.len());
+        let (from, to) = (place(range.start), place(range.end));
+        if from < to {
+            logits[from..to].fill(f32::NEG_INFINITY);
+        }
+    }
 }
 
 /// Bounds the distance of a row's scores from its exact logits.

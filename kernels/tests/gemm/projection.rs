@@ -107,8 +107,8 @@ fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], w
     assert_eq!(best, logits.chunks(outputs).map(oracle).collect::<Vec<_>>(), "{}: i8", isa.name());
 }
 
-/// The short list without an output is the oracle over logits of which that one is negative infinity: without the best,
-/// without one that is not, and without the last, whose panel may be a short one.
+/// The short list without some outputs is the oracle over logits of which these are negative infinity: without the best, without
+/// one that is not, without the last, whose panel may be a short one, without a whole panel and more, and without all but one.
 fn check_excluding(
     table: &Table,
     matrix: &Matrix,
@@ -118,10 +118,15 @@ fn check_excluding(
 ) {
     for (r, logits) in logits.chunks(matrix.outputs).enumerate() {
         let best = oracle(logits).map_or(0, |best| best.token);
-        for excluded in [best, (best + 1) % matrix.outputs, matrix.outputs - 1] {
-            let mut rest = logits.to_vec();
-            rest[excluded] = f32::NEG_INFINITY;
-            let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds).excluding(excluded);
+        let one = |output: usize| vec![output as u32..output as u32 + 1];
+        let (last, all) = (matrix.outputs - 1, matrix.outputs as u32);
+        let most = vec![0..best as u32, best as u32 + 1..all + 7];
+        let cases = [one(best), one((best + 1) % matrix.outputs), one(last), vec![3..40, 41..42], most];
+        for excluded in cases {
+            let is_excluded = |output: usize| excluded.iter().any(|range| range.contains(&(output as u32)));
+            let rest = |output: usize| if is_excluded(output) { f32::NEG_INFINITY } else { logits[output] };
+            let rest: Vec<f32> = (0..matrix.outputs).map(rest).collect();
+            let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds).excluding(&excluded);
             let mut scores = vec![0.0; matrix.outputs];
             let listed = argmax_shortlist_with(
                 table,
@@ -131,8 +136,10 @@ fn check_excluding(
                 &mut scores,
                 &mut vec![0.0; bounds_len(matrix.outputs)],
             );
-            assert_eq!(listed.best, oracle(&rest), "short list of row {r} without output {excluded}");
-            assert_eq!(scores[excluded], f32::NEG_INFINITY, "no share in the probability");
+            assert_eq!(listed.best, oracle(&rest), "short list of row {r} without outputs {excluded:?}");
+            for output in (0..matrix.outputs).filter(|&output| is_excluded(output)) {
+                assert_eq!(scores[output], f32::NEG_INFINITY, "no share in the probability");
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use super::weights::MoonshineWeights;
 use crate::arena::Arena;
 use crate::budget::{Budget, Progress};
 use crate::buffer::Buffer;
-use crate::decode::{DecodeStrategy, Next, Prediction, Vocabulary};
+use crate::decode::{DecodeStrategy, Excluded, LogitRule, Next, Prediction, Vocabulary};
 use crate::fault::Faults;
 use crate::formats::packed::{PackedError, packed_fields};
 use crate::hypothesis::Hypothesis;
@@ -106,11 +106,22 @@ pub struct MoonshineDecoder<S> {
     logits: Buffer,
     choices: Vec<Choice>,
     predictions: Vec<Prediction>,
+    /// What may not come after each of the block's tokens.
+    excluded: Vec<Excluded>,
+    rule: Option<Arc<dyn LogitRule>>,
+    /// The segment's tokens, as far as rules are asked about them.
+    said: Vec<u32>,
     arena: Arena,
 }
 
 impl<S: DecodeStrategy> MoonshineDecoder<S> {
-    pub(super) fn new(decoder: Arc<Decoder>, config: Config, precision: Precision, slots: usize) -> Self {
+    pub(super) fn new(
+        decoder: Arc<Decoder>,
+        config: Config,
+        precision: Precision,
+        slots: usize,
+        rule: Option<Arc<dyn LogitRule>>,
+    ) -> Self {
         let (sizes, layers) = (&config.sizes, config.decoder_layers);
         let max_tokens = config.limits().max_segment_tokens;
         // A rejected draft may reach past the last token by a block.
@@ -135,6 +146,12 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
             logits: decoder.output.logits(S::MAX_BLOCK),
             choices: Vec::with_capacity(S::MAX_BLOCK),
             predictions: Vec::with_capacity(S::MAX_BLOCK),
+            // One more for the strategy's own.
+            excluded: (0..S::MAX_BLOCK)
+                .map(|_| Excluded::with_capacity(1 + rule.as_ref().map_or(0, |rule| rule.most_ranges())))
+                .collect(),
+            rule,
+            said: Vec::with_capacity(positions),
             arena: Arena::for_lengths(&unit.concat()),
             decoder,
             config,
@@ -209,10 +226,24 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
         let hidden = &mut self.hidden[..self.choices.len() * self.config.sizes.hidden];
         if part == 0 {
             output.norm(hidden, &self.arena);
+            self.excluded.iter_mut().for_each(Excluded::clear);
+            if let Some(token) = self.strategy.excluded() {
+                self.excluded[0].exclude(token..token + 1);
+            }
+            if let Some(rule) = &self.rule {
+                self.said.clear();
+                self.said.extend(self.strategy.hypothesis(self.slot).tokens().iter().map(|token| token.id));
+                // The block begins with the newest token; what follows is a draft.
+                for (row, &token) in self.strategy.block().iter().enumerate() {
+                    if row > 0 {
+                        self.said.push(token);
+                    }
+                    rule.exclude(&self.said, &mut self.excluded[row]);
+                }
+            }
         }
-        let excluded = self.strategy.excluded().map(|token| token as usize);
-        let block = Block { choices: &mut self.choices, logits: &mut self.logits, excluded };
-        output.part(part, hidden, block, &self.arena);
+        let (choices, logits, excluded) = (&mut self.choices[..], &mut self.logits[..], &self.excluded[..]);
+        output.part(part, hidden, Block { choices, logits, excluded }, &self.arena);
         if part + 1 < output.parts() { Stage::Output { part: part + 1 } } else { Stage::Choose }
     }
 

@@ -7,7 +7,7 @@ use super::rotary::Rotary;
 use super::span::Span;
 use super::stem::{MoonshineStem, Stem};
 use super::weights::MoonshineWeights;
-use crate::decode::{AttentionGreedy, DecodeStrategy};
+use crate::decode::{AttentionGreedy, DecodeStrategy, LogitRule};
 use crate::formats::packed::{Packed, PackedError, Reader, Writer};
 use crate::layers::linear::Precision;
 use crate::model::{Model, ModelInfo, WorkingMemory};
@@ -28,6 +28,7 @@ pub struct Moonshine<S = AttentionGreedy> {
     stem: Arc<Stem>,
     encoder: Arc<Encoder>,
     decoder: Arc<Decoder>,
+    rule: Option<Arc<dyn LogitRule>>,
     strategy: PhantomData<fn() -> S>,
 }
 
@@ -46,8 +47,15 @@ impl<S: DecodeStrategy> Moonshine<S> {
             decoder: Arc::new(Decoder::new(weights, &config, rotary, precision)),
             config,
             precision,
+            rule: None,
             strategy: PhantomData,
         }
+    }
+
+    /// The same network, of which a rule says what may not come next.
+    #[must_use]
+    pub fn with_rule(self, rule: Arc<dyn LogitRule>) -> Self {
+        Moonshine { rule: Some(rule), ..self }
     }
 
     /// Positions that a segment can have, in encoder or decoder.
@@ -87,6 +95,7 @@ impl<S: DecodeStrategy> Packed for Moonshine<S> {
             stem: Packed::load(reader)?,
             encoder: Packed::load(reader)?,
             decoder: Packed::load(reader)?,
+            rule: None,
             strategy: PhantomData,
         };
         model.check()?;
@@ -121,6 +130,7 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
     }
 
     fn decoder(&self, slots: usize) -> MoonshineDecoder<S> {
-        MoonshineDecoder::new(Arc::clone(&self.decoder), self.config.clone(), self.precision, slots)
+        let (decoder, rule) = (Arc::clone(&self.decoder), self.rule.clone());
+        MoonshineDecoder::new(decoder, self.config.clone(), self.precision, slots, rule)
     }
 }

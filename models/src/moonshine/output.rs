@@ -6,7 +6,7 @@ use super::config::Config;
 use super::weights::MoonshineWeights;
 use crate::arena::Arena;
 use crate::buffer::Buffer;
-use crate::decode::Prediction;
+use crate::decode::{Excluded, Prediction};
 use crate::formats::packed::{Packed, PackedError, Reader, Stored, Writer, packed_fields};
 use crate::layers::linear::Precision;
 use crate::layers::matrix::{Matrix, quantize};
@@ -43,8 +43,8 @@ pub(super) struct Block<'a> {
     pub(super) choices: &'a mut [Choice],
     /// Room for the logits of all rows.
     pub(super) logits: &'a mut [f32],
-    /// A token that the first row may not choose and that has no share in its probability.
-    pub(super) excluded: Option<usize>,
+    /// What each row may not choose and what has no share in its probability.
+    pub(super) excluded: &'a [Excluded],
 }
 
 /// The most likely token among the parts seen so far.
@@ -166,11 +166,10 @@ impl Output {
         let rows = self.scanned().prepare(Rows::dense(hidden, width), arena);
         self.scanned().apply_part(first, count, &rows, &Epilogue::default(), out);
         let Some(coarse) = &self.coarse else {
-            if let Some(excluded) = excluded.filter(|token| (first..first + count).contains(token)) {
-                logits[excluded] = f32::NEG_INFINITY;
-            }
-            for (choice, logits) in choices.iter_mut().zip(logits.chunks_exact(vocabulary)) {
-                let logits = &logits[first..first + count];
+            let rows = logits.chunks_exact_mut(vocabulary).zip(excluded);
+            for (choice, (logits, excluded)) in choices.iter_mut().zip(rows) {
+                let logits = &mut logits[first..first + count];
+                projection::exclude(excluded.ranges(), first, logits);
                 choice.look(first, logits);
                 choice.weigh(logits);
             }
@@ -178,11 +177,10 @@ impl Output {
         };
         if first + count == vocabulary {
             let peaks = arena.scratch(projection::bounds_len(vocabulary));
-            let rows = hidden.chunks_exact(width).zip(logits.chunks_exact_mut(vocabulary));
+            let rows = hidden.chunks_exact(width).zip(logits.chunks_exact_mut(vocabulary)).zip(excluded);
             let all = ShortList::new(self.embedding.f32(), coarse.matrix.i6(), &coarse.bounds);
-            let mut excluded = excluded;
-            for (choice, (hidden, logits)) in choices.iter_mut().zip(rows) {
-                let list = excluded.take().map_or(all, |token| all.excluding(token));
+            for (choice, ((hidden, logits), excluded)) in choices.iter_mut().zip(rows) {
+                let list = all.excluding(excluded.ranges());
                 let row = quantize(Rows::one(hidden), width, arena);
                 if let Some(best) = projection::rescore(hidden, &row, &list, logits, peaks).best {
                     (choice.token, choice.logit) = (best.token as u32, best.logit);
