@@ -77,6 +77,12 @@ const MAX_FILE_BYTES: u64 = 64 << 20;
 /// Stands for a space within pieces, since spaces separate words in the files that vocabularies are learnt from.
 const SPACE_MARK: &str = "\u{2581}";
 
+/// The bytes of a `tokenizer.json`.
+pub(super) fn read_file(file: &Path) -> Result<Vec<u8>, TokenizerError> {
+    let failed = |source| TokenizerError::Read { file: file.to_path_buf(), source };
+    regular::read(file, MAX_FILE_BYTES).map_err(failed)
+}
+
 impl Tokenizer {
     /// Reads a `tokenizer.json`.
     ///
@@ -84,8 +90,7 @@ impl Tokenizer {
     /// Where the file cannot be read, is no tokenizer, or joins pieces by other rules than
     /// [the module's](super).
     pub fn from_json_file(file: &Path) -> Result<Self, TokenizerError> {
-        let failed = |source| TokenizerError::Read { file: file.to_path_buf(), source };
-        Tokenizer::from_json(file, &regular::read(file, MAX_FILE_BYTES).map_err(failed)?)
+        Tokenizer::from_json(file, &read_file(file)?)
     }
 
     /// Reads what is already in memory; `file` is for messages.

@@ -12,10 +12,14 @@
 //! from a `tokenizer.json` is apart (feature `tokenizer-json`), so that a program need not carry a JSON reader.
 
 #[cfg(feature = "tokenizer-json")]
+mod byte_level;
+#[cfg(feature = "tokenizer-json")]
 mod json;
 mod sentencepiece;
 pub mod vocabulary;
 
+#[cfg(feature = "tokenizer-json")]
+pub use byte_level::ByteLevel;
 #[cfg(feature = "tokenizer-json")]
 pub use json::TokenizerError;
 pub use sentencepiece::{PieceModel, SentencePiece};

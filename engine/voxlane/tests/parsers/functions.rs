@@ -19,9 +19,8 @@ use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager::Manifest;
 use voxlane_models::model::Model;
 use voxlane_models::moonshine::{self, Moonshine, transcribe_tokens};
-use voxlane_models::tokenizers::SentencePiece;
-use voxlane_models::tokenizers::Tokenizer;
 use voxlane_models::tokenizers::vocabulary::Vocabulary;
+use voxlane_models::tokenizers::{ByteLevel, SentencePiece, Tokenizer};
 use voxlane_models::voice::{Silero, VOICE_FRAME_SAMPLES, VoiceDetector};
 
 /// A file of the small network whose checkpoint, statistics and configuration are altered one at a time.
@@ -116,8 +115,12 @@ pub fn sentencepiece(bytes: &[u8]) {
     }
 }
 
-/// A `tokenizer.json`.
+/// A `tokenizer.json`, of either kind.
 pub fn tokenizer(bytes: &[u8]) {
+    match ByteLevel::from_json(Path::new(NAME), bytes) {
+        Ok(tokenizer) => spell(&tokenizer, 300),
+        Err(error) => shown(&error),
+    }
     match Tokenizer::from_json(Path::new(NAME), bytes) {
         Ok(tokenizer) => spell(&tokenizer, tokenizer.len()),
         Err(error) => shown(&error),

@@ -13,8 +13,7 @@ use voxlane_models::moonshine::weights::{
     MoonshineWeights, StemWeights,
 };
 use voxlane_models::moonshine::{self, Moonshine};
-use voxlane_models::tokenizers::SentencePiece;
-use voxlane_models::tokenizers::{PieceKind, Tokenizer};
+use voxlane_models::tokenizers::{PieceKind, SentencePiece, Tokenizer};
 
 use crate::containers::{CONTAINERS, Layout};
 use crate::protobuf::{self as write, FLOAT, INT8};
@@ -135,6 +134,10 @@ pub fn tokenizer() -> Vec<Seed> {
     });
     vec![
         ("small".into(), file.to_string().into_bytes()),
+        (
+            "byte-level".into(),
+            include_bytes!("../../../../models/tests/data/byte_level/tokenizer.json").to_vec(),
+        ),
         ("nested".into(), [b"{\"decoder\":".to_vec(), b"[".repeat(10_000)].concat()),
     ]
 }
