@@ -1,5 +1,6 @@
 //! What rules exclude is not said, by no strategy and in no precision, and has no share in probabilities.
 
+#[allow(dead_code, reason = "each test program uses its part")]
 mod support;
 
 use std::sync::Arc;

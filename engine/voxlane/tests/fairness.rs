@@ -5,7 +5,7 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{Hex, Toy, Work, config, drain, expected, finals, noise};
-use voxlane::config::ServiceClass;
+use voxlane::config::{ServiceClass, StageCores, Topology};
 use voxlane::{Config, Engine, Event, Stream, StreamOptions};
 
 /// Slow enough for a recording's pass to be under way when live streams speak.
@@ -104,5 +104,32 @@ fn the_classes_of_a_slot_may_change_from_stream_to_stream() {
         }
         stream.finish().unwrap();
         assert_eq!(finals(&drain(&mut stream)), [expected(&audio)], "round {round}");
+    }
+}
+
+#[test]
+fn batch_streams_without_audio_end_beside_a_recording() {
+    // On one thread the stages of batch streams stand still while live ones have work.
+    let core = Topology::of_host().allowed[0];
+    let mut config = config(8);
+    let cores = StageCores { ingest: core, features: core, encoder: core, decoder: core, emit: core };
+    config.lanes[0].cores = Some(cores);
+    let (engine, log) = start(config);
+    let mut live = open(&engine, ServiceClass::Live);
+    live.push_wait(&noise(160_000, 8)).unwrap();
+    live.end_segment().unwrap();
+    while !log.lock().unwrap().iter().any(|work| matches!(work, Work::Token(_))) {
+        std::thread::yield_now();
+    }
+    // So the recording fills the ring to them, and each of the others has one message more for it.
+    let mut recording = open(&engine, ServiceClass::Batch);
+    let taken = recording.push(&noise(320_000, 7)).unwrap();
+    assert!(taken > 0);
+    let mut empty: Vec<Stream> = (0..6).map(|_| open(&engine, ServiceClass::Batch)).collect();
+    std::thread::sleep(Duration::from_millis(20));
+    empty.iter_mut().for_each(|stream| stream.finish().unwrap());
+    for (number, stream) in empty.iter_mut().enumerate() {
+        let event = stream.next_timeout(Duration::from_secs(20));
+        assert!(matches!(event, Some(Event::Closed { .. })), "stream {number}: {event:?}");
     }
 }

@@ -204,6 +204,24 @@ fn a_client_that_waits_gets_the_slot_that_is_left() {
 }
 
 #[test]
+fn nobody_waits_while_slots_are_free() {
+    for open_queue in [0, 1] {
+        let engine = engine(Config { open_queue, ..support::config(8) });
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let opened = engine.open_within(StreamOptions::default(), Duration::from_secs(60));
+                    std::mem::forget(opened.unwrap());
+                });
+            }
+        });
+        let refused = engine.open_within(StreamOptions::default(), Duration::ZERO).map(drop).unwrap_err();
+        let is_full = matches!(refused, OpenError::QueueFull { waiting: 0 });
+        assert!(is_full == (open_queue == 0), "{refused}");
+    }
+}
+
+#[test]
 fn bad_samples_are_named_and_nothing_is_taken() {
     let engine = engine(support::config(1));
     let mut stream = open(&engine);

@@ -74,6 +74,9 @@ impl Choice {
     /// Takes their probabilities into account.
     fn weigh(&mut self, logits: &[f32]) {
         let part = log_sum_exp(logits);
+        if part == f32::NEG_INFINITY {
+            return; // all of them are excluded
+        }
         // NaN stays NaN: `max` would drop it, the sum does not.
         let most = self.log_sum_exp.max(part);
         self.log_sum_exp = most + ((self.log_sum_exp - most).exp() + (part - most).exp()).ln();
@@ -239,6 +242,15 @@ mod tests {
         let sum: f64 = [0.0, 1.0, 3.0, 2.0, 3.0f64].iter().map(|logit| logit.exp()).sum();
         assert_eq!(prediction.token, 2);
         assert!((f64::from(prediction.log_prob) - (3.0 - sum.ln())).abs() < 1e-6);
+    }
+
+    #[test]
+    fn parts_that_are_wholly_excluded_have_no_share() {
+        let none = f32::NEG_INFINITY;
+        for parts in [[&[none, none][..], &[1.0, none]], [&[1.0, none], &[none, none]]] {
+            assert_eq!(choose(&parts).log_prob, 0.0);
+        }
+        assert_eq!(choose(&[&[none, none], &[none, 1.0]]).token, 3);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::json::{TokenizerError, read_file};
 use super::vocabulary::Vocabulary;
 use regex::Regex;
 use serde::Deserialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 /// GPT-2's words, but for the look ahead behind spaces: see [`words`].
@@ -131,9 +131,9 @@ impl ByteLevel {
                 }
             }
         };
-        let is_added = |piece: &str| added_tokens.iter().any(|token| token.content == piece);
+        let added: HashSet<&str> = added_tokens.iter().map(|token| token.content.as_str()).collect();
         for (piece, &id) in &model.vocab {
-            if !is_added(piece) {
+            if !added.contains(piece.as_str()) {
                 let bytes = piece.chars().map(|character| characters.get(&character).copied());
                 let bytes = bytes.collect::<Option<Vec<u8>>>().ok_or_else(|| unknown(piece))?;
                 place(piece, id, Piece { bytes, is_special: false })?;
@@ -177,7 +177,7 @@ impl ByteLevel {
         ids
     }
 
-    /// Appends the tokens of a word.
+    /// Appends the tokens of a word; takes time with the square of its length.
     fn spell(&self, word: &str, ids: &mut Vec<u32>) {
         let start = ids.len();
         ids.extend(word.bytes().map(|byte| self.bytes[usize::from(byte)]));

@@ -48,17 +48,14 @@ const GAUGE: i32 = 1;
 const HISTOGRAM: i32 = 4;
 
 impl Report {
-    /// The report in Prometheus' text format: histograms in seconds, and counters.
+    /// The report in Prometheus' text format: histograms in seconds, and counters. Of a whole report, not of a
+    /// [window](Report::since): a scraper takes differences itself.
     pub fn prometheus(&self) -> String {
         let mut text = format!("# TYPE {STAGES} histogram\n");
         for (lane, stage, measure, histogram) in self.histograms() {
-            // As Rust writes a string, so does the format: quotes, backslashes and line ends escaped.
+            // Names of stages and measures are plain words, and need no escaping.
             let labels = format!("lane=\"{lane}\",stage={stage:?},measure={measure:?}");
-            let (mut counted, mut from) = (0, 0);
-            for bound in BOUNDS {
-                counted += histogram.count_between(from, bound);
-                from = histogram.next_non_equivalent(bound);
-                let seconds = bound as f64 / 1e9;
+            for (seconds, counted) in counts(histogram) {
                 let _ = writeln!(text, "{STAGES}_bucket{{{labels},le=\"{seconds}\"}} {counted}");
             }
             let _ = writeln!(text, "{STAGES}_bucket{{{labels},le=\"+Inf\"}} {}", histogram.len());
@@ -72,7 +69,7 @@ impl Report {
         text
     }
 
-    /// The report in Prometheus' protobuf format, with native histograms.
+    /// The report in Prometheus' protobuf format, with native histograms and the classic ones. Of a whole report, like the text.
     pub fn prometheus_protobuf(&self) -> Vec<u8> {
         let label = |name: &str, value: String| LabelPair { name: Some(name.to_owned()), value: Some(value) };
         let metric = |(lane, stage, measure, histogram): (usize, &str, &str, &Histogram<u64>)| Metric {
@@ -114,6 +111,16 @@ impl Report {
         ]
         .into_iter()
     }
+}
+
+/// The values up to each of [`BOUNDS`], in seconds.
+fn counts(histogram: &Histogram<u64>) -> impl Iterator<Item = (f64, u64)> {
+    let (mut counted, mut from) = (0, 0);
+    BOUNDS.into_iter().map(move |bound| {
+        counted += histogram.count_between(from, bound);
+        from = histogram.next_non_equivalent(bound);
+        (bound as f64 / 1e9, counted)
+    })
 }
 
 /// The sum of all values in seconds.
@@ -164,6 +171,8 @@ struct NativeHistogram {
     sample_count: Option<u64>,
     #[prost(double, optional, tag = "2")]
     sample_sum: Option<f64>,
+    #[prost(message, repeated, tag = "3")]
+    bucket: Vec<ClassicBucket>,
     #[prost(sint32, optional, tag = "5")]
     schema: Option<i32>,
     #[prost(double, optional, tag = "6")]
@@ -174,6 +183,15 @@ struct NativeHistogram {
     positive_span: Vec<BucketSpan>,
     #[prost(sint64, repeated, packed = "false", tag = "13")]
     positive_delta: Vec<i64>,
+}
+
+/// For scrapers that read protobuf and keep classic histograms.
+#[derive(Clone, PartialEq, Message)]
+struct ClassicBucket {
+    #[prost(uint64, optional, tag = "1")]
+    cumulative_count: Option<u64>,
+    #[prost(double, optional, tag = "2")]
+    upper_bound: Option<f64>,
 }
 
 /// A run of buckets: how many are left out before it, and how many it has.
@@ -205,6 +223,12 @@ impl NativeHistogram {
         NativeHistogram {
             sample_count: Some(histogram.len()),
             sample_sum: Some(sum(histogram)),
+            bucket: counts(histogram)
+                .map(|(bound, count)| ClassicBucket {
+                    cumulative_count: Some(count),
+                    upper_bound: Some(bound),
+                })
+                .collect(),
             schema: Some(SCHEMA),
             zero_threshold: Some(1e-9),
             zero_count: Some(0),
@@ -281,6 +305,8 @@ mod tests {
         let service = families[0].metric[1].histogram.clone().unwrap();
         assert_eq!((service.sample_count, service.schema), (Some(5), Some(3)));
         assert_eq!(service.positive_delta.len(), 4, "two of the values are the same");
+        let last = service.bucket.last().unwrap();
+        assert_eq!((last.cumulative_count, last.upper_bound), (Some(4), Some(100.0)));
         let queue = families[0].metric[0].histogram.clone().unwrap();
         assert_eq!(queue.positive_span, [BucketSpan { offset: Some(0), length: Some(0) }]);
     }

@@ -18,11 +18,11 @@ pub struct StageReport {
     pub lane: usize,
     /// The stage's name.
     pub stage: &'static str,
-    /// What was measured since the lane first started.
+    /// What was measured since the lane first started, or in a [window](Report::since).
     pub histograms: StageHistograms,
 }
 
-/// What lanes have measured since they first started.
+/// What lanes have measured since they first started, or in a [window](Report::since).
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// Every stage of every lane, in order.

@@ -36,6 +36,9 @@ const DROP_DEADLINE: Duration = Duration::from_secs(5);
 /// How often a shutdown looks whether streams have ended.
 const POLL: Duration = Duration::from_micros(500);
 
+/// The longest text that a stream may go on from.
+const MAX_PROMPT_BYTES: usize = 4096;
+
 /// A rule that only networks that take audio in chunks can keep.
 const BLANK_FIELD: &str = "endpoint.blank_ms";
 const BLANK_ALLOWED: &str = "must be 0, because the model does not take audio in chunks";
@@ -193,6 +196,11 @@ impl Engine {
     /// ```
     pub fn open_within(&self, options: StreamOptions, limit: Duration) -> Result<Stream, OpenError> {
         let opening = self.prepare(options)?;
+        if self.queue.is_empty()
+            && let Some(admission) = self.admit()
+        {
+            return self.enter(opening, admission);
+        }
         let deadline = Instant::now() + limit.min(LONGEST_SHUTDOWN);
         let attempt = || match self.admit() {
             Some(admission) => Some(Ok(admission)),
@@ -255,6 +263,9 @@ impl Engine {
                 return Err(OpenError::Prompt {
                     reason: "the model does not go on from what was said before",
                 });
+            }
+            if prompt.len() > MAX_PROMPT_BYTES {
+                return Err(OpenError::Prompt { reason: "too long (expected at most 4,096 bytes)" });
             }
             let spelled = self.vocabulary.encode(prompt);
             asked.prompt =

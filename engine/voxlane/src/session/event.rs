@@ -96,8 +96,9 @@ pub struct EventRecord<E = Event> {
 }
 
 impl EventRecord {
-    /// The version that is written. It is raised when a field goes or changes its meaning. Fields, types of events,
-    /// causes and errors may be added within a version: a reader passes over those that it does not know.
+    /// The version that is written. It is raised when a field goes or changes its meaning. Within a version fields may be
+    /// added, which a reader does not see, and types of events, causes, errors and warnings: of a line that has one that it does
+    /// not know a reader gets an error, and goes on with the next.
     pub const VERSION: u32 = 1;
 }
 

@@ -32,7 +32,7 @@ pub struct StreamOptions {
     pub language: Option<String>,
     /// Whether what is said is written down, or translated into English by a model that can. Default: written down.
     pub task: Task,
-    /// What was said before, for models that go on from it. Default: nothing.
+    /// What was said before, for models that go on from it, at most 4,096 bytes. Default: nothing.
     pub prompt: Option<String>,
     /// Whether somebody waits for the text. Default: yes.
     pub class: ServiceClass,

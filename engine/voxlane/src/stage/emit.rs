@@ -1,4 +1,4 @@
-//! Emit: tokens → the streams' event rings. The only stage that looks at error bits.
+//! Emit: tokens → the streams' event rings, and the latency of what is handed over.
 
 use crate::message::{STAMP_NANOS, TokensMessage};
 use crate::meter::Meter;

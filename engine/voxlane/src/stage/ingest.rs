@@ -161,7 +161,12 @@ impl Ingest {
             let abandoned = self.ports.slots.abandoned(slot);
             let stream = &mut self.streams[slot];
             let generation = stream.segmenter.generation;
-            if abandoned > generation || (abandoned == generation && !stream.closed) {
+            // A stream that nothing came of has a class too: once it is open, the loop asks for room where that leads.
+            if abandoned > generation {
+                self.open(slot, abandoned);
+                continue;
+            }
+            if abandoned == generation && !stream.closed {
                 self.abandon(slot, abandoned);
                 continue;
             }
@@ -182,6 +187,10 @@ impl Ingest {
             // Read before the ring: what was pushed before the request is then seen in the ring.
             let finishing = self.ports.slots.finishing(slot);
             let Some(message) = self.ports.inputs[slot].peek() else {
+                if finishing > generation {
+                    self.open(slot, finishing); // nothing was ever pushed
+                    continue;
+                }
                 if self.take_tail(slot, finishing) {
                     continue;
                 }
@@ -260,7 +269,7 @@ impl Ingest {
     /// The client has gone: tells the stages after this one to forget the stream.
     fn abandon(&mut self, slot: usize, generation: u32) {
         let class = self.class(slot);
-        self.open(slot, generation);
+        self.open(slot, generation); // anew: what it had is forgotten
         self.ports.rules[slot].clear(generation);
         let stream = &mut self.streams[slot];
         stream.closed = true;
@@ -285,9 +294,6 @@ impl Ingest {
 
     /// A stream that its client or a shutdown finishes ends where its audio ends.
     fn finish_if_asked(&mut self, slot: usize, finishing: u32) {
-        if finishing > self.streams[slot].segmenter.generation {
-            self.open(slot, finishing); // nothing was ever pushed
-        }
         let stream = &self.streams[slot];
         if finishing == stream.segmenter.generation && !stream.closed {
             let captured = stream.segmenter.newest().unwrap_or(self.meter.clock.now());

@@ -364,7 +364,9 @@ pub(super) fn send(
     header: Header<AudioControl>,
     extent: Extent,
 ) {
-    if let Some(mut place) = output.reserve() {
+    let place = output.reserve();
+    debug_assert!(place.is_some(), "a message is lost");
+    if let Some(mut place) = place {
         place.header = header;
         place.payload.extent = extent;
         meter.stamp(&mut place.header);

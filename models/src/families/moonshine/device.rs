@@ -12,6 +12,14 @@ use std::sync::Arc;
 /// `feature: backend, fusion => type`.
 macro_rules! backends {
     ($(#[$built:meta] $backend:path, $fusion:literal => $burn:ty),+ $(,)?) => {
+        /// Whether the backend that is wanted is built in.
+        pub(super) fn is_built(options: &LoadOptions) -> bool {
+            match (options.backend, options.device.fusion) {
+                $(#[$built] ($backend, $fusion) => true,)+
+                _ => false,
+            }
+        }
+
         /// Loads a model onto the devices that lanes name.
         pub(super) fn on_device(files: &ModelFiles, options: &LoadOptions) -> Result<Recognizer, LoadError> {
             match (options.backend, options.device.fusion) {

@@ -35,7 +35,8 @@ impl ModelFamily for MoonshineFamily {
         if options.decode != DecodeKind::Greedy {
             return Err(LoadError::Decode { reason: "it is decoded greedily" });
         }
-        Ok(())
+        let is_built = options.backend == Backend::Cpu || is_built(options);
+        if is_built { Ok(()) } else { Err(LoadError::not_built(options)) }
     }
 
     fn load(
@@ -62,7 +63,12 @@ impl ModelFamily for MoonshineFamily {
 }
 
 #[cfg(any(feature = "cuda", feature = "flex", feature = "wgpu"))]
-use device::on_device;
+use device::{is_built, on_device};
+
+#[cfg(not(any(feature = "cuda", feature = "flex", feature = "wgpu")))]
+fn is_built(_: &LoadOptions) -> bool {
+    false
+}
 
 /// No backend of Burn is built in.
 #[cfg(not(any(feature = "cuda", feature = "flex", feature = "wgpu")))]
