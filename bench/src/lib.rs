@@ -12,6 +12,7 @@ pub mod passes;
 pub mod recognizer;
 pub mod recordings;
 pub mod robustness;
+pub mod spoken;
 pub mod stopwatch;
 pub mod timing;
 pub mod versions;

@@ -1,5 +1,6 @@
 //! Byte-level vocabularies spell and join as the `tokenizers` library does (`bench/peers/byte_level_reference.py` made the cases).
 #![cfg(feature = "tokenizer-json")]
+#![expect(clippy::print_stdout, reason = "an absent vocabulary is to be seen")]
 
 use proptest::prelude::*;
 use serde::Deserialize;

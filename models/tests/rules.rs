@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "each test program uses its part")]
 mod support;
 
+use std::ops::Range;
 use std::sync::Arc;
 use support::Noise;
 use voxlane_models::budget::{Budget, Progress};
@@ -37,13 +38,18 @@ fn ids(tokens: &[Token]) -> Vec<u32> {
     tokens.iter().map(|token| token.id).collect()
 }
 
+/// The range of one token.
+fn one(token: u32) -> Vec<Range<u32>> {
+    std::iter::once(token..token + 1).collect()
+}
+
 #[test]
 fn a_suppressed_token_is_never_said() {
     let samples = Noise::new(5).samples(30_000);
     for precision in Precision::ALL {
         let plain = ids(&transcribe_tokens(&network::<AttentionGreedy>(precision), &samples).0);
         let (first, other) = (plain[0], plain[plain.len() / 2]);
-        let rule = Suppressed { always: vec![other..other + 1], at_start: vec![first..first + 1] };
+        let rule = Suppressed { always: one(other), at_start: one(first) };
         let ruled = network::<AttentionGreedy>(precision).with_rule(Arc::new(rule));
         let (tokens, faults) = transcribe_tokens(&ruled, &samples);
         assert!(!faults.has(Faults::NOT_FINITE) && tokens.iter().all(|token| token.log_prob.is_finite()));

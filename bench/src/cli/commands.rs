@@ -10,12 +10,12 @@ use voxlane::config::{DecodeKind, DetectorKind};
 use voxlane_bench::commands::accuracy::Recognizers;
 use voxlane_bench::commands::compute::BEAM;
 use voxlane_bench::commands::model::{self, Commands};
-use voxlane_bench::commands::recording::{self, Recording};
 use voxlane_bench::commands::streams::{self, Pace, line};
 use voxlane_bench::commands::{capacity, compute, emission, false_finals, noise, serve};
 use voxlane_bench::lab::on_core;
 use voxlane_bench::live::conversation::Conversation;
 use voxlane_bench::live::figures::quantile;
+use voxlane_bench::spoken::{self, Recording};
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_bench::wer::Score;
 use voxlane_models::decode::{CtcGreedy, CtcPrefixBeam, StreamStrategy, TransducerBeam, TransducerGreedy};
@@ -126,9 +126,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn accuracy(args: &Args, commands: &Commands, out: &mut dyn Write) -> Result<()> {
     let alnum = args.speech.join("alnum");
-    let orders = recording::of_clips(&recording::split(&args.speech.join("commands"), "dev")?)?;
-    let digits = recording::words(&alnum, &recording::DIGITS)?;
-    let letters = recording::words(&alnum, &recording::letters())?;
+    let orders = spoken::of_clips(&spoken::split(&args.speech.join("commands"), "dev")?)?;
+    let digits = spoken::words(&alnum, &spoken::DIGITS)?;
+    let letters = spoken::words(&alnum, &spoken::letters())?;
     let sets = [("orders", orders), ("digits", digits), ("letters", letters)];
     writeln!(out, "accuracy, {:?}, pace {:?}", args.precision, args.pace)?;
     let heads = ["clips", "words", "streamed %", "offline %", "finals", "not as offline"].map(String::from);
@@ -174,7 +174,7 @@ impl Strategies<'_> {
 }
 
 fn false_finals(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Result<()> {
-    let sets = [("ordinary speech", recording::ordinary(&args.speech)?), ("noise", noise::ten_minutes())];
+    let sets = [("ordinary speech", spoken::ordinary(&args.speech)?), ("noise", noise::ten_minutes())];
     writeln!(out, "finals with text where nothing is said that is known, pace {:?}", args.pace)?;
     let heads = ["streams", "minutes", "finals", "a minute", "words"].map(String::from);
     line(&mut out, "", &heads)?;
@@ -201,7 +201,7 @@ fn false_finals(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Re
 
 fn emission(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Result<()> {
     manager::fetch(DetectorKind::SILERO_MODEL)?;
-    let clips = recording::split(&args.speech.join("commands"), "dev")?;
+    let clips = spoken::split(&args.speech.join("commands"), "dev")?;
     let config = args.with_blanks(streams::config(CONVERSATIONS, DetectorKind::Silero));
     let found = emission::measure(&commands.engine(DecodeKind::Greedy, config)?, &clips)?;
     writeln!(out, "milliseconds after the end of the last word, silero, greedy, in real time")?;
@@ -217,7 +217,7 @@ fn emission(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Result
 }
 
 fn compute(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Result<()> {
-    let recordings = recording::of_clips(&recording::split(&args.speech.join("commands"), "dev")?)?;
+    let recordings = spoken::of_clips(&spoken::split(&args.speech.join("commands"), "dev")?)?;
     let chunks =
         on_core(args.core, || compute::measure(&commands.network, &recordings, args.rounds, args.clock))?;
     let chunk_ms = chunks.frames as f64 * chunks.frame_ms;
@@ -253,7 +253,7 @@ fn capacity(args: &Args, commands: &Commands, mut out: &mut dyn Write) -> Result
     if args.detector == DetectorKind::Silero {
         manager::fetch(DetectorKind::SILERO_MODEL)?;
     }
-    let clips = recording::split(&args.speech.join("commands"), "dev")?;
+    let clips = spoken::split(&args.speech.join("commands"), "dev")?;
     let mut whole = Conversation::of(&clips, 1)?;
     whole.samples.truncate((args.seconds * 16_000.0) as usize);
     let config = commands.network.config();

@@ -1,9 +1,9 @@
 //! Word error rates, streamed and offline, and whether the two agree.
 
-use super::recording::Recording;
 use super::streams::{self, Pace};
 use crate::live::feed::{Run, Said};
 use crate::recordings::SAMPLE_RATE;
+use crate::spoken::Recording;
 use crate::wer::Score;
 use anyhow::{Result, ensure};
 use voxlane::Engine;

@@ -1,7 +1,7 @@
 //! What a chunk of audio costs: the network's parts driven directly on the calling thread, with all the time they want.
 
-use super::recording::Recording;
 use crate::lab::distribution::{histogram, record};
+use crate::spoken::Recording;
 use crate::stopwatch::Stopwatch;
 use anyhow::{Result, ensure};
 use hdrhistogram::Histogram;

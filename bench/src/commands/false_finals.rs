@@ -1,9 +1,9 @@
 //! What is heard where nothing is said that the network knows.
 
 use super::accuracy::text;
-use super::recording::Recording;
 use super::streams::{self, Pace};
 use crate::live::feed::Run;
+use crate::spoken::Recording;
 use crate::wer::words;
 use anyhow::Result;
 use voxlane::Engine;

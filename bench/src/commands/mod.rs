@@ -8,6 +8,5 @@ pub mod emission;
 pub mod false_finals;
 pub mod model;
 pub mod noise;
-pub mod recording;
 pub mod serve;
 pub mod streams;

@@ -1,8 +1,8 @@
 //! Noise and silence, made by rule: what a microphone hears when nobody speaks.
 
-use super::recording::Recording;
 use crate::live::conversation::Spread;
 use crate::recordings::SAMPLE_RATE;
+use crate::spoken::Recording;
 use std::f64::consts::TAU;
 
 /// Seconds of each kind.

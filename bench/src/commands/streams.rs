@@ -1,7 +1,7 @@
 //! Recordings through an engine, each in a stream of its own.
 
-use super::recording::Recording;
 use crate::live::feed::{self, Run};
+use crate::spoken::Recording;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use std::io;

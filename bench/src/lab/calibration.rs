@@ -5,9 +5,9 @@
 
 use super::echo::round_trips;
 use super::links;
+use super::outcome::Calibration;
 use crate::bootstrap::median;
 use anyhow::Result;
-use serde::{Deserialize, Serialize};
 use std::hint::black_box;
 use std::time::Instant;
 use voxlane::Clock;
@@ -21,40 +21,27 @@ const ROUNDS: usize = 9;
 /// Round trips of the cache line.
 const ROUND_TRIPS: u64 = 2_000;
 
-/// What was measured, in nanoseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Calibration {
-    /// A chain of dependent multiplications and additions in registers.
-    pub compute: f64,
-    /// Reading a block of memory once.
-    pub memory: f64,
-    /// One way of a cache line between two cores; absent with one core.
-    pub hop: Option<f64>,
-}
-
-impl Calibration {
-    /// Takes about a tenth of a second.
-    ///
-    /// # Errors
-    /// If a core may not be used.
-    pub fn measure(cores: &[usize]) -> Result<Self> {
-        let block = vec![1u64; BLOCK_BYTES / size_of::<u64>()];
-        let read = || {
-            black_box(black_box(&block).iter().fold(0u64, |sum, word| sum.wrapping_add(*word)));
-        };
-        let hop = match cores {
-            &[near, far, ..] => {
-                let mut medians = Vec::new();
-                for _ in 0..3 {
-                    let times = round_trips([near, far], ROUND_TRIPS, &Clock::new(), links::bare_line)?;
-                    medians.push(times.value_at_quantile(0.5) as f64 / 2.0);
-                }
-                Some(median(&mut medians))
+/// Takes about a tenth of a second.
+///
+/// # Errors
+/// If a core may not be used.
+pub fn calibrate(cores: &[usize]) -> Result<Calibration> {
+    let block = vec![1u64; BLOCK_BYTES / size_of::<u64>()];
+    let read = || {
+        black_box(black_box(&block).iter().fold(0u64, |sum, word| sum.wrapping_add(*word)));
+    };
+    let hop = match cores {
+        &[near, far, ..] => {
+            let mut medians = Vec::new();
+            for _ in 0..3 {
+                let times = round_trips([near, far], ROUND_TRIPS, &Clock::new(), links::bare_line)?;
+                medians.push(times.value_at_quantile(0.5) as f64 / 2.0);
             }
-            _ => None,
-        };
-        Ok(Calibration { compute: median_nanos(chain), memory: median_nanos(read), hop })
-    }
+            Some(median(&mut medians))
+        }
+        _ => None,
+    };
+    Ok(Calibration { compute: median_nanos(chain), memory: median_nanos(read), hop })
 }
 
 fn median_nanos(work: impl Fn()) -> f64 {
@@ -83,7 +70,7 @@ mod tests {
 
     #[test]
     fn it_measures_something_on_one_core() {
-        let calibration = Calibration::measure(&[0]).unwrap();
+        let calibration = calibrate(&[0]).unwrap();
         assert!(calibration.compute > 0.0 && calibration.memory > 0.0 && calibration.hop.is_none());
     }
 }

@@ -1,8 +1,7 @@
-//! The experiments there are.
+//! What an experiment is.
 
 use super::context::Context;
 use super::outcome::Outcome;
-use super::{commands, counters, dispatch, hiccup, kernels, memory, pipeline, rings, speech, warming};
 use anyhow::Result;
 
 /// An experiment.
@@ -18,18 +17,3 @@ pub struct Experiment {
     /// Fills in what it measures.
     pub run: fn(&Context, &mut Outcome) -> Result<()>,
 }
-
-/// Every experiment, in the order in which they run.
-pub const ALL: &[Experiment] = &[
-    hiccup::EXPERIMENT,
-    rings::EXPERIMENT,
-    pipeline::EXPERIMENT,
-    warming::PARTS,
-    warming::ENGINE,
-    dispatch::EXPERIMENT,
-    counters::EXPERIMENT,
-    kernels::EXPERIMENT,
-    speech::EXPERIMENT,
-    commands::EXPERIMENT,
-    memory::EXPERIMENT,
-];

@@ -5,7 +5,7 @@
 //! fails, the whole path more than 10 % slower is a warning, memory fails above its own budget. A figure of the
 //! baseline that the run lacks fails.
 
-use super::calibration::Calibration;
+use super::outcome::Calibration;
 use super::outcome::{Figure, Report, Role};
 use super::table::number;
 use std::fmt;

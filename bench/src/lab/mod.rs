@@ -1,7 +1,7 @@
 //! The latency lab: experiments that measure one idea each, beside what else could have been used, and a report
 //! that a reader can check and repeat.
 //!
-//! [`experiment::ALL`] names the experiments; [`run`](run()) runs them and writes `report.html`, `report.json` and
+//! [`ALL`] names the experiments; [`run`](run()) runs them and writes `report.html`, `report.json` and
 //! one HdrHistogram log for each. Where a latency is measured under load the generator is open-loop
 //! ([`open_loop`]): it never waits for what it measures.
 
@@ -18,6 +18,7 @@ pub mod distribution;
 mod echo;
 mod events;
 mod experiment;
+mod experiments;
 pub mod gate;
 mod hiccup;
 mod hlog;
@@ -43,7 +44,8 @@ mod transducer;
 mod warming;
 
 pub use context::{Context, Size};
-pub use experiment::{ALL, Experiment};
+pub use experiment::Experiment;
+pub use experiments::ALL;
 pub use pin::on_core;
 pub use run::{Options, run, write};
 pub use table::{report_text, text};

@@ -1,6 +1,5 @@
 //! What the lab writes down: one [`Report`] a run, one [`Outcome`] an experiment. This is the JSON format.
 
-use super::calibration::Calibration;
 use super::distribution::Distribution;
 use super::machine::Machine;
 use crate::bootstrap::Interval;
@@ -51,6 +50,17 @@ impl Report {
             .iter()
             .flat_map(|outcome| outcome.figures.iter().map(|figure| (figure, &outcome.calibration)))
     }
+}
+
+/// What was measured, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// A chain of dependent multiplications and additions in registers.
+    pub compute: f64,
+    /// Reading a block of memory once.
+    pub memory: f64,
+    /// One way of a cache line between two cores; absent with one core.
+    pub hop: Option<f64>,
 }
 
 /// One experiment's results.

@@ -1,8 +1,9 @@
 //! Running experiments and writing their report.
 
-use super::calibration::Calibration;
+use super::calibration::calibrate;
 use super::context::Context;
-use super::experiment::{ALL, Experiment};
+use super::experiment::Experiment;
+use super::experiments::ALL;
 use super::machine::{self, Machine};
 use super::outcome::{FORMAT, Outcome, Report};
 use super::{hlog, html};
@@ -73,7 +74,7 @@ fn one(experiment: &Experiment, options: &Options) -> Outcome {
         ..Outcome::default()
     };
     let begun = Instant::now();
-    let result = Calibration::measure(&context.cores).and_then(|calibration| {
+    let result = calibrate(&context.cores).and_then(|calibration| {
         outcome.calibration = calibration;
         if experiment.needs_model {
             manager::fetch(&context.model)?;

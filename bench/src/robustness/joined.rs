@@ -1,13 +1,14 @@
 //! An hour of clips with pauses between them, made while it is transcribed, so that only a clip at a time is in memory.
 
+use super::heard::Heard;
 use super::noise::{Color, Noise};
 use super::record::Record;
-use super::runner::{Heard, Runner};
+use super::runner::Runner;
 use crate::alignment::Errors;
 use crate::bootstrap::SplitMix;
-use crate::commands::recording::samples_16k;
 use crate::lab::process;
 use crate::recordings::{Clip, SAMPLE_RATE};
+use crate::spoken::samples_16k;
 use crate::wav;
 use crate::wer::words;
 use anyhow::{Context as _, Result, ensure};

@@ -5,6 +5,7 @@
 //! are used.
 
 pub mod changes;
+pub mod heard;
 pub mod joined;
 pub mod lengths;
 pub mod material;
@@ -13,6 +14,7 @@ pub mod noise;
 pub mod nonspeech;
 pub mod record;
 pub mod runner;
+pub mod segment;
 pub mod sets;
 pub mod spoken_word;
 pub mod table;

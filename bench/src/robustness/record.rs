@@ -1,6 +1,7 @@
 //! What was recognized in one recording, as it is kept and written, one JSON object a line.
 
-use super::runner::Heard;
+use super::heard::Heard;
+use super::segment::Segment;
 use super::sets::Item;
 use crate::alignment::{Alignment, Errors};
 use crate::recordings::SAMPLE_RATE;
@@ -27,20 +28,6 @@ pub struct Record {
     pub audio_s: f64,
     /// The segments.
     pub segments: Vec<Segment>,
-}
-
-/// One segment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Segment {
-    /// Where it begins, in seconds.
-    pub start: f64,
-    /// Where it ends.
-    pub end: f64,
-    /// Its text.
-    pub text: String,
-    /// What the engine finds doubtful about it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warning: Option<String>,
 }
 
 impl Record {

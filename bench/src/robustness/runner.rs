@@ -1,14 +1,15 @@
 //! Recordings through an engine that is configured as a command configures it.
 
-use super::record::{Record, Segment};
+use super::heard::Heard;
+use super::record::Record;
 use super::sets::Item;
 use crate::recognizer::precision_word;
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use clap::ValueEnum;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use voxlane::config::{DetectorKind, Precision};
-use voxlane::{Config, Engine, Event, OpenError, Stream, StreamOptions, Word};
+use voxlane::{Config, Engine, OpenError, Stream, StreamOptions};
 use voxlane_models::manager;
 
 /// The longest wait for an event before the engine counts as stuck.
@@ -40,23 +41,6 @@ impl Defaults {
                 config
             }
         }
-    }
-}
-
-/// What was heard in a recording.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Heard {
-    /// In order.
-    pub segments: Vec<Segment>,
-    /// The words of all segments, where the model gives their times.
-    pub words: Vec<Word>,
-}
-
-impl Heard {
-    /// The text of all segments.
-    pub fn text(&self) -> String {
-        let texts = self.segments.iter().map(|segment| segment.text.as_str());
-        texts.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -151,24 +135,5 @@ impl Runner {
                 opened => return Ok(opened?),
             }
         }
-    }
-}
-
-impl Heard {
-    fn take(&mut self, event: Event) -> Result<()> {
-        match event {
-            Event::Final(said) => {
-                self.segments.push(Segment {
-                    start: said.start,
-                    end: said.end,
-                    text: said.text.trim().to_owned(),
-                    warning: said.warning.map(|warning| warning.to_string()),
-                });
-                self.words.extend(said.words);
-            }
-            Event::Error { error, .. } if !error.is_notice() => bail!(error),
-            _ => {}
-        }
-        Ok(())
     }
 }

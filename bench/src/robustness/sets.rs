@@ -3,8 +3,8 @@
 use super::material::Material;
 use super::noise::{Color, Noise};
 use super::treatment::Treatment;
-use crate::commands::recording::samples_16k;
 use crate::recordings::Clip;
+use crate::spoken::samples_16k;
 use anyhow::Result;
 use clap::ValueEnum;
 

@@ -118,7 +118,7 @@ fn check_excluding(
 ) {
     for (r, logits) in logits.chunks(matrix.outputs).enumerate() {
         let best = oracle(logits).map_or(0, |best| best.token);
-        let one = |output: usize| vec![output as u32..output as u32 + 1];
+        let one = |output: usize| std::iter::once(output as u32..output as u32 + 1).collect::<Vec<_>>();
         let (last, all) = (matrix.outputs - 1, matrix.outputs as u32);
         let most = vec![0..best as u32, best as u32 + 1..all + 7];
         let cases = [one(best), one((best + 1) % matrix.outputs), one(last), vec![3..40, 41..42], most];

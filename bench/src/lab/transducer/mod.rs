@@ -7,8 +7,8 @@ mod listed;
 
 use super::context::Context;
 use super::sample::sample_clip;
-use crate::commands::recording;
 use crate::recordings::read_samples;
+use crate::spoken;
 use anyhow::{Result, bail};
 use by_enum::ByEnum;
 use by_trait::ByTrait;
@@ -81,7 +81,7 @@ impl Loops {
     /// If there is no recording.
     pub fn new(context: &Context) -> Result<Self> {
         let orders = context.clips.join("../commands");
-        let samples = match recording::split(&orders, "dev") {
+        let samples = match spoken::split(&orders, "dev") {
             Ok(clips) => read_samples(&clips[0].path)?,
             Err(_) => sample_clip(context)?,
         };

@@ -1,6 +1,7 @@
 //! Pushing audio into a stream: at its pace, and no faster than its text is read.
 
-use super::source::{Message, Source};
+use super::message::Message;
+use super::source::Source;
 use crate::failure::Failure;
 use clap::ValueEnum;
 use std::sync::atomic::{AtomicUsize, Ordering};

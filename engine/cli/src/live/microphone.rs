@@ -1,8 +1,9 @@
 //! The microphone, behind the feature `microphone`: the operating system's sound libraries are not wanted on
 //! a server.
 
-use super::source::Source;
+use super::message::Message;
 use crate::failure::Failure;
+use std::sync::mpsc::Receiver;
 
 #[cfg(feature = "microphone")]
 pub use device::Device;
@@ -11,34 +12,33 @@ pub use device::Device;
 #[cfg(not(feature = "microphone"))]
 pub enum Device {}
 
-/// Opens the default microphone.
+/// Opens the default microphone: what it sends, and its rate.
 ///
 /// # Errors
 /// [`Failure`] if there is none, or if this build cannot use one.
 #[cfg(not(feature = "microphone"))]
-pub fn open() -> Result<Source, Failure> {
+pub fn open() -> Result<(Device, Receiver<Message>, u32), Failure> {
     Err(Failure::usage(
         "this build has no microphone input",
         "build with --features microphone, or pipe raw audio: arecord -q -f S16_LE -r 16000 -c 1 | voxlane live",
     ))
 }
 
-/// Opens the default microphone.
+/// Opens the default microphone: what it sends, and its rate.
 ///
 /// # Errors
 /// [`Failure`] if there is none, or if it gives no format that is understood.
 #[cfg(feature = "microphone")]
-pub fn open() -> Result<Source, Failure> {
-    let (device, messages, sample_rate) = device::open().map_err(|message| {
+pub fn open() -> Result<(Device, Receiver<Message>, u32), Failure> {
+    device::open().map_err(|message| {
         Failure::usage(format!("microphone: {message}"), "`arecord -l` lists what the system knows")
-    })?;
-    Ok(Source::of_device(messages, sample_rate, device))
+    })
 }
 
 #[cfg(feature = "microphone")]
 mod device {
     use crate::failure::Failure;
-    use crate::live::source::Message;
+    use crate::live::message::Message;
     use cpal::traits::{DeviceTrait, HostTrait, StreamTrait};
     use cpal::{FromSample, Sample, SizedSample};
     use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

@@ -2,6 +2,7 @@
 
 mod feed;
 mod listen;
+mod message;
 mod microphone;
 mod raw;
 mod show;

@@ -1,5 +1,6 @@
 //! Where live audio comes from. A thread of its own reads it: a read that blocks must keep no signal waiting.
 
+use super::message::Message;
 use super::microphone;
 use super::raw::RawArgs;
 use crate::failure::Failure;
@@ -48,18 +49,6 @@ pub struct Source {
     _device: Option<microphone::Device>,
 }
 
-/// What the thread that reads has to say. It ends with the audio, or after a failure.
-pub enum Message {
-    /// Audio of this rate follows.
-    Opened { sample_rate: u32 },
-    /// The next samples, of one channel.
-    Samples(Samples),
-    /// Something odd in the audio.
-    Warning(String),
-    /// There is no more audio, and there should be.
-    Failed(Failure),
-}
-
 impl Source {
     /// Opens an input; of a recording that its header is right.
     ///
@@ -73,7 +62,9 @@ impl Source {
         match input {
             Input::Microphone => {
                 raw.refuse("the microphone")?;
-                microphone::open()
+                let (device, messages, sample_rate) = microphone::open()?;
+                let (sample_rate, device) = (Some(sample_rate), Some(device));
+                Ok(Source { messages, is_live: true, sample_rate, _device: device })
             }
             Input::File(path) if is_live(&path) => {
                 Ok(Source::spawn(raw, true, move || Reader::open_with(path, if_told)))
@@ -89,12 +80,6 @@ impl Source {
                 }
             },
         }
-    }
-
-    /// What a device sends.
-    #[cfg(feature = "microphone")]
-    pub fn of_device(messages: Receiver<Message>, sample_rate: u32, device: microphone::Device) -> Source {
-        Source { messages, is_live: true, sample_rate: Some(sample_rate), _device: Some(device) }
     }
 
     fn spawn(
