@@ -32,7 +32,7 @@ fn nothing_pushed_gives_only_closed() {
 }
 
 #[test]
-fn a_result_longer_than_a_frame_arrives_whole() {
+fn a_result_longer_than_a_message_arrives_whole() {
     let engine = engine(support::config(1));
     let mut stream = open(&engine);
     let audio = noise(16_000 * 15, 2);

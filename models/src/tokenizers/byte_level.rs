@@ -4,7 +4,7 @@
 //! until none is left. Tokens give their bytes; what is not UTF-8 becomes U+FFFD. In `tokenizer.json` each byte is written as a
 //! printable character (Radford et al. 2019, `bytes_to_unicode`).
 
-use super::json::{TokenizerError, read_file};
+use super::json::{AddedToken, TokenizerError, read_file};
 use super::vocabulary::Vocabulary;
 use regex::Regex;
 use serde::Deserialize;
@@ -37,13 +37,6 @@ struct File {
     decoder: Kind,
     pre_tokenizer: PreTokenizer,
     model: Model,
-}
-
-#[derive(Deserialize)]
-struct AddedToken {
-    id: u32,
-    content: String,
-    special: bool,
 }
 
 #[derive(Deserialize)]

@@ -60,11 +60,12 @@ struct File {
     model: Model,
 }
 
+/// A piece that is listed apart.
 #[derive(Deserialize)]
-struct AddedToken {
-    id: u32,
-    content: String,
-    special: bool,
+pub(super) struct AddedToken {
+    pub(super) id: u32,
+    pub(super) content: String,
+    pub(super) special: bool,
 }
 
 #[derive(Deserialize)]
