@@ -11,7 +11,7 @@ recording=$(realpath "$1")
 core=${2:-1}
 rounds=${3:-5}
 target=${CARGO_TARGET_DIR:-target}/bandwidth
-distance='s/^const AHEAD: usize = [0-9]*;/const AHEAD: usize = %s;/'
+distance='s/AHEAD.get_or_init(|| .*)/AHEAD.get_or_init(|| %s)/'
 
 # One program for each distance, built from a copy of the tree.
 copy=$(mktemp -d)
@@ -19,14 +19,14 @@ trap 'rm -rf "$copy"' EXIT
 git ls-files -z | xargs -0 cp --parents -t "$copy"
 for ahead in 0 1024 2048 4096 8192; do
     # shellcheck disable=SC2059
-    sed -i "$(printf "$distance" "$ahead")" "$copy/kernels/src/gemm/i6.rs"
+    sed -i "$(printf "$distance" "$ahead")" "$copy/kernels/src/isa.rs"
     cargo build --quiet --release -p voxlane-bench --manifest-path "$copy/Cargo.toml" --target-dir "$target"
     cp "$target/release/voxlane-bench" "$target/ahead-$ahead"
 done
 
 # Small pages: the kernel is asked not to give this process any other (prctl 41, PR_SET_THP_DISABLE).
 small() {
-    python3 -c 'import ctypes, os, sys; ctypes.CDLL(None).prctl(41, 1, 0, 0, 0); os.execv(sys.argv[1], sys.argv[1:])' "$@"
+    python3 -c 'import ctypes, os, sys; ctypes.CDLL(None).prctl(41, 1, 0, 0, 0); os.execvp(sys.argv[1], sys.argv[1:])' "$@"
 }
 
 grep -m1 'model name' /proc/cpuinfo

@@ -24,10 +24,6 @@ const LINE: usize = PANEL * STEP;
 /// Bytes of one group of one panel: the lower four bits of two steps, those of the other two, the upper two bits
 /// of all.
 const GROUP_BYTES: usize = 3 * LINE;
-/// How far ahead weights are fetched, in bytes. Unpacking keeps so many instructions in flight that without it few
-/// reads are: from the third level 23 → 26.6 GB/s where reading alone is 27. The 8-bit product gains nothing by it.
-const AHEAD: usize = 2048;
-
 /// Weights of 6 bits: `[outputs / 16][inputs / 16][3][64]`. An operand's bits are its weight's and two zeros.
 #[derive(Clone, Copy, Debug)]
 pub struct Bits6;
@@ -121,6 +117,8 @@ struct Tiles<D> {
     scales: *const f32,
     corrections: *const i32,
     steps: usize,
+    /// How far ahead weights are fetched, in bytes.
+    ahead: usize,
     dots: PhantomData<D>,
 }
 
@@ -160,7 +158,7 @@ impl<D: Dots> Product for Tiles<D> {
             for group in 0..self.steps / STEPS {
                 let group_weights = groups.add(group * GROUP_BYTES);
                 for line in 0..GROUP_BYTES / LINE {
-                    D::Lanes::prefetch(group_weights.add(line * LINE).wrapping_byte_add(AHEAD));
+                    D::Lanes::prefetch(group_weights.add(line * LINE).wrapping_byte_add(self.ahead));
                 }
                 for (step, w) in D::sixes(group_weights).into_iter().enumerate() {
                     for m in 0..M {
@@ -205,6 +203,7 @@ unsafe fn run<D: Dots>(call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
         scales: call.w.scales.as_ptr(),
         corrections: call.w.corrections.as_ptr(),
         steps: call.w.inputs.div_ceil(STEP),
+        ahead: crate::isa::fetch_ahead(),
         dots: PhantomData,
     };
     // SAFETY: the call's shapes were checked when it was made.
