@@ -85,7 +85,7 @@ pub enum Notice {
 /// A run of the network over an open segment, or over one that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassKind {
-    /// A look at the open segment. It gives way to finals, unless markers wait for it.
+    /// A partial result of the open segment. It gives way to finals, unless markers wait for it.
     Partial {
         /// Markers wait for it.
         is_awaited: bool,
@@ -95,7 +95,7 @@ pub enum PassKind {
         /// Markers wait for it: its result is handed over even if it says nothing new.
         is_awaited: bool,
     },
-    /// A look at the open segment as if it ended here: its final, should the endpoint be confirmed.
+    /// The open segment as if it ended here: its final, should the endpoint be confirmed.
     Speculative,
     /// The segment's final.
     Final,
@@ -119,7 +119,7 @@ impl PassKind {
         matches!(self, PassKind::Final | PassKind::WarmUp { is_final: true })
     }
 
-    /// Whether looks make way for it: a final of a stream, or what may become one.
+    /// Whether partials make way for it: a final of a stream, or what may become one.
     #[inline]
     pub const fn is_urgent(self) -> bool {
         matches!(self, PassKind::Speculative | PassKind::Final)

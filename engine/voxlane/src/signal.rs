@@ -3,11 +3,11 @@
 use crate::audio::ENGINE_RATE_HZ;
 use crate::protocol::Notice;
 
-/// Digital silence for this long is told: no analogue input is that quiet.
+/// Digital silence for this long is reported: no analogue input is that quiet.
 const NO_AUDIO_SAMPLES: u64 = 2 * ENGINE_RATE_HZ as u64;
 /// Samples at least this large count as clipped: full scale, less what a resampling filter takes off.
 const CLIPPED: u16 = 32_700;
-/// Clipping is told when this share of a second's samples is clipped: 1 in 100. Loud speech touches full
+/// Clipping is reported when this share of a second's samples is clipped: 1 in 100. Loud speech touches full
 /// scale now and then.
 const CLIPPED_SHARE: u64 = 100;
 
@@ -20,7 +20,7 @@ pub(crate) struct SignalMonitor {
 }
 
 impl SignalMonitor {
-    /// Takes the stream's next samples. Each condition is told once: no audio until there is some again,
+    /// Takes the stream's next samples. Each condition is reported once: no audio until there is some again,
     /// clipping at most once a second.
     pub(crate) fn push(&mut self, samples: &[i16]) -> Option<Notice> {
         let was_silent = self.silent >= NO_AUDIO_SAMPLES;

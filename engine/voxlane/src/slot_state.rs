@@ -9,7 +9,7 @@ pub(crate) type Slots = voxlane_runtime::slots::SlotTable<SlotState>;
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct SlotState {
-    /// A partial was left out: the next one is told even if it says nothing new.
+    /// A partial was left out: the next one is handed over even if it says nothing new.
     left_out: AtomicBool,
     /// The decoder's latest answer to ingest: the question's number in the upper half, samples in the lower.
     answer: AtomicU64,

@@ -29,8 +29,8 @@ pub struct StreamOutput {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Closing {
     Open,
-    /// An error has been told, `Closed` follows.
-    Told,
+    /// An error has been given, `Closed` follows.
+    Failed,
     Closed,
 }
 
@@ -58,7 +58,7 @@ impl StreamOutput {
         if let Some(event) = self.assembler.pending() {
             return Some(event);
         }
-        if self.closing == Closing::Told {
+        if self.closing == Closing::Failed {
             self.closing = Closing::Closed;
             return Some(Event::Closed { stream });
         }
@@ -94,7 +94,7 @@ impl StreamOutput {
             LaneState::Failed => StreamFault::LaneFailed,
             LaneState::Stopped => StreamFault::ShutDown,
         };
-        self.closing = Closing::Told;
+        self.closing = Closing::Failed;
         Some(Event::Error { stream, segment: None, error })
     }
 

@@ -1,7 +1,7 @@
 //! Decoder: hidden frames → tokens, for one stream after the other or, where the model decodes in batches, for
 //! several at the same time.
 
-use super::told::Told;
+use super::latest_partial::LatestPartial;
 use super::{PassBudget, is_urgent, pass_budget};
 use crate::decode_options::Asked;
 use crate::message::{
@@ -62,8 +62,8 @@ pub(crate) struct Decoder<D: model::Decoder> {
     publishing: Option<Publishing>,
     /// What went wrong in each slot's latest pass, for a final that a speculative pass has made.
     faults: Vec<Faults>,
-    /// What each slot's stream has been told of its open segment.
-    told: Vec<Told>,
+    /// The latest partial of each slot's open segment.
+    latest: Vec<LatestPartial>,
     options: Vec<SettingReceiver<Asked>>,
     slots: Arc<Slots>,
     ingest: Arc<Notifier>,
@@ -112,7 +112,7 @@ impl<D: model::Decoder> Decoder<D> {
             held: VecDeque::with_capacity(HELD_MESSAGES * batch),
             publishing: None,
             faults: vec![Faults::NONE; states],
-            told: (0..states).map(|_| Told::with_capacity(max_tokens)).collect(),
+            latest: (0..states).map(|_| LatestPartial::with_capacity(max_tokens)).collect(),
             options,
             slots,
             ingest,
@@ -273,7 +273,7 @@ impl<D: model::Decoder> Decoder<D> {
         header.control == PassKind::Speculative && (hypothesis.is_revised() || hypothesis.is_resumed())
     }
 
-    /// Whether a partial is not told because its client knows all that it says.
+    /// Whether a partial is left out because its client knows all that it says.
     fn is_stale(&mut self, header: &Header<PassKind>) -> bool {
         let state = self.state(header);
         let is_awaited = match header.control {
@@ -281,7 +281,7 @@ impl<D: model::Decoder> Decoder<D> {
             PassKind::Partial { .. } | PassKind::Speculative => true,
             PassKind::Chunk { is_awaited } => is_awaited,
         };
-        let is_news = self.told[state].is_news(self.decoder.hypothesis(state));
+        let is_news = self.latest[state].is_news(self.decoder.hypothesis(state));
         !is_awaited && !is_news && header.errors == 0 && !self.slots.state(state).take_left_out()
     }
 
@@ -307,7 +307,7 @@ impl<D: model::Decoder> Decoder<D> {
     /// The slot's segment is over.
     fn forget(&mut self, slot: usize) {
         self.decoder.reset(slot);
-        self.told[slot].clear();
+        self.latest[slot].clear();
     }
 
     /// Passes tokens on, a message's worth at a time; `false` if the output ring ran out.

@@ -93,10 +93,11 @@ impl<E: model::Encoder> Encoder<E> {
     fn advance(&mut self, budget: &PassBudget) -> bool {
         let has_others = self.hand.len() > 1 || !self.input.is_empty();
         let Some(Held { message, span, before }) = self.hand.front_mut() else { return false };
+        let state = state_of(&message.header, self.states);
         if let (SpanControl::Pass(Pass { kind, is_given_up }), Some((buffer, features))) =
             (&mut message.header.control, &mut *span)
         {
-            let (kind, state) = (*kind, usize::from(message.header.slot).min(self.states - 1));
+            let kind = *kind;
             // A dummy gives way to whatever waits behind it. The buffer of what is given up goes home through the decoder.
             if kind.is_warm_up() && has_others {
                 *is_given_up = true;

@@ -1,5 +1,5 @@
 //! Features: samples → features, as far as that goes while audio arrives; the rest in a pass when a segment
-//! ends or a look at it is wanted.
+//! ends or a partial is wanted.
 //!
 //! Audio and finals come first. One partial is on its way at a time, of one stream after the other, and only
 //! while nothing else is due: so a loaded lane looks less often, and what it shows is always the newest. A

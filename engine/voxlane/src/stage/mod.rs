@@ -6,8 +6,8 @@ mod emit;
 mod encoder;
 mod features;
 mod ingest;
+mod latest_partial;
 mod segmenter;
-mod told;
 
 pub(crate) use decoder::{Decoder, DecoderPorts};
 pub(crate) use emit::{Emit, EmitPorts};
@@ -26,7 +26,7 @@ fn pass_budget(budget: &Budget, clock: &Clock) -> PassBudget {
     PassBudget::of(clock.quanta(), budget.left().unwrap_or_default())
 }
 
-/// Whether looks make way for a message: a stream's final, or what may become one.
+/// Whether partials make way for a message: a stream's final, or what may become one.
 fn is_urgent(message: &SpanMessage) -> bool {
     matches!(message.header.control, SpanControl::Pass(pass) if pass.kind.is_urgent())
 }

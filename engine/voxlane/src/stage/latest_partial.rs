@@ -1,22 +1,22 @@
-//! What a stream has been told of its open segment, so that a chunk that says nothing new is not told.
+//! The latest partial of a stream, so that a chunk that says nothing new gives none.
 
 use voxlane_models::hypothesis::{Hypothesis, Token};
 
-/// What the latest partial said.
+/// What it said.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct LatestPartial {
     tokens: Vec<Token>,
     stable: usize,
 }
 
-impl Told {
+impl LatestPartial {
     /// Nothing so far, with room for the longest hypothesis.
     pub(super) fn with_capacity(tokens: usize) -> Self {
-        Told { tokens: Vec::with_capacity(tokens), stable: 0 }
+        LatestPartial { tokens: Vec::with_capacity(tokens), stable: 0 }
     }
 
-    /// Takes `hypothesis` for told; whether it says anything else than what was told before: other tokens, in
-    /// other places, or more of them stable.
+    /// Keeps `hypothesis` as the latest; whether it says anything else than the one before: other tokens, in other places,
+    /// or more of them stable.
     pub(super) fn is_news(&mut self, hypothesis: &Hypothesis) -> bool {
         let place = |token: &Token| (token.id, token.start, token.end);
         let (new, stable) = (hypothesis.tokens(), hypothesis.stable());
@@ -42,16 +42,16 @@ mod tests {
 
     #[test]
     fn the_same_again_is_no_news() {
-        let mut told = Told::with_capacity(2);
+        let mut latest = LatestPartial::with_capacity(2);
         let mut hypothesis = Hypothesis::with_capacity(2);
-        assert!(!told.is_news(&hypothesis), "nothing was said");
+        assert!(!latest.is_news(&hypothesis), "nothing was said");
         hypothesis.push(Token { id: 3, log_prob: -0.1, start: 0, end: 640 });
-        assert!(told.is_news(&hypothesis) && !told.is_news(&hypothesis));
+        assert!(latest.is_news(&hypothesis) && !latest.is_news(&hypothesis));
         hypothesis.set_stable(1);
-        assert!(told.is_news(&hypothesis) && !told.is_news(&hypothesis));
+        assert!(latest.is_news(&hypothesis) && !latest.is_news(&hypothesis));
         hypothesis.set_times(0, 640, 1280);
-        assert!(told.is_news(&hypothesis));
-        told.clear();
-        assert!(told.is_news(&hypothesis));
+        assert!(latest.is_news(&hypothesis));
+        latest.clear();
+        assert!(latest.is_news(&hypothesis));
     }
 }
