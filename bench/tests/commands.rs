@@ -14,7 +14,7 @@ use voxlane_bench::live::conversation::Conversation;
 use voxlane_bench::spoken::Recording;
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_models::decode::TransducerGreedy;
-use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
+use voxlane_models::families::emformer::{Emformer, from_state_dict, prepare};
 use voxlane_models::formats::checkpoint::{self, Statistics};
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::tokenizers::vocabulary::Vocabulary;

@@ -13,19 +13,19 @@ mod config_fault;
 pub mod decode;
 pub mod device;
 pub mod dynamic;
-pub mod emformer;
-#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+pub mod encoders;
 pub mod families;
 pub mod fault;
 pub mod formats;
+pub mod frontends;
+pub mod heads;
 pub mod hypothesis;
 pub mod layers;
 #[cfg(feature = "fetch")]
 pub mod manager;
 pub mod model;
-pub mod moonshine;
-#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
-pub mod prepare;
+pub mod networks;
+pub mod offline;
 mod regular;
 mod request;
 pub mod residency;
@@ -33,5 +33,4 @@ pub mod team;
 mod temporary;
 pub mod tokenizers;
 pub mod voice;
-pub mod warp;
 pub mod weights;

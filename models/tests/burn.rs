@@ -15,7 +15,7 @@ use voxlane_models::device::{DeviceOptions, Float};
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
-use voxlane_models::moonshine::offline::Transcriber;
+use voxlane_models::offline::Transcriber;
 use voxlane_models::team::Team;
 
 /// How far an activation may be from the reference, as a share of the largest.

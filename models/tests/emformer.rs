@@ -11,19 +11,19 @@ use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::decode::{
     CtcGreedy, CtcPrefixBeam, DecodeOptions, Hotwords, StreamStrategy, TransducerBeam, TransducerGreedy,
 };
-use voxlane_models::emformer::Emformer;
-use voxlane_models::emformer::decoder::EmformerDecoder;
-use voxlane_models::emformer::heads::Heads;
-use voxlane_models::emformer::prepare::{self, Source};
-use voxlane_models::families::{EMFORMER_FILES, pack, verify};
+use voxlane_models::families::emformer::Emformer;
+use voxlane_models::families::emformer::prepare::{self, Source};
+use voxlane_models::families::prepare::prepare as ready;
+use voxlane_models::families::{emformer, pack, verify};
 use voxlane_models::fault::Faults;
 use voxlane_models::formats::checkpoint;
+use voxlane_models::heads::transducer::Heads;
+use voxlane_models::heads::transducer::decoder::EmformerDecoder;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager::{Manager, Options};
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
-use voxlane_models::moonshine::offline::Transcriber;
-use voxlane_models::prepare::prepare as ready;
+use voxlane_models::offline::Transcriber;
 use voxlane_models::team::Team;
 use voxlane_models::tokenizers::SentencePiece;
 
@@ -334,7 +334,7 @@ fn an_imported_network_is_the_same_from_its_packed_file() {
     let manager = Manager::new(Options { cache_dir, ..Options::default() }).unwrap();
     for precision in [Precision::F32, Precision::Int8] {
         let files = [&source.checkpoint, &source.tokens, &statistics, &config];
-        let files: Vec<_> = EMFORMER_FILES.into_iter().zip(files.map(PathBuf::as_path)).collect();
+        let files: Vec<_> = emformer::FILES.into_iter().zip(files.map(PathBuf::as_path)).collect();
         let files = manager.import("small", "emformer-rnnt", "MIT", &files).unwrap();
         let packed = pack(&files, precision).unwrap();
         assert_eq!(verify(&files).unwrap().last(), Some(&packed));

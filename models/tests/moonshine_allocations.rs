@@ -7,10 +7,11 @@ use std::cell::Cell;
 use support::{Noise, network};
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
+use voxlane_models::layers::conv::ConvWeights;
+use voxlane_models::layers::linear::LinearWeights;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
-use voxlane_models::moonshine::weights::{ConvWeights, LinearWeights};
+use voxlane_models::networks::silero::SileroWeights;
 use voxlane_models::team::Team;
-use voxlane_models::voice::weights::SileroWeights;
 use voxlane_models::voice::{EnergyDetector, Silero, VOICE_FRAME_SAMPLES, VoiceDetector};
 
 struct Counting;

@@ -11,11 +11,12 @@ use recordings::{golden, wav};
 use reference::{CLIPS, audio, compare, distance, npy, references, weights};
 use std::sync::OnceLock;
 use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::families::moonshine::Moonshine;
 use voxlane_models::fault::Faults;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Encoder, FrontEnd, Goal, Model};
-use voxlane_models::moonshine::offline::Transcriber;
-use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
+use voxlane_models::offline::Transcriber;
+use voxlane_models::offline::transcribe_tokens;
 use voxlane_models::team::Team;
 
 fn model() -> &'static Moonshine {

@@ -8,14 +8,16 @@ use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::decode::{
     AttentionGreedy, AttentionVerified, DecodeStrategy, Next, Prediction, Vocabulary,
 };
+use voxlane_models::families::moonshine::Moonshine;
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::{Hypothesis, Token};
+use voxlane_models::layers::conv::ConvWeights;
+use voxlane_models::layers::conv::Window;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model, Request, Slot};
-use voxlane_models::moonshine::config::Window;
-use voxlane_models::moonshine::span::Span;
-use voxlane_models::moonshine::weights::{ConvWeights, StemWeights};
-use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
+use voxlane_models::networks::moonshine::span::Span;
+use voxlane_models::networks::moonshine::weights::StemWeights;
+use voxlane_models::offline::transcribe_tokens;
 use voxlane_models::team::{Assistant, Team};
 
 /// The features of the first `samples` samples that were pushed to `slot`.

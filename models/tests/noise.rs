@@ -2,11 +2,11 @@
 #![cfg(feature = "fetch")]
 
 use std::f64::consts::TAU;
+use voxlane_models::families::moonshine::Moonshine;
+use voxlane_models::families::moonshine::import::import;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
-use voxlane_models::moonshine::Moonshine;
-use voxlane_models::moonshine::import::import;
-use voxlane_models::moonshine::offline::Transcriber;
+use voxlane_models::offline::Transcriber;
 use voxlane_models::tokenizers::Tokenizer;
 
 const RATE: f64 = 16_000.0;

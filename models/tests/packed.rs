@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 use support::{Noise, network};
 use voxlane_models::buffer::bytes_made;
 use voxlane_models::decode::AttentionGreedy;
+use voxlane_models::families::moonshine::{Moonshine, packed};
 use voxlane_models::formats::packed::{Origin, PackedError, PackedFile};
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Model, WorkingMemory};
-use voxlane_models::moonshine::{Moonshine, packed, transcribe_tokens};
+use voxlane_models::offline::transcribe_tokens;
 use voxlane_models::team::Team;
 use voxlane_models::tokenizers::{PieceKind, Tokenizer};
 

@@ -13,11 +13,11 @@ use std::fs;
 use streaming::{NETWORKS, data, network, samples};
 use support::Noise;
 use voxlane_models::decode::{CtcGreedy, CtcPrefixBeam, TransducerBeam, TransducerGreedy};
-use voxlane_models::emformer::{Emformer, packed};
+use voxlane_models::families::emformer::{Emformer, packed};
 use voxlane_models::formats::packed::{Origin, PackedError, PackedFile};
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::Model;
-use voxlane_models::moonshine::transcribe_tokens;
+use voxlane_models::offline::transcribe_tokens;
 use voxlane_models::tokenizers::SentencePiece;
 
 /// Larger networks are let in, and not run here: it would take long.

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use support::Noise;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::decode::{AttentionGreedy, AttentionVerified, Excluded, LogitRule, Suppressed};
+use voxlane_models::families::moonshine::Moonshine;
 use voxlane_models::fault::Faults;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
-use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
+use voxlane_models::offline::transcribe_tokens;
 use voxlane_models::team::Team;
 
 /// No token of the last two again: what may come depends on what was said.

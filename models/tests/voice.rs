@@ -9,6 +9,7 @@ mod recordings;
 use recordings::{golden, recording};
 use std::fs;
 use std::sync::OnceLock;
+use voxlane_models::families::silero;
 use voxlane_models::manager;
 use voxlane_models::voice::{
     EnergyDetector, Silero, SileroDetector, SileroError, VOICE_FRAME_SAMPLES, VoiceDetector,
@@ -18,7 +19,7 @@ fn silero(slots: usize) -> SileroDetector {
     static SILERO: OnceLock<Silero> = OnceLock::new();
     let load = || {
         let files = manager::fetch("silero-vad").unwrap();
-        Silero::load(files.path("silero_vad_16k_op15.onnx")).unwrap()
+        silero::load(files.path("silero_vad_16k_op15.onnx")).unwrap()
     };
     SILERO.get_or_init(load).detector(slots)
 }
@@ -165,8 +166,8 @@ fn every_sample_can_be_the_loudest_and_the_probability_stays_one() {
 #[test]
 fn another_file_is_refused_with_the_place_where_it_parts() {
     let files = manager::fetch("moonshine-tiny").unwrap();
-    let error = Silero::load(files.path("encoder_model.onnx")).unwrap_err();
+    let error = silero::load(files.path("encoder_model.onnx")).unwrap_err();
     assert!(matches!(error, SileroError::File(_)) && error.to_string().contains("Pad"), "{error}");
-    let missing = Silero::load(&golden("no-such.onnx")).unwrap_err();
+    let missing = silero::load(&golden("no-such.onnx")).unwrap_err();
     assert!(missing.to_string().contains("cannot be read"), "{missing}");
 }

@@ -6,12 +6,13 @@ mod recordings;
 use recordings::recording;
 use std::sync::OnceLock;
 use voxlane_models::decode::{AttentionGreedy, AttentionVerified, DecodeStrategy};
+use voxlane_models::families::moonshine::Moonshine;
+use voxlane_models::families::moonshine::import::import;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
-use voxlane_models::moonshine::import::import;
-use voxlane_models::moonshine::weights::MoonshineWeights;
-use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
+use voxlane_models::networks::moonshine::weights::MoonshineWeights;
+use voxlane_models::offline::transcribe_tokens;
 
 const CLIPS: [&str; 4] = ["LJ001-0002", "LJ001-0013", "8226-274369-0000", "beckett"];
 

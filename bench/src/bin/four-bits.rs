@@ -9,12 +9,13 @@ use std::path::Path;
 use voxlane_bench::recordings::{read_samples, read_set};
 use voxlane_bench::wer::{Score, difference_interval};
 use voxlane_kernels::gemm::i4;
+use voxlane_models::families::moonshine::Moonshine;
+use voxlane_models::families::moonshine::import::import;
+use voxlane_models::layers::linear::LinearWeights;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
-use voxlane_models::moonshine::Moonshine;
-use voxlane_models::moonshine::import::import;
-use voxlane_models::moonshine::offline::Transcriber;
-use voxlane_models::moonshine::weights::{LinearWeights, MoonshineWeights};
+use voxlane_models::networks::moonshine::weights::MoonshineWeights;
+use voxlane_models::offline::Transcriber;
 use voxlane_models::tokenizers::Tokenizer;
 
 /// The same transcripts give the same table.

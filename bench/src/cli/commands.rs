@@ -19,7 +19,7 @@ use voxlane_bench::spoken::{self, Recording};
 use voxlane_bench::stopwatch::Stopwatch;
 use voxlane_bench::wer::Score;
 use voxlane_models::decode::{CtcGreedy, CtcPrefixBeam, StreamStrategy, TransducerBeam, TransducerGreedy};
-use voxlane_models::emformer::heads::Heads;
+use voxlane_models::heads::transducer::Heads;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
 

@@ -13,7 +13,7 @@ use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::families;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::Model;
-use voxlane_models::moonshine::config::Config;
+use voxlane_models::networks::moonshine::config::Config;
 
 /// What to run.
 #[derive(Clone, Debug, clap::Args)]

@@ -8,10 +8,10 @@ use crate::wer::Score;
 use anyhow::{Result, ensure};
 use voxlane::Engine;
 use voxlane_models::decode::StreamStrategy;
-use voxlane_models::emformer::Emformer;
-use voxlane_models::emformer::heads::Heads;
+use voxlane_models::families::emformer::Emformer;
+use voxlane_models::heads::transducer::Heads;
 use voxlane_models::model::Model;
-use voxlane_models::moonshine::offline::Transcriber;
+use voxlane_models::offline::Transcriber;
 use voxlane_models::tokenizers::vocabulary::Vocabulary;
 
 /// What one strategy gave on one set.

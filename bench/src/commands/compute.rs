@@ -8,13 +8,13 @@ use hdrhistogram::Histogram;
 use std::time::Duration;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::decode::{CtcGreedy, CtcPrefixBeam, TransducerBeam};
-use voxlane_models::emformer::Emformer;
-use voxlane_models::emformer::config::Config;
-use voxlane_models::emformer::encoder::EmformerEncoder;
-use voxlane_models::emformer::front_end::EmformerFrontEnd;
-use voxlane_models::emformer::span::Span;
+use voxlane_models::encoders::emformer::EmformerEncoder;
+use voxlane_models::families::emformer::Emformer;
 use voxlane_models::fault::Faults;
+use voxlane_models::frontends::fbank::EmformerFrontEnd;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
+use voxlane_models::networks::emformer::config::Config;
+use voxlane_models::networks::emformer::span::Span;
 use voxlane_models::team::Team;
 
 /// Hypotheses of the beams.

@@ -4,11 +4,11 @@ use anyhow::{Result, bail};
 use std::sync::Arc;
 use voxlane::config::DecodeKind;
 use voxlane::{Config, Engine};
-use voxlane_models::emformer::Emformer;
 use voxlane_models::families::commands;
+use voxlane_models::families::emformer::Emformer;
+use voxlane_models::families::prepare::prepare;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
-use voxlane_models::prepare::prepare;
 use voxlane_models::tokenizers::SentencePiece;
 
 /// A network with the words of its tokens.

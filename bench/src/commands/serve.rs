@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::Duration;
-use voxlane_models::emformer::Emformer;
+use voxlane_models::families::emformer::Emformer;
 
 /// The answer for one file; times in microseconds, one for each whole chunk.
 #[derive(Debug, Serialize)]

@@ -17,11 +17,11 @@ use anyhow::Result;
 use std::hint::black_box;
 use voxlane_models::decode::{AttentionGreedy, DecodeStrategy, Next, Prediction, Vocabulary};
 use voxlane_models::families;
+use voxlane_models::families::moonshine::Moonshine;
 use voxlane_models::fault::Faults;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
 use voxlane_models::model::Goal;
-use voxlane_models::moonshine::Moonshine;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "dispatch",

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use voxlane::audio::file::Problem;
 use voxlane::config::ConfigError;
 use voxlane::{EngineError, StreamError, StreamFault};
+use voxlane_models::families::prepare::PrepareError;
 use voxlane_models::manager::ManagerError;
-use voxlane_models::prepare::PrepareError;
 
 /// See the module.
 #[derive(Debug, thiserror::Error)]

@@ -7,11 +7,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use voxlane::Config;
-use voxlane_models::emformer;
+use voxlane_models::families::emformer;
+use voxlane_models::families::prepare::PrepareError;
 use voxlane_models::families::{self, commands};
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager::{Listing, Manager, ModelFiles, Options, Progress, State};
-use voxlane_models::prepare::PrepareError;
 
 /// What to do with models.
 #[derive(Clone, Debug, clap::Args)]
@@ -157,7 +157,7 @@ fn import(wanted: &Import, manager: &Manager) -> Result<PathBuf, Failure> {
     if name == commands::NAME {
         return Err(Failure::usage(format!("{name} is the model in the binary"), "give another --name"));
     }
-    let [checkpoint, tokens, statistics, config] = families::EMFORMER_FILES;
+    let [checkpoint, tokens, statistics, config] = emformer::FILES;
     let mut files: Vec<(&str, &Path)> = vec![(checkpoint, &source.checkpoint), (tokens, &source.tokens)];
     files.extend(source.statistics.iter().map(|path| (statistics, path.as_path())));
     files.extend(source.config.iter().map(|path| (config, path.as_path())));

@@ -2,6 +2,7 @@
 
 use crate::config::{DetectorKind, EndpointConfig};
 use std::sync::Arc;
+use voxlane_models::families::silero;
 use voxlane_models::model::Slot;
 use voxlane_models::voice::{
     EnergyDetector, Level, Silero, SileroDetector, VOICE_FRAME_SAMPLES, VoiceDetector,
@@ -107,7 +108,7 @@ fn silero() -> Result<Voice, VoiceError> {
     /// The network for 16 kHz in its package.
     const FILE: &str = "silero_vad_16k_op15.onnx";
     let files = Manager::new(Options::default())?.path(DetectorKind::SILERO_MODEL)?;
-    Ok(Voice::Silero(Arc::new(Silero::load(files.path(FILE))?)))
+    Ok(Voice::Silero(Arc::new(silero::load(files.path(FILE))?)))
 }
 
 #[cfg(not(feature = "fetch"))]

@@ -42,9 +42,10 @@ mod flex {
     use voxlane::config::{DeviceOptions, LaneConfig};
     use voxlane::{Event, StreamOptions};
     use voxlane_models::families::import_moonshine;
+    use voxlane_models::families::moonshine::Moonshine;
     use voxlane_models::layers::linear::Precision;
     use voxlane_models::manager;
-    use voxlane_models::moonshine::{Moonshine, transcribe_tokens};
+    use voxlane_models::offline::transcribe_tokens;
 
     fn clips() -> [Vec<i16>; 3] {
         ["LJ001-0002", "LJ001-0013", "8226-274369-0000"].map(|clip| {

@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 use support::{Hex, drain, emformer, finals, noise, open_soon};
 use voxlane::config::{Config, Hotword};
 use voxlane::{Engine, EngineError, HotwordError, OpenError, Stream, StreamError, StreamOptions};
-use voxlane_models::emformer::Emformer;
-use voxlane_models::moonshine::offline::Transcriber;
+use voxlane_models::families::emformer::Emformer;
+use voxlane_models::offline::Transcriber;
 
 static NETWORK: LazyLock<Arc<Emformer>> = LazyLock::new(|| Arc::new(emformer()));
 

@@ -9,9 +9,9 @@ use support::{Hex, drain, noise};
 use voxlane::EndCause;
 use voxlane::config::{DetectorKind, EndpointConfig};
 use voxlane::{Config, Engine, Event, StreamOptions, Transcript};
-use voxlane_models::emformer::Emformer;
+use voxlane_models::families::emformer::Emformer;
 use voxlane_models::model::Model;
-use voxlane_models::moonshine::offline::Transcriber;
+use voxlane_models::offline::Transcriber;
 
 /// The network.
 static NETWORK: LazyLock<Arc<Emformer>> = LazyLock::new(|| Arc::new(support::emformer()));

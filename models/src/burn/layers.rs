@@ -1,37 +1,37 @@
 //! What all layers are made of, and how weights get onto the device.
 
-use super::dtype;
+use crate::burn::dtype;
 use crate::device::Float;
-use crate::moonshine::weights::LinearWeights;
+use crate::layers::linear::LinearWeights;
 use burn_tensor::activation::softmax;
 use burn_tensor::backend::Backend;
 use burn_tensor::{DType, Tensor, TensorData, TensorPrimitive};
 
 /// Added to the score of a key that is not to be seen. Finite in every float type; e to it is zero in all.
-pub(super) const HIDDEN_SCORE: f32 = -3e4;
+pub(crate) const HIDDEN_SCORE: f32 = -3e4;
 
 /// Where tensors are made, and of what numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Place<B: Backend> {
-    pub(super) device: B::Device,
-    pub(super) float: Float,
+pub(crate) struct Place<B: Backend> {
+    pub(crate) device: B::Device,
+    pub(crate) float: Float,
 }
 
 impl<B: Backend> Place<B> {
     /// `values` on the device.
-    pub(super) fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<B, D> {
+    pub(crate) fn tensor<const D: usize>(&self, values: Vec<f32>, shape: [usize; D]) -> Tensor<B, D> {
         let exact = Tensor::from_data(TensorData::new(values, shape), (&self.device, DType::F32));
         if dtype(self.float) == DType::F32 { exact } else { exact.cast(dtype(self.float)) }
     }
 
-    pub(super) fn zeros<const D: usize>(&self, shape: [usize; D]) -> Tensor<B, D> {
+    pub(crate) fn zeros<const D: usize>(&self, shape: [usize; D]) -> Tensor<B, D> {
         Tensor::zeros(shape, (&self.device, dtype(self.float)))
     }
 }
 
 /// `y = x·Wᵀ + b`.
 #[derive(Clone, Debug)]
-pub(super) struct Linear<B: Backend> {
+pub(crate) struct Linear<B: Backend> {
     /// `outputs × inputs`.
     weight: Tensor<B, 2>,
     /// `1 × outputs`.
@@ -39,7 +39,7 @@ pub(super) struct Linear<B: Backend> {
 }
 
 impl<B: Backend> Linear<B> {
-    pub(super) fn new(weights: &LinearWeights, place: &Place<B>) -> Self {
+    pub(crate) fn new(weights: &LinearWeights, place: &Place<B>) -> Self {
         Linear {
             weight: place.tensor(weights.weight.clone(), [weights.outputs, weights.inputs]),
             bias: weights.bias.as_ref().map(|bias| place.tensor(bias.clone(), [1, weights.outputs])),
@@ -47,19 +47,19 @@ impl<B: Backend> Linear<B> {
     }
 
     /// One layer whose outputs are those of `parts`, one after the other. The parts have no bias.
-    pub(super) fn stacked(parts: &[&LinearWeights], place: &Place<B>) -> Self {
+    pub(crate) fn stacked(parts: &[&LinearWeights], place: &Place<B>) -> Self {
         let weight: Vec<f32> = parts.iter().flat_map(|part| &part.weight).copied().collect();
         let (outputs, inputs) = (parts.iter().map(|part| part.outputs).sum(), parts[0].inputs);
         Linear { weight: place.tensor(weight, [outputs, inputs]), bias: None }
     }
 
     /// `outputs × inputs`.
-    pub(super) fn weight(&self) -> Tensor<B, 2> {
+    pub(crate) fn weight(&self) -> Tensor<B, 2> {
         self.weight.clone()
     }
 
     /// `rows × inputs` → `rows × outputs`.
-    pub(super) fn apply(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+    pub(crate) fn apply(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         let product = rows.matmul(self.weight.clone().transpose());
         match &self.bias {
             Some(bias) => product + bias.clone(),
@@ -70,17 +70,17 @@ impl<B: Backend> Linear<B> {
 
 /// A layer norm with a factor for each channel and no offset.
 #[derive(Clone, Debug)]
-pub(super) struct Norm<B: Backend> {
+pub(crate) struct Norm<B: Backend> {
     weight: Tensor<B, 1>,
     epsilon: f64,
 }
 
 impl<B: Backend> Norm<B> {
-    pub(super) fn new(weight: &[f32], epsilon: f32, place: &Place<B>) -> Self {
+    pub(crate) fn new(weight: &[f32], epsilon: f32, place: &Place<B>) -> Self {
         Norm { weight: place.tensor(weight.to_vec(), [weight.len()]), epsilon: f64::from(epsilon) }
     }
 
-    pub(super) fn apply(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
+    pub(crate) fn apply(&self, rows: Tensor<B, 2>) -> Tensor<B, 2> {
         let (rows, weight) = (rows.into_primitive().tensor(), self.weight.clone().into_primitive().tensor());
         Tensor::from_primitive(TensorPrimitive::Float(B::layer_norm(rows, weight, None, self.epsilon)))
     }
@@ -89,14 +89,14 @@ impl<B: Backend> Norm<B> {
 /// Cosines and sines of every position, one row each, as wide as a head: one and zero for channels that are
 /// not turned.
 #[derive(Clone, Debug)]
-pub(super) struct Rotation<B: Backend> {
-    pub(super) cos: Tensor<B, 2>,
-    pub(super) sin: Tensor<B, 2>,
+pub(crate) struct Rotation<B: Backend> {
+    pub(crate) cos: Tensor<B, 2>,
+    pub(crate) sin: Tensor<B, 2>,
 }
 
 /// Weights that give the other half of a rotation: `x` turned by an angle is `x·cos + quarter(x)·sin`, where a
 /// quarter turn of the pair (a, b) is (−b, a). As it is linear it is taken of the weights, once.
-pub(super) fn quarter_turned(weights: &LinearWeights, head_dim: usize, rotary_dim: usize) -> LinearWeights {
+pub(crate) fn quarter_turned(weights: &LinearWeights, head_dim: usize, rotary_dim: usize) -> LinearWeights {
     let inputs = weights.inputs;
     let mut turned = LinearWeights { weight: vec![0.0; weights.weight.len()], ..weights.clone() };
     let heads = weights.weight.chunks_exact(head_dim * inputs);
@@ -113,14 +113,14 @@ pub(super) fn quarter_turned(weights: &LinearWeights, head_dim: usize, rotary_di
 }
 
 /// `weights` with every number times `factor`.
-pub(super) fn scaled(weights: &LinearWeights, factor: f32) -> LinearWeights {
+pub(crate) fn scaled(weights: &LinearWeights, factor: f32) -> LinearWeights {
     let weight = weights.weight.iter().map(|weight| weight * factor).collect();
     LinearWeights { weight, ..weights.clone() }
 }
 
 /// Attention with the scores' factor already in the queries: all shapes `batch × heads × rows × head_dim`;
 /// `hidden` is added to the scores of every head and query.
-pub(super) fn attend<B: Backend>(
+pub(crate) fn attend<B: Backend>(
     queries: Tensor<B, 4>,
     keys: Tensor<B, 4>,
     values: Tensor<B, 4>,
@@ -130,7 +130,15 @@ pub(super) fn attend<B: Backend>(
 }
 
 /// `rows × (heads · head_dim)` → `1 × heads × rows × head_dim`.
-pub(super) fn heads_of_rows<B: Backend>(rows: Tensor<B, 2>, heads: usize) -> Tensor<B, 4> {
+pub(crate) fn heads_of_rows<B: Backend>(rows: Tensor<B, 2>, heads: usize) -> Tensor<B, 4> {
     let [count, width] = rows.dims();
     rows.reshape([1, count, heads, width / heads]).swap_dims(1, 2)
+}
+
+/// What is added to scores so that only the first `frames` of `padded` keys are seen: `1 × 1 × 1 × padded`, of
+/// the numbers and on the device of `like`.
+pub(crate) fn padding_scores<B: Backend>(padded: usize, frames: usize, like: &Tensor<B, 2>) -> Tensor<B, 4> {
+    let key = Tensor::<B, 1, Int>::arange(0..padded as i64, &like.device());
+    let is_padding = key.greater_equal_elem(frames as i64).float().cast(like.dtype());
+    (is_padding * HIDDEN_SCORE).reshape([1, 1, 1, padded])
 }

@@ -7,24 +7,21 @@
 //! Burn allocates on the host for every operation: the promise that nothing does after construction is the
 //! CPU's alone.
 
-pub mod batch;
-mod decoder;
-mod decoder_layer;
-mod encoder;
-mod front_end;
+mod encoders;
+mod families;
+mod frontends;
+mod heads;
 mod layers;
-mod network;
 pub mod platform;
 mod span;
-mod stem;
 
 use crate::device::Float;
 use burn_tensor::DType;
 
-pub use decoder::BurnDecoder;
-pub use encoder::BurnEncoder;
-pub use front_end::BurnFrontEnd;
-pub use network::BurnMoonshine;
+pub use encoders::moonshine::BurnEncoder;
+pub use families::moonshine::BurnMoonshine;
+pub use frontends::raw_conv::BurnFrontEnd;
+pub use heads::attention::{batch, decoder::BurnDecoder};
 pub use span::BurnSpan;
 
 /// Burn's word for `float`.

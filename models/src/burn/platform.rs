@@ -3,7 +3,7 @@
 //! A device that is asked for and is not there is an error, told before anything is put onto it: Burn itself
 //! would panic, or take another one.
 
-use super::dtype;
+use crate::burn::dtype;
 use crate::device::Float;
 use burn_tensor::backend::Backend;
 use thiserror::Error;
@@ -113,14 +113,14 @@ mod wgpu {
         adapters.iter().map(wgpu::Adapter::get_info).collect()
     }
 
-    pub(super) fn found() -> Vec<String> {
+    pub(crate) fn found() -> Vec<String> {
         let name =
             |info: wgpu::AdapterInfo| format!("{} ({:?}, {})", info.name, info.device_type, info.backend);
         adapters().into_iter().map(name).collect()
     }
 
     /// Burn counts the adapters of each kind.
-    pub(super) fn at(index: usize) -> WgpuDevice {
+    pub(crate) fn at(index: usize) -> WgpuDevice {
         let kinds: Vec<DeviceType> = adapters().into_iter().map(|info| info.device_type).collect();
         let Some(&kind) = kinds.get(index) else { return WgpuDevice::DefaultDevice };
         let number = kinds[..index].iter().filter(|&&other| other == kind).count();
@@ -169,7 +169,7 @@ mod cuda {
     /// Burn on CUDA, one kernel for each operation.
     pub type Cuda = CubeBackend<CudaRuntime, f32, i32, u8>;
 
-    pub(super) fn found() -> Result<Vec<String>, DeviceError> {
+    pub(crate) fn found() -> Result<Vec<String>, DeviceError> {
         let missing = |library| DeviceError::Library { backend: "cuda", library };
         // SAFETY: these load a library and look no further.
         let (has_driver, has_compiler) =

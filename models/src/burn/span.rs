@@ -7,18 +7,18 @@ use burn_tensor::backend::Backend;
 #[derive(Clone, Debug)]
 pub struct BurnSpan<B: Backend> {
     /// `padded frames × hidden`; None for a segment too short to say anything.
-    pub(super) hidden: Option<Tensor<B, 2>>,
+    pub(crate) hidden: Option<Tensor<B, 2>>,
     /// Frames that are not padding.
-    pub(super) frames: usize,
+    pub(crate) frames: usize,
     /// Samples that the frames were made from.
-    pub(super) samples: usize,
+    pub(crate) samples: usize,
     /// The decoder's place of the pass over it.
-    pub(super) place: Option<usize>,
+    pub(crate) place: Option<usize>,
 }
 
 impl<B: Backend> BurnSpan<B> {
     /// A span without frames.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         BurnSpan { hidden: None, frames: 0, samples: 0, place: None }
     }
 

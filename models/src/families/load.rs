@@ -3,11 +3,11 @@
 use crate::decode::DecodeKind;
 use crate::device::{Backend, DeviceOptions};
 use crate::dynamic::DynModel;
+use crate::families::prepare::PrepareError;
 use crate::formats::packed::{Origin, PackedError, PackedFile};
 use crate::layers::linear::Precision;
 use crate::manager::ModelFiles;
 use crate::model::Model;
-use crate::prepare::PrepareError;
 use crate::tokenizers::vocabulary::Vocabulary;
 use std::path::PathBuf;
 use std::sync::Arc;

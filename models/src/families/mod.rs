@@ -3,23 +3,26 @@
 //! [`FAMILIES`] is the one place that names them all. A new family is a file that implements [`ModelFamily`], and a line of the
 //! table; a program can also bring families of its own, with a table of its own.
 
-pub mod commands;
-mod emformer;
+pub mod emformer;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 mod load;
-mod moonshine;
+pub mod moonshine;
+pub(crate) mod onnx_layers;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 mod packed;
-mod silero;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+pub mod prepare;
+pub mod silero;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+mod table;
 
-pub use emformer::{EmformerRnnt, FILES as EMFORMER_FILES};
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+pub use emformer::commands;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 pub use load::{LoadError, LoadOptions, ModelFamily, Recognizer};
-pub use moonshine::{MoonshineFamily, import_moonshine, prepare_moonshine};
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+pub use moonshine::{import_moonshine, prepare_moonshine};
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 pub use packed::{damaged, mend, pack, verify};
-pub use silero::SileroVad;
-
-/// Every family of this crate.
-pub static FAMILIES: &[&dyn ModelFamily] = &[&MoonshineFamily, &EmformerRnnt, &SileroVad];
-
-/// The family that manifests call `name`, of a table.
-pub fn find<'f>(families: &[&'f dyn ModelFamily], name: &str) -> Option<&'f dyn ModelFamily> {
-    families.iter().copied().find(|family| family.name() == name)
-}
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+pub use table::{FAMILIES, find};

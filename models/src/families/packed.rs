@@ -1,10 +1,11 @@
 //! The packed files of a model, whatever its family.
 
-use super::{FAMILIES, ModelFamily, find};
+use super::load::ModelFamily;
+use super::table::{FAMILIES, find};
+use crate::families::prepare::{Check, PrepareError, is_absent, open, packed_file};
 use crate::formats::packed::PackedError;
 use crate::layers::linear::Precision;
 use crate::manager::ModelFiles;
-use crate::prepare::{Check, PrepareError, is_absent, open, packed_file};
 use std::path::PathBuf;
 
 /// The family of a model that is packed.

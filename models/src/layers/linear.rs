@@ -22,6 +22,22 @@ pub struct LinearWeights {
     pub inputs: usize,
 }
 
+impl LinearWeights {
+    /// The layer, packed for the kernels.
+    ///
+    /// # Panics
+    /// If the matrix or the bias does not have the size that is stated.
+    pub(crate) fn pack(&self, precision: Precision) -> Linear {
+        Linear::new(&self.weight, self.bias.as_deref(), self.outputs, precision)
+    }
+
+    /// One layer whose outputs are those of `parts`, one after the other. The parts have no bias.
+    pub(crate) fn pack_stacked(parts: &[LinearWeights], precision: Precision) -> Linear {
+        let weight: Vec<f32> = parts.iter().flat_map(|part| &part.weight).copied().collect();
+        Linear::new(&weight, None, parts.iter().map(|part| part.outputs).sum(), precision)
+    }
+}
+
 /// What follows the product, before the result is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {

@@ -5,15 +5,12 @@
 //! [`EnergyDetector`] needs no model file.
 
 mod energy;
-mod import;
 mod level;
 mod silero;
-pub mod weights;
 
 pub use energy::EnergyDetector;
-pub use import::{SileroError, import};
 pub use level::Level;
-pub use silero::{Silero, SileroDetector};
+pub use silero::{Silero, SileroDetector, SileroError};
 
 use crate::model::Slot;
 

@@ -4,16 +4,16 @@
 //! short-time Fourier transform (window 256, step 128: four frames) and its magnitudes; four convolutions with
 //! ReLU; one LSTM step; ReLU; a product with one row; the logistic function.
 
-use super::import::{SileroError, import};
-use super::weights::SileroWeights;
 use super::{VOICE_FRAME_SAMPLES, VoiceDetector};
 use crate::arena::Arena;
 use crate::buffer::Buffer;
+use crate::formats::onnx::OnnxError;
+use crate::layers::conv::ConvWeights;
 use crate::layers::linear::{Linear, Precision, Then};
 use crate::model::Slot;
-use crate::moonshine::weights::{ConvWeights, LinearWeights};
-use std::path::Path;
+use crate::networks::silero::SileroWeights;
 use std::sync::Arc;
+use thiserror::Error;
 use voxlane_kernels::gemm::Activation;
 use voxlane_kernels::lstm::{self, GateOrder};
 use voxlane_kernels::rows::{Rows, RowsMut};
@@ -27,6 +27,24 @@ const REFLECTED_SAMPLES: usize = 64;
 const WINDOW_SAMPLES: usize = CONTEXT_SAMPLES + VOICE_FRAME_SAMPLES + REFLECTED_SAMPLES;
 /// Frames of zeros on either side of a convolution's input.
 const PADDING: usize = 1;
+
+/// Why a file gave no detector. Trying again does not help, except where the file system refused.
+#[derive(Debug, Error)]
+pub enum SileroError {
+    /// The file cannot be read, or holds another network.
+    #[error(transparent)]
+    File(#[from] OnnxError),
+    /// A network of this kind, in a size that does not give one probability for each frame of audio.
+    #[error("{what} is {found}, expected {expected}")]
+    Size {
+        /// What has another size.
+        what: &'static str,
+        /// What it would have to be.
+        expected: usize,
+        /// What it is.
+        found: usize,
+    },
+}
 
 /// The network, prepared. Cloning shares the weights.
 #[derive(Clone, Debug)]
@@ -68,7 +86,7 @@ impl Conv {
             found: *kernel,
         })?;
         let (stride, frames) = (stride * channels, steps / stride + 1);
-        Ok(Conv { linear: pack(linear), stride, frames })
+        Ok(Conv { linear: linear.pack(Precision::F32), stride, frames })
     }
 
     /// Values of the result.
@@ -82,23 +100,11 @@ impl Conv {
     }
 }
 
-fn pack(weights: &LinearWeights) -> Linear {
-    Linear::new(&weights.weight, weights.bias.as_deref(), weights.outputs, Precision::F32)
-}
-
 fn expect(what: &'static str, expected: usize, found: usize) -> Result<(), SileroError> {
     if expected == found { Ok(()) } else { Err(SileroError::Size { what, expected, found }) }
 }
 
 impl Silero {
-    /// Reads and prepares `silero_vad_16k_op15.onnx`.
-    ///
-    /// # Errors
-    /// Where the file cannot be read or does not hold the network.
-    pub fn load(file: &Path) -> Result<Self, SileroError> {
-        Silero::new(&import(file)?)
-    }
-
     /// Prepares the network.
     ///
     /// # Errors
@@ -119,7 +125,7 @@ impl Silero {
         expect("outputs of the recurrent layer", 4 * channels, weights.gates.outputs)?;
         expect("inputs of the last layer", channels, weights.output.inputs)?;
         expect("outputs of the last layer", 1, weights.output.outputs)?;
-        let (gates, output) = (pack(&weights.gates), pack(&weights.output));
+        let (gates, output) = (weights.gates.pack(Precision::F32), weights.output.pack(Precision::F32));
         Ok(Silero { network: Arc::new(Network { spectrum, convs, gates, output, size: channels }) })
     }
 

@@ -4,11 +4,11 @@ use crate::recordings::{golden, recording};
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
+use voxlane_models::families::moonshine::import::import;
 use voxlane_models::fault::Faults;
 use voxlane_models::manager::{self, ModelFiles};
-use voxlane_models::moonshine::config::END_TOKEN;
-use voxlane_models::moonshine::import::import;
-use voxlane_models::moonshine::weights::MoonshineWeights;
+use voxlane_models::networks::moonshine::config::END_TOKEN;
+use voxlane_models::networks::moonshine::weights::MoonshineWeights;
 
 /// The clips whose activations are kept in the tree.
 pub const CLIPS: [&str; 3] = ["LJ001-0002", "LJ001-0013", "8226-274369-0000"];

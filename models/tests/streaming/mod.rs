@@ -1,10 +1,10 @@
 //! The small streaming networks in `tests/data/emformer`, and what torchaudio makes of them.
 
 use std::path::PathBuf;
-use voxlane_models::emformer::weights::EmformerWeights;
-use voxlane_models::emformer::{Emformer, from_state_dict};
+use voxlane_models::families::emformer::{Emformer, from_state_dict};
 use voxlane_models::formats::checkpoint::{self, Statistics};
 use voxlane_models::layers::linear::Precision;
+use voxlane_models::networks::emformer::weights::EmformerWeights;
 use voxlane_models::weights::Weights;
 
 /// A network like torchaudio's base configuration; one with a memory bank; one without recurrence.

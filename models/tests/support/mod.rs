@@ -1,10 +1,11 @@
 //! A small network with random weights, and noise to run it on: for what must hold whatever the weights.
 
+use voxlane_models::families::moonshine::Moonshine;
+use voxlane_models::layers::conv::ConvWeights;
+use voxlane_models::layers::linear::LinearWeights;
 use voxlane_models::layers::linear::Precision;
-use voxlane_models::moonshine::Moonshine;
-use voxlane_models::moonshine::weights::{
-    AttentionWeights, ConvWeights, DecoderLayerWeights, EncoderLayerWeights, LinearWeights, MoonshineSizes,
-    MoonshineWeights, StemWeights,
+use voxlane_models::networks::moonshine::weights::{
+    AttentionWeights, DecoderLayerWeights, EncoderLayerWeights, MoonshineSizes, MoonshineWeights, StemWeights,
 };
 
 /// Reproducible noise (a 64-bit linear congruential generator, upper bits).

@@ -7,11 +7,11 @@ use std::time::Instant;
 use voxlane_bench::recordings::read_samples;
 use voxlane_models::burn::BurnMoonshine;
 use voxlane_models::burn::platform::Platform;
+use voxlane_models::families::moonshine::Moonshine;
 use voxlane_models::layers::linear::Precision;
-use voxlane_models::moonshine::Moonshine;
-use voxlane_models::moonshine::config::END_TOKEN;
-use voxlane_models::moonshine::offline::Transcriber;
-use voxlane_models::moonshine::weights::MoonshineWeights;
+use voxlane_models::networks::moonshine::config::END_TOKEN;
+use voxlane_models::networks::moonshine::weights::MoonshineWeights;
+use voxlane_models::offline::Transcriber;
 
 /// Below this distance between the reference's two best logits, rounding decides which token is taken.
 const TIE: f32 = 1e-3;

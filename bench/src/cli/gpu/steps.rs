@@ -9,7 +9,7 @@ use voxlane_models::burn::BurnMoonshine;
 use voxlane_models::burn::platform::Platform;
 use voxlane_models::fault::Faults;
 use voxlane_models::model::{Encoder, FrontEnd, Goal, Model};
-use voxlane_models::moonshine::weights::MoonshineWeights;
+use voxlane_models::networks::moonshine::weights::MoonshineWeights;
 use voxlane_models::team::Team;
 
 /// Steps that are run before the timed ones.

@@ -16,14 +16,14 @@ pub use listed::{LISTED_FRAMES, without_arithmetic};
 use std::hint::black_box;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::decode::{Joiner, Predictor, StreamStrategy, TransducerGreedy};
-use voxlane_models::emformer::Emformer;
-use voxlane_models::emformer::heads::Heads;
-use voxlane_models::emformer::span::Span;
 use voxlane_models::families::commands;
+use voxlane_models::families::emformer::Emformer;
 use voxlane_models::fault::Faults;
+use voxlane_models::heads::transducer::Heads;
 use voxlane_models::hypothesis::Hypothesis;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model, Slot};
+use voxlane_models::networks::emformer::span::Span;
 use voxlane_models::team::Team;
 
 /// How the parts are called, as tables and the child process name it.

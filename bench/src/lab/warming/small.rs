@@ -2,11 +2,12 @@
 
 use crate::bootstrap::SplitMix;
 use voxlane_models::decode::AttentionGreedy;
+use voxlane_models::families::moonshine::Moonshine;
+use voxlane_models::layers::conv::ConvWeights;
+use voxlane_models::layers::linear::LinearWeights;
 use voxlane_models::layers::linear::Precision;
-use voxlane_models::moonshine::Moonshine;
-use voxlane_models::moonshine::weights::{
-    AttentionWeights, ConvWeights, DecoderLayerWeights, EncoderLayerWeights, LinearWeights, MoonshineSizes,
-    MoonshineWeights, StemWeights,
+use voxlane_models::networks::moonshine::weights::{
+    AttentionWeights, DecoderLayerWeights, EncoderLayerWeights, MoonshineSizes, MoonshineWeights, StemWeights,
 };
 
 /// Channels; everything else follows.

@@ -12,9 +12,9 @@ use hdrhistogram::Histogram;
 use std::time::Duration;
 use voxlane_models::decode::AttentionGreedy;
 use voxlane_models::families;
+use voxlane_models::families::moonshine::Moonshine;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
-use voxlane_models::moonshine::Moonshine;
 
 /// An arm with what it took.
 struct Measured {

@@ -5,11 +5,11 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use voxlane::audio::file::{self, Samples};
-use voxlane_models::emformer::Emformer;
 use voxlane_models::families::commands;
+use voxlane_models::families::emformer::Emformer;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager;
-use voxlane_models::moonshine::offline::Transcriber;
+use voxlane_models::offline::Transcriber;
 use voxlane_models::tokenizers::SentencePiece;
 
 /// The command with a cache of its own, which is empty at first, and no network.

@@ -10,18 +10,20 @@ use sha2::{Digest, Sha256};
 use voxlane::audio::file::{AudioError, RawEncoding, RawFormat, Reader, ReaderOptions};
 use voxlane::config::{Profile, Source, Topology};
 use voxlane_models::decode::{AttentionGreedy, CtcGreedy, TransducerGreedy};
-use voxlane_models::emformer::prepare::{self, Content, Contents};
-use voxlane_models::emformer::{self, Emformer, from_state_dict};
+use voxlane_models::families::emformer::prepare::{self, Content, Contents};
+use voxlane_models::families::emformer::{self, Emformer, from_state_dict};
+use voxlane_models::families::moonshine::{self, Moonshine};
+use voxlane_models::families::silero;
 use voxlane_models::formats::checkpoint::{self, Statistics};
 use voxlane_models::formats::onnx::{self, Graph};
 use voxlane_models::formats::packed::PackedFile;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager::Manifest;
 use voxlane_models::model::Model;
-use voxlane_models::moonshine::{self, Moonshine, transcribe_tokens};
+use voxlane_models::offline::transcribe_tokens;
 use voxlane_models::tokenizers::vocabulary::Vocabulary;
 use voxlane_models::tokenizers::{ByteLevel, SentencePiece, Tokenizer};
-use voxlane_models::voice::{Silero, VOICE_FRAME_SAMPLES, VoiceDetector};
+use voxlane_models::voice::{VOICE_FRAME_SAMPLES, VoiceDetector};
 
 /// A file of the small network whose checkpoint, statistics and configuration are altered one at a time.
 macro_rules! stateless {
@@ -58,7 +60,7 @@ pub fn onnx(bytes: &[u8]) {
         Err(error) => shown(&error),
     }
     on_disk(bytes, |file| {
-        match Silero::load(file) {
+        match silero::load(file) {
             Ok(silero) => {
                 silero.detector(1).step(0, &[1000; VOICE_FRAME_SAMPLES]);
             }

@@ -4,15 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use voxlane::config::Profile;
-use voxlane_models::emformer::{self, Emformer, from_state_dict, prepare};
+use voxlane_models::families::emformer::{self, Emformer, from_state_dict, prepare};
+use voxlane_models::families::moonshine::{self, Moonshine};
 use voxlane_models::formats::checkpoint;
 use voxlane_models::formats::packed::Origin;
+use voxlane_models::layers::conv::ConvWeights;
+use voxlane_models::layers::linear::LinearWeights;
 use voxlane_models::layers::linear::Precision;
-use voxlane_models::moonshine::weights::{
-    AttentionWeights, ConvWeights, DecoderLayerWeights, EncoderLayerWeights, LinearWeights, MoonshineSizes,
-    MoonshineWeights, StemWeights,
+use voxlane_models::networks::moonshine::weights::{
+    AttentionWeights, DecoderLayerWeights, EncoderLayerWeights, MoonshineSizes, MoonshineWeights, StemWeights,
 };
-use voxlane_models::moonshine::{self, Moonshine};
 use voxlane_models::tokenizers::{PieceKind, SentencePiece, Tokenizer};
 
 use crate::containers::{CONTAINERS, Layout};

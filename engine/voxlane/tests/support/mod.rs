@@ -10,7 +10,7 @@ use std::time::Duration;
 use voxlane::config::{LaneConfig, Source};
 use voxlane::{Config, Engine, Event, Stream, StreamError, StreamOptions};
 use voxlane_models::budget::{Budget, Progress};
-use voxlane_models::emformer::{Emformer, from_state_dict, prepare};
+use voxlane_models::families::emformer::{Emformer, from_state_dict, prepare};
 use voxlane_models::fault::Faults;
 use voxlane_models::formats::checkpoint::{self, Statistics};
 use voxlane_models::hypothesis::{Hypothesis, Token};

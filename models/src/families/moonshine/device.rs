@@ -1,6 +1,6 @@
 //! Moonshine on the backends of Burn that are built in.
 
-use super::import::import_moonshine;
+use super::files::import_moonshine;
 use crate::burn::{BurnMoonshine, platform};
 use crate::device::Backend;
 use crate::dynamic::DynModel;

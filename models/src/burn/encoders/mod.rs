@@ -1,0 +1,3 @@
+//! Features → hidden frames.
+
+pub mod moonshine;

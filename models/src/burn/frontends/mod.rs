@@ -1,0 +1,3 @@
+//! Samples → features.
+
+pub mod raw_conv;

@@ -1,0 +1,3 @@
+//! Hidden frames → tokens.
+
+pub mod attention;

@@ -1,0 +1,4 @@
+//! Features → hidden frames.
+
+pub mod emformer;
+pub mod moonshine;

@@ -1,0 +1,31 @@
+//! The Silero voice activity detector, which the model manager fetches and [`voice`](crate::voice) loads.
+
+use crate::families::load::{LoadError, LoadOptions, ModelFamily, Recognizer};
+use crate::manager::ModelFiles;
+
+/// See the module.
+#[derive(Clone, Copy, Debug)]
+pub struct SileroVad;
+
+impl ModelFamily for SileroVad {
+    fn name(&self) -> &'static str {
+        "silero-vad"
+    }
+
+    fn is_recognizer(&self) -> bool {
+        false
+    }
+
+    fn check(&self, _: &LoadOptions) -> Result<(), LoadError> {
+        Err(LoadError::NoRecognizer)
+    }
+
+    fn load(
+        &self,
+        _: &ModelFiles,
+        _: &LoadOptions,
+        _: &mut dyn FnMut(&str),
+    ) -> Result<Recognizer, LoadError> {
+        Err(LoadError::NoRecognizer)
+    }
+}

@@ -1,0 +1,4 @@
+//! Samples → features.
+
+pub mod fbank;
+pub mod raw_conv;

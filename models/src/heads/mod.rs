@@ -1,0 +1,4 @@
+//! Hidden frames → tokens.
+
+pub mod attention;
+pub mod transducer;
