@@ -13,7 +13,7 @@ use crate::team::Team;
 /// # Examples
 /// ```
 /// use voxlane_models::model::Model;
-/// use voxlane_models::moonshine::transcribe_tokens;
+/// use voxlane_models::offline::transcribe_tokens;
 ///
 /// fn count_tokens<M: Model>(model: &M, samples: &[i16]) -> usize {
 ///     let (tokens, _faults) = transcribe_tokens(model, samples);

@@ -18,7 +18,7 @@ use voxlane_models::families::{emformer, pack, verify};
 use voxlane_models::fault::Faults;
 use voxlane_models::formats::checkpoint;
 use voxlane_models::heads::transducer::Heads;
-use voxlane_models::heads::transducer::decoder::EmformerDecoder;
+use voxlane_models::heads::transducer::decoder::TransducerDecoder;
 use voxlane_models::hypothesis::Token;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::manager::{Manager, Options};
@@ -391,7 +391,7 @@ fn text_is_cut_as_sentencepiece_cuts_it() {
 }
 
 /// The decoder after all of `samples` as one segment, listening for `hotwords`.
-fn decoded<S: StreamStrategy<Heads>>(name: &str, hotwords: Option<Arc<Hotwords>>) -> EmformerDecoder<S> {
+fn decoded<S: StreamStrategy<Heads>>(name: &str, hotwords: Option<Arc<Hotwords>>) -> TransducerDecoder<S> {
     let model: Emformer<S> = network(name, Precision::F32).decoded_by();
     let (samples, budget, mut faults) = (samples(), Budget::unlimited(), Faults::NONE);
     let (mut front_end, mut encoder) = (model.front_end(1), model.encoder(1, Team::alone()));
@@ -463,7 +463,7 @@ fn check_ctc(name: &str) {
 }
 
 fn phrase_is_raised<S: StreamStrategy<Heads>>(name: &str, phrase: [u32; 2]) {
-    let count = |decoder: &EmformerDecoder<S>| {
+    let count = |decoder: &TransducerDecoder<S>| {
         let found = ids(decoder.hypothesis(0).tokens());
         found.windows(2).filter(|pair| **pair == phrase).count()
     };

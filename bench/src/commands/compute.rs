@@ -11,7 +11,7 @@ use voxlane_models::decode::{CtcGreedy, CtcPrefixBeam, TransducerBeam};
 use voxlane_models::encoders::emformer::EmformerEncoder;
 use voxlane_models::families::emformer::Emformer;
 use voxlane_models::fault::Faults;
-use voxlane_models::frontends::fbank::EmformerFrontEnd;
+use voxlane_models::frontends::fbank::FbankFrontEnd;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
 use voxlane_models::networks::emformer::config::Config;
 use voxlane_models::networks::emformer::span::Span;
@@ -45,7 +45,7 @@ pub struct Chunks {
 /// The parts of one stream.
 pub struct Parts {
     config: Config,
-    front_end: EmformerFrontEnd,
+    front_end: FbankFrontEnd,
     encoder: EmformerEncoder,
     contenders: Vec<Contender>,
     span: Span,

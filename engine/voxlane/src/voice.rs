@@ -2,7 +2,6 @@
 
 use crate::config::{DetectorKind, EndpointConfig};
 use std::sync::Arc;
-use voxlane_models::families::silero;
 use voxlane_models::model::Slot;
 use voxlane_models::voice::{
     EnergyDetector, Level, Silero, SileroDetector, VOICE_FRAME_SAMPLES, VoiceDetector,
@@ -104,11 +103,12 @@ impl Detector {
 
 #[cfg(feature = "fetch")]
 fn silero() -> Result<Voice, VoiceError> {
+    use voxlane_models::families::silero::load;
     use voxlane_models::manager::{Manager, Options};
     /// The network for 16 kHz in its package.
     const FILE: &str = "silero_vad_16k_op15.onnx";
     let files = Manager::new(Options::default())?.path(DetectorKind::SILERO_MODEL)?;
-    Ok(Voice::Silero(Arc::new(silero::load(files.path(FILE))?)))
+    Ok(Voice::Silero(Arc::new(load(files.path(FILE))?)))
 }
 
 #[cfg(not(feature = "fetch"))]

@@ -5,7 +5,7 @@ use crate::device::Float;
 use crate::layers::linear::LinearWeights;
 use burn_tensor::activation::softmax;
 use burn_tensor::backend::Backend;
-use burn_tensor::{DType, Tensor, TensorData, TensorPrimitive};
+use burn_tensor::{DType, Int, Tensor, TensorData, TensorPrimitive};
 
 /// Added to the score of a key that is not to be seen. Finite in every float type; e to it is zero in all.
 pub(crate) const HIDDEN_SCORE: f32 = -3e4;

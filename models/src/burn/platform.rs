@@ -113,14 +113,14 @@ mod wgpu {
         adapters.iter().map(wgpu::Adapter::get_info).collect()
     }
 
-    pub(crate) fn found() -> Vec<String> {
+    pub(super) fn found() -> Vec<String> {
         let name =
             |info: wgpu::AdapterInfo| format!("{} ({:?}, {})", info.name, info.device_type, info.backend);
         adapters().into_iter().map(name).collect()
     }
 
     /// Burn counts the adapters of each kind.
-    pub(crate) fn at(index: usize) -> WgpuDevice {
+    pub(super) fn at(index: usize) -> WgpuDevice {
         let kinds: Vec<DeviceType> = adapters().into_iter().map(|info| info.device_type).collect();
         let Some(&kind) = kinds.get(index) else { return WgpuDevice::DefaultDevice };
         let number = kinds[..index].iter().filter(|&&other| other == kind).count();
@@ -169,7 +169,7 @@ mod cuda {
     /// Burn on CUDA, one kernel for each operation.
     pub type Cuda = CubeBackend<CudaRuntime, f32, i32, u8>;
 
-    pub(crate) fn found() -> Result<Vec<String>, DeviceError> {
+    pub(super) fn found() -> Result<Vec<String>, DeviceError> {
         let missing = |library| DeviceError::Library { backend: "cuda", library };
         // SAFETY: these load a library and look no further.
         let (has_driver, has_compiler) =

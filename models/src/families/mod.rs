@@ -1,13 +1,13 @@
 //! The kinds of models there are: which files they have, how they are loaded, what they can do.
 //!
-//! [`FAMILIES`] is the one place that names them all. A new family is a file that implements [`ModelFamily`], and a line of the
-//! table; a program can also bring families of its own, with a table of its own.
+//! The table of families (`FAMILIES`) is the one place that names them all. A new family is a folder with an implementation of
+//! `ModelFamily`, and a line of the table; a program can also bring families of its own, with a table of its own.
 
 pub mod emformer;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 mod load;
 pub mod moonshine;
-pub(crate) mod onnx_layers;
+mod onnx_layers;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 mod packed;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]

@@ -30,20 +30,20 @@ pub enum ImportError {
 const CONSTANT_TOLERANCE: f32 = 1e-5;
 
 /// A layer norm and the value after it.
-pub(crate) struct LayerNorm<'g> {
+pub(super) struct LayerNorm<'g> {
     pub weight: Vec<f32>,
     pub epsilon: f32,
     pub output: &'g str,
 }
 
 /// A matrix product with its bias and the value after it.
-pub(crate) struct Linear<'g> {
+pub(super) struct Linear<'g> {
     pub weights: LinearWeights,
     pub output: &'g str,
 }
 
 /// Whether `node` multiplies a computed value by a constant matrix from the right.
-pub(crate) fn is_linear(graph: &Graph, node: &Node) -> bool {
+pub(super) fn is_linear(graph: &Graph, node: &Node) -> bool {
     matches!(node.operator.as_str(), "MatMul" | "Gemm")
         && node.inputs.len() >= 2
         && !graph.is_constant(&node.inputs[0])
@@ -52,7 +52,7 @@ pub(crate) fn is_linear(graph: &Graph, node: &Node) -> bool {
 
 /// The layer norm that takes `value`: one operator, or the formula
 /// `(x − mean(x)) / sqrt(mean((x − mean(x))²) + ε) · weight` written out.
-pub(crate) fn layer_norm<'g>(graph: &'g Graph, value: &'g str) -> Result<LayerNorm<'g>, OnnxError> {
+pub(super) fn layer_norm<'g>(graph: &'g Graph, value: &'g str) -> Result<LayerNorm<'g>, OnnxError> {
     let whole = graph.consumers(value).find(|(node, _)| node.operator == "LayerNormalization");
     if let Some((node, 0)) = whole {
         return fused_layer_norm(graph, node);
@@ -111,7 +111,7 @@ fn fused_layer_norm<'g>(graph: &'g Graph, node: &'g Node) -> Result<LayerNorm<'g
 }
 
 /// The only constant matrix that multiplies `value`.
-pub(crate) fn linear_after<'g>(graph: &'g Graph, value: &'g str) -> Result<Linear<'g>, OnnxError> {
+fn linear_after<'g>(graph: &'g Graph, value: &'g str) -> Result<Linear<'g>, OnnxError> {
     let mut candidates = graph.consumers(value).filter(|(node, _)| is_linear(graph, node));
     match (candidates.next(), candidates.next()) {
         (Some((node, _)), None) => linear(graph, node),
@@ -123,7 +123,7 @@ pub(crate) fn linear_after<'g>(graph: &'g Graph, value: &'g str) -> Result<Linea
 }
 
 /// Takes the matrix of a node that [`is_linear`] accepts, and the bias that is added to its result.
-pub(crate) fn linear<'g>(graph: &'g Graph, node: &'g Node) -> Result<Linear<'g>, OnnxError> {
+pub(super) fn linear<'g>(graph: &'g Graph, node: &'g Node) -> Result<Linear<'g>, OnnxError> {
     let weight = graph.weight(graph.input(node, 1)?)?;
     let is_gemm = node.operator == "Gemm";
     let is_transposed = is_gemm && node.int("transB", 0) == Some(1);
@@ -149,7 +149,7 @@ pub(crate) fn linear<'g>(graph: &'g Graph, node: &'g Node) -> Result<Linear<'g>,
 }
 
 /// As [`linear_after`], for a layer that must have `inputs` inputs and, if `has_bias`, a bias.
-pub(crate) fn sized_linear_after<'g>(
+pub(super) fn sized_linear_after<'g>(
     graph: &'g Graph,
     value: &'g str,
     inputs: usize,
@@ -166,7 +166,7 @@ pub(crate) fn sized_linear_after<'g>(
 }
 
 /// The value after `x/2 · (1 + erf(x/√2))`, as one operator or written out.
-pub(crate) fn gelu<'g>(graph: &'g Graph, value: &'g str) -> Result<&'g str, OnnxError> {
+pub(super) fn gelu<'g>(graph: &'g Graph, value: &'g str) -> Result<&'g str, OnnxError> {
     if let Ok(node) = graph.consumer(value, "Gelu") {
         return match node.attributes.get("approximate") {
             Some(crate::formats::onnx::Attribute::Text(text)) if text != "none" => {
@@ -191,7 +191,7 @@ pub(crate) fn gelu<'g>(graph: &'g Graph, value: &'g str) -> Result<&'g str, Onnx
 }
 
 /// The value after `branch` was added to `trunk`.
-pub(crate) fn residual<'g>(graph: &'g Graph, trunk: &'g str, branch: &'g str) -> Result<&'g str, OnnxError> {
+pub(super) fn residual<'g>(graph: &'g Graph, trunk: &'g str, branch: &'g str) -> Result<&'g str, OnnxError> {
     let add = graph.consumer(branch, "Add")?;
     if graph.other_input(add, branch)? != trunk {
         return Err(graph.structure_error(branch, &format!("a residual to '{trunk}'"), "another sum"));
@@ -200,7 +200,7 @@ pub(crate) fn residual<'g>(graph: &'g Graph, trunk: &'g str, branch: &'g str) ->
 }
 
 /// A constant of `length` elements, whatever its shape.
-pub(crate) fn vector(graph: &Graph, name: &str, length: usize) -> Result<Vec<f32>, OnnxError> {
+pub(super) fn vector(graph: &Graph, name: &str, length: usize) -> Result<Vec<f32>, OnnxError> {
     let tensor = graph.weight(name)?;
     if tensor.data().len() != length {
         return Err(unexpected_shape(graph, name, &format!("[{length}]"), tensor));
@@ -208,13 +208,13 @@ pub(crate) fn vector(graph: &Graph, name: &str, length: usize) -> Result<Vec<f32
     Ok(tensor.data().to_vec())
 }
 
-pub(crate) fn unexpected_shape(graph: &Graph, name: &str, expected: &str, tensor: &Tensor) -> OnnxError {
+pub(super) fn unexpected_shape(graph: &Graph, name: &str, expected: &str, tensor: &Tensor) -> OnnxError {
     let found = tensor.shape().to_vec();
     graph.tensor_error(name, TensorProblem::UnexpectedShape { expected: expected.to_owned(), found })
 }
 
 /// Checks that the constant `name` is filled with `expected`.
-pub(crate) fn expect_constant(graph: &Graph, name: &str, expected: f32) -> Result<(), OnnxError> {
+pub(super) fn expect_constant(graph: &Graph, name: &str, expected: f32) -> Result<(), OnnxError> {
     let differs = |&&found: &&f32| (found - expected).abs() > CONSTANT_TOLERANCE * expected.abs();
     match graph.weight(name)?.data().iter().find(differs) {
         None => Ok(()),
@@ -224,7 +224,7 @@ pub(crate) fn expect_constant(graph: &Graph, name: &str, expected: f32) -> Resul
 
 /// A convolution over time with `padding` zeros on either side, without dilation or groups; its weights are laid
 /// out for channel-last input.
-pub(crate) fn convolution(graph: &Graph, node: &Node, padding: i64) -> Result<ConvWeights, OnnxError> {
+pub(super) fn convolution(graph: &Graph, node: &Node, padding: i64) -> Result<ConvWeights, OnnxError> {
     let all =
         |name, wanted| node.ints(name).is_some_and(|values| values.iter().all(|&value| value == wanted));
     let is_padded = all("pads", padding) && (padding == 0 || node.attributes.contains_key("pads"));

@@ -110,7 +110,7 @@ impl Mel {
 }
 
 /// The front end, with the audio of its slots that is not yet features.
-pub struct EmformerFrontEnd {
+pub struct FbankFrontEnd {
     mel: Arc<Mel>,
     config: Config,
     slots: Vec<SlotState>,
@@ -142,11 +142,11 @@ struct Pass {
     done: usize,
 }
 
-impl EmformerFrontEnd {
+impl FbankFrontEnd {
     pub(crate) fn new(mel: Arc<Mel>, config: Config, slots: usize) -> Self {
         let samples = config.limits().max_segment_samples;
         let slot = SlotState { samples: Buffer::zeros(samples), kept: 0, total: 0, sent: 0 };
-        EmformerFrontEnd {
+        FbankFrontEnd {
             pass: Pass::default(),
             staged: Buffer::zeros((UNIT_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES),
             scratch: Buffer::zeros(scratch_len(WINDOW_SAMPLES, config.input_dim)),
@@ -224,7 +224,7 @@ impl SlotState {
     }
 }
 
-impl crate::model::FrontEnd for EmformerFrontEnd {
+impl crate::model::FrontEnd for FbankFrontEnd {
     type Span = Span;
 
     fn push(&mut self, slot: Slot, samples: &[i16], faults: &mut Faults) {

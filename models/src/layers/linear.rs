@@ -81,6 +81,11 @@ impl Linear {
         (self.weight.outputs(), self.weight.inputs()) == (outputs, inputs) && has_bias
     }
 
+    /// Whether it makes rows of `outputs` values of rows of `inputs`, with weights in `precision`.
+    pub(crate) fn fits(&self, outputs: usize, inputs: usize, precision: Precision) -> bool {
+        self.has_shape(outputs, inputs) && self.is_in(precision)
+    }
+
     /// Whether its weights are in `precision`.
     pub(crate) fn is_in(&self, precision: Precision) -> bool {
         self.weight.is_in(precision)

@@ -7,8 +7,7 @@
 //! weights) (SmoothQuant, arXiv 2211.10438, with α = ½); the range of the input is taken from the weights that
 //! make it, so that no recording is needed.
 
-use super::linear::LinearWeights;
-use crate::layers::linear::Precision;
+use super::linear::{LinearWeights, Precision};
 
 /// A norm's factors and the layers that read the normed rows, evened out.
 pub(crate) fn norm_and_layers(

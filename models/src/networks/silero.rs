@@ -1,6 +1,7 @@
 //! The numbers of a Silero network, apart from any file format.
 
-use crate::layers::{conv::ConvWeights, linear::LinearWeights};
+use crate::layers::conv::ConvWeights;
+use crate::layers::linear::LinearWeights;
 
 /// Samples → spectrum → four convolutions over time → one recurrent layer → probability.
 ///

@@ -2,14 +2,14 @@
 
 use crate::budget::{Budget, Progress};
 use crate::burn::encoders::moonshine::{BurnEncoder, Encoder};
-use crate::burn::frontends::raw_conv::BurnFrontEnd;
-use crate::burn::frontends::raw_conv::stem::Stem;
+use crate::burn::frontends::raw_conv::{BurnFrontEnd, Stem};
 use crate::burn::heads::attention::batch::{self, Batch, Decoder};
 use crate::burn::heads::attention::decoder::BurnDecoder;
 use crate::burn::layers::{Place, Rotation};
 use crate::burn::span::BurnSpan;
 use crate::device::DeviceOptions;
 use crate::fault::Faults;
+use crate::layers::rotary;
 use crate::model::{Decoder as _, Encoder as _, FrontEnd, Goal, Model, ModelInfo, WorkingMemory};
 use crate::networks::moonshine::config::{Config, SAMPLE_RATE_HZ};
 use crate::networks::moonshine::weights::MoonshineWeights;
@@ -126,7 +126,7 @@ impl<B: Backend> BurnMoonshine<B> {
 fn rotation<B: Backend>(weights: &MoonshineWeights, config: &Config, place: &Place<B>) -> Rotation<B> {
     let (head, turned) = (config.sizes.head_dim, config.sizes.rotary_dim);
     let positions = config.max_frames().max(batch::columns(config));
-    let (cos, sin) = rotation(&weights.rotary_frequencies, positions);
+    let (cos, sin) = rotary::rotation(&weights.rotary_frequencies, positions);
     let spread = |values: &[f32], still: f32| {
         let row = |row: &[f32]| {
             let channel = |channel: usize| if channel < turned { row[channel / 2] } else { still };

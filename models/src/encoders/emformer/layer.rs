@@ -73,8 +73,8 @@ impl Layer {
         }
     }
 
-    /// Whether its sizes are those of `config`.
-    pub(super) fn fits(&self, config: &Config) -> bool {
+    /// Whether its sizes are those of `config`, its weights in `precision`.
+    pub(super) fn fits(&self, config: &Config, precision: Precision) -> bool {
         let (width, hidden) = (config.width(), config.transformer_ffn_dim);
         let layers = [
             (&self.query_key_value, 3 * width, width),
@@ -82,8 +82,8 @@ impl Layer {
             (&self.up, hidden, width),
             (&self.down, width, hidden),
         ];
-        layers.iter().all(|(layer, outputs, inputs)| layer.has_shape(*outputs, *inputs))
-            && [&self.input_norm, &self.mlp_norm, &self.output_norm].iter().all(|norm| norm.is_sound(width))
+        layers.iter().all(|(layer, outputs, inputs)| layer.fits(*outputs, *inputs, precision))
+            && [&self.input_norm, &self.mlp_norm, &self.output_norm].iter().all(|norm| norm.is_affine(width))
     }
 
     /// The lengths of scratch memory, in floats, that [`Layer::run`] takes for `rows` rows, summaries and memories

@@ -52,13 +52,13 @@ impl Encoder {
         }
     }
 
-    /// Whether its sizes are those of `config`.
-    pub(crate) fn fits(&self, config: &Config) -> bool {
+    /// Whether its sizes are those of `config`, its weights in `precision`.
+    pub(crate) fn fits(&self, config: &Config, precision: Precision) -> bool {
         self.layers.len() == config.transformer_num_layers
-            && self.layers.iter().all(|layer| layer.fits(config))
-            && self.input.has_shape(config.time_reduction_input_dim, config.input_dim)
-            && self.output.has_shape(config.encoding_dim, config.width())
-            && self.output_norm.is_sound(config.encoding_dim)
+            && self.layers.iter().all(|layer| layer.fits(config, precision))
+            && self.input.fits(config.time_reduction_input_dim, config.input_dim, precision)
+            && self.output.fits(config.encoding_dim, config.width(), precision)
+            && self.output_norm.is_affine(config.encoding_dim)
     }
 }
 

@@ -56,7 +56,7 @@ impl Layer {
 
     fn check(&self, config: &Config, precision: Precision) -> Result<(), PackedError> {
         let hidden = config.sizes.hidden;
-        let are_norms = self.attention_norm.is_sound(hidden) && self.mlp_norm.is_sound(hidden);
+        let are_norms = self.attention_norm.is_scale(hidden) && self.mlp_norm.is_scale(hidden);
         ensure(are_norms, "a norm of an encoder layer is not sound")?;
         ensure_linear(&self.query_key_value, (3 * hidden, hidden), precision)?;
         ensure_linear(&self.attention_output, (hidden, hidden), precision)?;
@@ -124,7 +124,7 @@ impl Encoder {
     ) -> Result<(), PackedError> {
         let hidden = config.sizes.hidden;
         ensure(self.layers.len() == config.encoder_layers, "the encoder has another number of layers")?;
-        ensure(self.norm.is_sound(hidden), "the encoder's norm is not sound")?;
+        ensure(self.norm.is_scale(hidden), "the encoder's norm is not sound")?;
         ensure(config.has_rotary(&self.rotary, positions), "the encoder's angles are not the network's")?;
         ensure(self.scale.is_finite(), "the encoder's scale is not finite")?;
         self.layers.iter().try_for_each(|layer| layer.check(config, precision))

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// What the files are called in the cache: checkpoint, tokens, statistics, configuration.
 pub const FILES: [&str; 4] = ["checkpoint.pt", "tokens.model", "statistics.json", "config.json"];
 
-/// See the module.
+/// Emformer transducers: a checkpoint of torchaudio, packed at the first start.
 #[derive(Clone, Copy, Debug)]
 pub struct EmformerRnnt;
 

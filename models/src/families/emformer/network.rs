@@ -3,8 +3,8 @@
 use crate::decode::{StreamStrategy, TransducerGreedy};
 use crate::encoders::emformer::{EmformerEncoder, Encoder, batch};
 use crate::formats::packed::{Packed, PackedError, Reader, Writer};
-use crate::frontends::fbank::{EmformerFrontEnd, Mel};
-use crate::heads::transducer::decoder::EmformerDecoder;
+use crate::frontends::fbank::{FbankFrontEnd, Mel};
+use crate::heads::transducer::decoder::TransducerDecoder;
 use crate::heads::transducer::{HeadWeights, Heads};
 use crate::layers::linear::Precision;
 use crate::model::{Model, ModelInfo, WorkingMemory};
@@ -97,8 +97,13 @@ impl<S> Packed for Emformer<S> {
         let precision = Packed::load(reader)?;
         let (mel, encoder, heads): (Arc<Mel>, Arc<Encoder>, Arc<HeadWeights>) =
             (Packed::load(reader)?, Packed::load(reader)?, Packed::load(reader)?);
-        if mel.features() != config.input_dim || !encoder.fits(&config) || !heads.fits(&config) {
-            return Err(PackedError::Fields("a layer has not the size that the configuration states"));
+        if mel.features() != config.input_dim
+            || !encoder.fits(&config, precision)
+            || !heads.fits(&config, precision)
+        {
+            return Err(PackedError::Fields(
+                "a layer has not the size or the precision that the configuration states",
+            ));
         }
         Ok(Emformer { config, precision, mel, encoder, heads, strategy: PhantomData })
     }
@@ -106,9 +111,9 @@ impl<S> Packed for Emformer<S> {
 
 impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
     type Span = Span;
-    type FrontEnd = EmformerFrontEnd;
+    type FrontEnd = FbankFrontEnd;
     type Encoder = EmformerEncoder;
-    type Decoder = EmformerDecoder<S>;
+    type Decoder = TransducerDecoder<S>;
 
     fn info(&self) -> ModelInfo {
         ModelInfo {
@@ -129,8 +134,8 @@ impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
         Span::new(&self.config)
     }
 
-    fn front_end(&self, slots: usize) -> EmformerFrontEnd {
-        EmformerFrontEnd::new(Arc::clone(&self.mel), self.config.clone(), slots)
+    fn front_end(&self, slots: usize) -> FbankFrontEnd {
+        FbankFrontEnd::new(Arc::clone(&self.mel), self.config.clone(), slots)
     }
 
     fn encoder(&self, slots: usize, _team: Team) -> EmformerEncoder {
@@ -139,8 +144,8 @@ impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
 
     /// # Panics
     /// If the strategy wants a CTC head and the network has none: see [`Emformer::has_ctc`].
-    fn decoder(&self, slots: usize) -> EmformerDecoder<S> {
+    fn decoder(&self, slots: usize) -> TransducerDecoder<S> {
         assert!(!S::NEEDS_CTC || self.has_ctc(), "a network with a CTC head");
-        EmformerDecoder::new(Arc::clone(&self.heads), self.config.clone(), slots)
+        TransducerDecoder::new(Arc::clone(&self.heads), self.config.clone(), slots)
     }
 }

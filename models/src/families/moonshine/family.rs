@@ -13,7 +13,7 @@ use crate::tokenizers::Tokenizer;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// See the module.
+/// Moonshine: two ONNX files and a tokenizer, packed at the first start, on the processor or on Burn.
 #[derive(Clone, Copy, Debug)]
 pub struct MoonshineFamily;
 

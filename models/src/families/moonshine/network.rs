@@ -3,8 +3,8 @@
 use crate::decode::{AttentionGreedy, DecodeStrategy, LogitRule};
 use crate::encoders::moonshine::{Encoder, MoonshineEncoder};
 use crate::formats::packed::{Packed, PackedError, Reader, Writer};
-use crate::frontends::raw_conv::{MoonshineStem, Stem};
-use crate::heads::attention::{Decoder, MoonshineDecoder};
+use crate::frontends::raw_conv::{RawConvFrontEnd, Stem};
+use crate::heads::attention::{AttentionDecoder, Decoder};
 use crate::layers::linear::Precision;
 use crate::layers::rotary::Rotary;
 use crate::model::{Model, ModelInfo, WorkingMemory};
@@ -105,9 +105,9 @@ impl<S: DecodeStrategy> Packed for Moonshine<S> {
 
 impl<S: DecodeStrategy> Model for Moonshine<S> {
     type Span = Span;
-    type FrontEnd = MoonshineStem;
+    type FrontEnd = RawConvFrontEnd;
     type Encoder = MoonshineEncoder;
-    type Decoder = MoonshineDecoder<S>;
+    type Decoder = AttentionDecoder<S>;
 
     fn info(&self) -> ModelInfo {
         ModelInfo::new(self.config.limits())
@@ -121,16 +121,16 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
         Some(self.config.working_memory(slots, self.stem.channels()))
     }
 
-    fn front_end(&self, slots: usize) -> MoonshineStem {
-        MoonshineStem::new(Arc::clone(&self.stem), self.config.clone(), slots)
+    fn front_end(&self, slots: usize) -> RawConvFrontEnd {
+        RawConvFrontEnd::new(Arc::clone(&self.stem), self.config.clone(), slots)
     }
 
     fn encoder(&self, _slots: usize, team: Team) -> MoonshineEncoder {
         MoonshineEncoder::new(Arc::clone(&self.encoder), &self.config, self.precision, team)
     }
 
-    fn decoder(&self, slots: usize) -> MoonshineDecoder<S> {
+    fn decoder(&self, slots: usize) -> AttentionDecoder<S> {
         let (decoder, rule) = (Arc::clone(&self.decoder), self.rule.clone());
-        MoonshineDecoder::new(decoder, self.config.clone(), self.precision, slots, rule)
+        AttentionDecoder::new(decoder, self.config.clone(), self.precision, slots, rule)
     }
 }

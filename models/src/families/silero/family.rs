@@ -3,7 +3,7 @@
 use crate::families::load::{LoadError, LoadOptions, ModelFamily, Recognizer};
 use crate::manager::ModelFiles;
 
-/// See the module.
+/// The Silero voice activity detector: one ONNX file. It gives no text.
 #[derive(Clone, Copy, Debug)]
 pub struct SileroVad;
 

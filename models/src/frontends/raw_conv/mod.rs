@@ -35,7 +35,7 @@ use voxlane_kernels::rows::{Rows, RowsMut};
 const CONV3_ROWS: usize = 16;
 
 /// The front end of Moonshine on the CPU.
-pub struct MoonshineStem {
+pub struct RawConvFrontEnd {
     stem: Arc<Stem>,
     config: Config,
     slots: Vec<OpenSegment>,
@@ -54,7 +54,7 @@ struct Pass {
     shift: Buffer,
 }
 
-impl MoonshineStem {
+impl RawConvFrontEnd {
     pub(crate) fn new(stem: Arc<Stem>, config: Config, slots: usize) -> Self {
         let per_output = Buffer::zeros(stem.channels[1]);
         let [_, conv2, conv3] = stem.windows;
@@ -64,7 +64,7 @@ impl MoonshineStem {
         ];
         let activated = conv3.inputs(CONV3_ROWS) * stem.channels[1];
         let arena = Arena::for_lengths(&[lengths.concat(), vec![activated]].concat());
-        MoonshineStem {
+        RawConvFrontEnd {
             slots: (0..slots).map(|_| OpenSegment::new(&stem, &config)).collect(),
             pass: Pass {
                 slot: 0,
@@ -98,7 +98,7 @@ impl MoonshineStem {
     }
 }
 
-impl FrontEnd for MoonshineStem {
+impl FrontEnd for RawConvFrontEnd {
     type Span = Span;
 
     fn push(&mut self, slot: Slot, samples: &[i16], faults: &mut Faults) {

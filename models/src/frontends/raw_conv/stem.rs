@@ -51,13 +51,13 @@ impl Stem {
             channels: [conv1.outputs, conv2.outputs, conv3.outputs],
             norm_epsilon: f64::from(weights.norm_epsilon),
             // Few weights, and the samples' range is large: always exact.
-            conv1: Linear::new(&conv1.weight, conv1.bias.as_deref(), conv1.outputs, Precision::F32),
+            conv1: conv1.pack(Precision::F32),
             conv2_gain: (0..conv2.outputs).map(gain2).collect(),
             conv2: linear2,
             conv2_offset: (conv2.weight.chunks_exact(conv2.inputs).enumerate())
                 .map(|(output, row)| bias(output) + sum(row, &|i| f64::from(offset[i])))
                 .collect(),
-            conv3: Linear::new(&conv3.weight, conv3.bias.as_deref(), conv3.outputs, precision),
+            conv3: conv3.pack(precision),
         }
     }
 

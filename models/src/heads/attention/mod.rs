@@ -2,7 +2,7 @@
 //! then where in the audio each token is.
 //!
 //! A block is one token when decoding greedily, several when a draft is verified; a row's result is the
-//! same bits either way. The order of work is one screen: `Stage` and `MoonshineDecoder::unit`.
+//! same bits either way. The order of work is one screen: `Stage` and `AttentionDecoder::unit`.
 
 mod alignment;
 mod layer;
@@ -93,7 +93,7 @@ enum Stage {
 }
 
 /// The decoder of Moonshine on the CPU.
-pub struct MoonshineDecoder<S> {
+pub struct AttentionDecoder<S> {
     decoder: Arc<Decoder>,
     config: Config,
     strategy: S,
@@ -119,7 +119,7 @@ pub struct MoonshineDecoder<S> {
     arena: Arena,
 }
 
-impl<S: DecodeStrategy> MoonshineDecoder<S> {
+impl<S: DecodeStrategy> AttentionDecoder<S> {
     pub(crate) fn new(
         decoder: Arc<Decoder>,
         config: Config,
@@ -139,7 +139,7 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
             vec![FRAME_ROWS * 2 * sizes.hidden],
             Linear::scratch_lengths(sizes.hidden, FRAME_ROWS).to_vec(),
         ];
-        MoonshineDecoder {
+        AttentionDecoder {
             strategy: S::new(vocabulary, slots),
             stage: Stage::Done,
             position: 0,
@@ -286,7 +286,7 @@ impl<S: DecodeStrategy> MoonshineDecoder<S> {
     }
 }
 
-impl<S: DecodeStrategy> crate::model::Decoder for MoonshineDecoder<S> {
+impl<S: DecodeStrategy> crate::model::Decoder for AttentionDecoder<S> {
     type Span = Span;
 
     fn begin(&mut self, slot: Slot, span: &mut Span, request: Request) {

@@ -112,7 +112,7 @@ impl Output {
     pub(super) fn check(&self, config: &Config, precision: Precision) -> Result<(), PackedError> {
         let (hidden, shape) = (config.sizes.hidden, (config.sizes.vocabulary, config.sizes.hidden));
         let has_shape = |matrix: &Matrix| (matrix.outputs(), matrix.inputs()) == shape;
-        ensure(self.norm.is_sound(hidden), "the norm of the output projection is not sound")?;
+        ensure(self.norm.is_scale(hidden), "the norm of the output projection is not sound")?;
         ensure(has_shape(&self.embedding), "the embedding has not the size that the network's sizes give")?;
         let exact = if self.coarse.is_some() { Precision::F32 } else { precision };
         ensure(self.embedding.is_in(exact), "the embedding is not in the network's precision")?;

@@ -11,7 +11,7 @@ use crate::networks::emformer::span::Span;
 use std::sync::Arc;
 
 /// The decoder of an Emformer on the CPU, by the strategy `S`.
-pub struct EmformerDecoder<S> {
+pub struct TransducerDecoder<S> {
     heads: Heads,
     strategy: S,
     /// What was asked of each slot, which keeps its hotwords alive.
@@ -23,7 +23,7 @@ pub struct EmformerDecoder<S> {
     done: usize,
 }
 
-impl<S: StreamStrategy<Heads>> EmformerDecoder<S> {
+impl<S: StreamStrategy<Heads>> TransducerDecoder<S> {
     pub(crate) fn new(weights: Arc<HeadWeights>, config: Config, slots: usize) -> Self {
         let limits = StreamLimits {
             slots,
@@ -35,7 +35,7 @@ impl<S: StreamStrategy<Heads>> EmformerDecoder<S> {
         let strategy = S::new(&mut heads, limits);
         let frame_samples = limits.frame_samples;
         let options = vec![None; slots];
-        EmformerDecoder { heads, strategy, options, frame_samples, slot: 0, goal: Goal::Partial, done: 0 }
+        TransducerDecoder { heads, strategy, options, frame_samples, slot: 0, goal: Goal::Partial, done: 0 }
     }
 
     /// The strategy, for what only it knows, such as its other hypotheses.
@@ -44,7 +44,7 @@ impl<S: StreamStrategy<Heads>> EmformerDecoder<S> {
     }
 }
 
-impl<S: StreamStrategy<Heads>> crate::model::Decoder for EmformerDecoder<S> {
+impl<S: StreamStrategy<Heads>> crate::model::Decoder for TransducerDecoder<S> {
     type Span = Span;
 
     fn begin(&mut self, slot: Slot, _span: &mut Span, request: Request) {

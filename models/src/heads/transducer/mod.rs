@@ -10,7 +10,7 @@ use crate::arena::Arena;
 use crate::buffer::Buffer;
 use crate::decode::{CtcHead, Joiner, Predictor};
 use crate::layers::linear::{Linear, Then};
-use crate::networks::emformer::config::Config;
+use crate::networks::emformer::config::{Config, Function};
 use std::sync::Arc;
 use voxlane_kernels::activation;
 use voxlane_kernels::lstm::{self, GateOrder};
@@ -59,7 +59,7 @@ impl Heads {
             sums.for_each(|((sum, frame), prediction)| *sum = frame + prediction);
         }
         match self.config.joiner_activation {
-            crate::networks::emformer::config::Function::Tanh => activation::tanh(joined),
+            Function::Tanh => activation::tanh(joined),
             _ => activation::relu(joined),
         }
     }

@@ -81,27 +81,27 @@ impl HeadWeights {
         self.ctc.is_some()
     }
 
-    /// Whether its sizes are those of `config`.
-    pub(crate) fn fits(&self, config: &Config) -> bool {
+    /// Whether its sizes are those of `config`, its weights in `precision`.
+    pub(crate) fn fits(&self, config: &Config, precision: Precision) -> bool {
         let (size, hidden, encoding) =
             (config.symbol_embedding_dim, config.lstm_hidden(), config.encoding_dim);
         let predictor = &self.predictor;
         let inputs = if predictor.lstm.is_empty() { config.stateless_context * size } else { hidden };
         let lstm_fits = |(index, layer): (usize, &Lstm)| {
             let inputs = if index == 0 { size } else { hidden };
-            layer.gates.has_shape(4 * hidden, inputs + hidden)
+            layer.gates.fits(4 * hidden, inputs + hidden, precision)
                 && layer
                     .norms
                     .as_ref()
-                    .is_none_or(|(gates, cell)| gates.is_sound(4 * hidden) && cell.is_sound(hidden))
+                    .is_none_or(|(gates, cell)| gates.is_affine(4 * hidden) && cell.is_affine(hidden))
         };
-        predictor.embedding.has_shape(config.num_symbols, size)
-            && predictor.input_norm.is_sound(size)
+        predictor.embedding.fits(config.num_symbols, size, precision)
+            && predictor.input_norm.is_affine(size)
             && predictor.lstm.len() == config.num_lstm_layers
             && predictor.lstm.iter().enumerate().all(lstm_fits)
-            && predictor.linear.has_shape(encoding, inputs)
-            && predictor.output_norm.is_sound(encoding)
-            && self.joiner.has_shape(config.num_symbols, encoding)
-            && self.ctc.as_ref().is_none_or(|ctc| ctc.has_shape(config.num_symbols, encoding))
+            && predictor.linear.fits(encoding, inputs, precision)
+            && predictor.output_norm.is_affine(encoding)
+            && self.joiner.fits(config.num_symbols, encoding, precision)
+            && self.ctc.as_ref().is_none_or(|ctc| ctc.fits(config.num_symbols, encoding, precision))
     }
 }

@@ -1,8 +1,9 @@
 //! Samples → features: audio is kept on the host until a pass, then padded, uploaded and run through the stem.
 
-pub(crate) mod stem;
+mod stem;
 
-use self::stem::Stem;
+pub(crate) use self::stem::Stem;
+
 use crate::budget::{Budget, Progress};
 use crate::burn::span::BurnSpan;
 use crate::fault::Faults;

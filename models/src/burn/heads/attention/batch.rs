@@ -10,8 +10,7 @@
 
 use super::layer::{Cache, DecoderLayer, Step};
 use crate::burn::dtype;
-use crate::burn::layers::padding_scores;
-use crate::burn::layers::{HIDDEN_SCORE, Linear, Norm, Place, Rotation};
+use crate::burn::layers::{HIDDEN_SCORE, Linear, Norm, Place, Rotation, padding_scores};
 use crate::decode::Prediction;
 use crate::layers::linear::LinearWeights;
 use crate::networks::moonshine::config::{Config, START_TOKEN};
@@ -26,7 +25,7 @@ use std::task::{Context, Poll, Waker};
 /// The weights of the decoder.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder<B: Backend> {
-    pub(crate) layers: Vec<DecoderLayer<B>>,
+    layers: Vec<DecoderLayer<B>>,
     norm: Norm<B>,
     /// `vocabulary × hidden`.
     embedding: Tensor<B, 2>,
@@ -115,7 +114,7 @@ impl<B: Backend> Batch<B> {
 
     /// Makes the keys and values of `layer` for a segment that is to join at `place`: `hidden` are its padded
     /// frames.
-    pub(crate) fn prepare(&mut self, place: usize, layer: usize, hidden: &Tensor<B, 2>) {
+    pub(super) fn prepare(&mut self, place: usize, layer: usize, hidden: &Tensor<B, 2>) {
         let (keys, values) = self.decoder.layers[layer].keys_and_values(hidden.clone());
         let [_, heads, rows, head] = keys.dims();
         let cache = &mut self.frames[layer];
@@ -127,7 +126,7 @@ impl<B: Backend> Batch<B> {
     /// Lets the segment whose layers have been prepared begin at `place` with the next step; `frames` of its
     /// `padded` frames are to be seen.
     #[expect(clippy::single_range_in_vec_init, reason = "one range a dimension, and there is one dimension")]
-    pub(crate) fn join(&mut self, place: usize, frames: usize, hidden: &Tensor<B, 2>) {
+    pub(super) fn join(&mut self, place: usize, frames: usize, hidden: &Tensor<B, 2>) {
         let all = self.hidden_frames.dims()[3];
         let seen = padding_scores(all, frames, hidden);
         self.hidden_frames =
@@ -138,7 +137,7 @@ impl<B: Backend> Batch<B> {
 
     /// Overwrites what a place has in the caches: a number that is not finite would reach whoever sits there
     /// next, as zero times NaN is NaN.
-    pub(crate) fn clean(&mut self, place: usize) {
+    pub(super) fn clean(&mut self, place: usize) {
         for cache in self.tokens.iter_mut().chain(&mut self.frames) {
             *cache = cache.take().map(|cache| {
                 let [_, heads, rows, head] = cache.keys.dims();

@@ -9,7 +9,7 @@ use burn_tensor::backend::Backend;
 
 /// The weights of a layer.
 #[derive(Clone, Debug)]
-pub(crate) struct DecoderLayer<B: Backend> {
+pub(super) struct DecoderLayer<B: Backend> {
     self_norm: Norm<B>,
     /// Queries and keys, both once more with a quarter turn, and values.
     self_projections: Linear<B>,
@@ -27,18 +27,18 @@ pub(crate) struct DecoderLayer<B: Backend> {
 /// The keys and values that a layer attends over: `places × heads × rows × head_dim`. Their owner is the only
 /// one, so that they are written in place.
 #[derive(Clone, Debug)]
-pub(crate) struct Cache<B: Backend> {
-    pub(crate) keys: Tensor<B, 4>,
-    pub(crate) values: Tensor<B, 4>,
+pub(super) struct Cache<B: Backend> {
+    pub(super) keys: Tensor<B, 4>,
+    pub(super) values: Tensor<B, 4>,
 }
 
 impl<B: Backend> Cache<B> {
-    pub(crate) fn zeros(shape: [usize; 4], place: &Place<B>) -> Self {
+    pub(super) fn zeros(shape: [usize; 4], place: &Place<B>) -> Self {
         Cache { keys: place.zeros(shape), values: place.zeros(shape) }
     }
 
     /// Writes keys and values of the shape of `ranges`.
-    pub(crate) fn write(
+    pub(super) fn write(
         self,
         ranges: [std::ops::Range<usize>; 4],
         keys: Tensor<B, 4>,
@@ -52,20 +52,20 @@ impl<B: Backend> Cache<B> {
 }
 
 /// What the layers of a step share.
-pub(crate) struct Step<B: Backend> {
+pub(super) struct Step<B: Backend> {
     /// Cosines and sines of each place's position: `places × 1 × head_dim`.
-    pub(crate) cos: Tensor<B, 3>,
-    pub(crate) sin: Tensor<B, 3>,
+    pub(super) cos: Tensor<B, 3>,
+    pub(super) sin: Tensor<B, 3>,
     /// The column of the caches that the step writes.
-    pub(crate) column: usize,
+    pub(super) column: usize,
     /// Added to the scores of the tokens: `places × 1 × 1 × columns`.
-    pub(crate) hidden_tokens: Tensor<B, 4>,
+    pub(super) hidden_tokens: Tensor<B, 4>,
     /// Added to the scores of the frames: `places × 1 × 1 × frames`.
-    pub(crate) hidden_frames: Tensor<B, 4>,
+    pub(super) hidden_frames: Tensor<B, 4>,
 }
 
 impl<B: Backend> DecoderLayer<B> {
-    pub(crate) fn new(weights: &DecoderLayerWeights, config: &Config, place: &Place<B>) -> Self {
+    pub(super) fn new(weights: &DecoderLayerWeights, config: &Config, place: &Place<B>) -> Self {
         let (epsilon, sizes) = (config.layer_norm_epsilon, &config.sizes);
         let (own, cross) = (&weights.self_attention, &weights.cross_attention);
         let turned = |weights| quarter_turned(weights, sizes.head_dim, sizes.rotary_dim);
@@ -90,7 +90,7 @@ impl<B: Backend> DecoderLayer<B> {
     }
 
     /// The keys and values of `frames × hidden`: `1 × heads × frames × head_dim` each.
-    pub(crate) fn keys_and_values(&self, frames: Tensor<B, 2>) -> (Tensor<B, 4>, Tensor<B, 4>) {
+    pub(super) fn keys_and_values(&self, frames: Tensor<B, 2>) -> (Tensor<B, 4>, Tensor<B, 4>) {
         let projected = self.cross_key_value.apply(frames);
         let [count, double] = projected.dims();
         let (width, heads) = (double / 2, self.heads);
@@ -102,7 +102,7 @@ impl<B: Backend> DecoderLayer<B> {
     }
 
     /// `places × hidden`, after this layer; the caches with the step's column written.
-    pub(crate) fn apply(
+    pub(super) fn apply(
         &self,
         rows: Tensor<B, 2>,
         tokens: Cache<B>,

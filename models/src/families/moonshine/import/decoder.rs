@@ -1,7 +1,7 @@
 //! The decoder's file, as it runs without a cache: embedding, layers, last norm, tied output projection.
 
 use super::attention::{Heads, attention, check_width};
-use crate::families::onnx_layers::{layer_norm, residual, sized_linear_after, unexpected_shape};
+use crate::families::onnx_layers::{is_linear, layer_norm, residual, sized_linear_after, unexpected_shape};
 use crate::formats::onnx::{Graph, Node, OnnxError};
 use crate::networks::moonshine::weights::DecoderLayerWeights;
 use crate::weights::Tensor;
@@ -91,9 +91,10 @@ fn embedding(graph: &Graph) -> Result<(&str, &str), OnnxError> {
 
 /// The input that holds the encoder's frames: the only one that is multiplied by constant matrices.
 fn encoder_frames(graph: &Graph) -> Result<&str, OnnxError> {
-    let mut candidates = graph.inputs().iter().filter(|input| {
-        graph.consumers(&input.name).any(|(node, _)| crate::families::onnx_layers::is_linear(graph, node))
-    });
+    let mut candidates = graph
+        .inputs()
+        .iter()
+        .filter(|input| graph.consumers(&input.name).any(|(node, _)| is_linear(graph, node)));
     match (candidates.next(), candidates.next()) {
         (Some(input), None) => Ok(&input.name),
         _ => {
