@@ -1,5 +1,7 @@
 //! What five stages cost when they do nothing.
 
+mod chain;
+
 use super::context::Context;
 use super::distribution::{Distribution, histogram, record};
 use super::experiment::Experiment;
@@ -21,8 +23,9 @@ pub const EXPERIMENT: Experiment = Experiment {
              behind it; the last one records the time since the frame was due. The stages run in one, two or five pinned \
              threads, with the generator in the first of them; all threads spin, and where there are more of them than \
              cores they yield after every look that found nothing (labelled oversubscribed). Only the links differ, \
-             except for tokio: there every stage is a task that awaits its channel, the runtime has as many workers as \
-             the other pipelines have threads, and the generator has a thread of its own. Lone frames come one every \
+             except for two kinds whose generator has a thread of its own: in the runtime's chain every stage stamps, measures and counts \
+             what passes, and the generator takes the frames out again; for tokio every stage is a task that awaits its channel, \
+             and there are as many workers as the other pipelines have threads. Lone frames come one every \
              200 µs, open loop; the flood sends as fast as frames are taken, and what counts is the time a frame. The kinds take turns.",
     needs_model: false,
     run,
@@ -57,14 +60,27 @@ struct Passage {
 
 struct Kind {
     link: &'static str,
+    /// Threads beside the stages': the generator's own.
+    more_threads: usize,
     pass: fn(Load<'_>) -> Result<Passage>,
 }
 
-const KINDS: [Kind; 4] = [
-    Kind { link: "voxlane", pass: |load| pass(load, links::voxlane_ring::<AudioMessage>) },
-    Kind { link: "crossbeam-channel", pass: |load| pass(load, links::crossbeam_channel::<AudioMessage>) },
-    Kind { link: "Mutex<VecDeque>", pass: |load| pass(load, links::mutex_queue::<AudioMessage>) },
-    Kind { link: "tokio", pass: pass_tokio },
+const KINDS: [Kind; 7] = [
+    Kind { link: "voxlane", more_threads: 0, pass: |load| pass(load, links::voxlane_ring::<AudioMessage>) },
+    Kind { link: "voxlane chain", more_threads: 1, pass: chain::pass },
+    Kind { link: "rtrb", more_threads: 0, pass: |load| pass(load, links::rtrb::<AudioMessage>) },
+    Kind { link: "disruptor", more_threads: 0, pass: |load| pass(load, links::disruptor::<AudioMessage>) },
+    Kind {
+        link: "crossbeam-channel",
+        more_threads: 0,
+        pass: |load| pass(load, links::crossbeam_channel::<AudioMessage>),
+    },
+    Kind {
+        link: "Mutex<VecDeque>",
+        more_threads: 0,
+        pass: |load| pass(load, links::mutex_queue::<AudioMessage>),
+    },
+    Kind { link: "tokio", more_threads: 1, pass: pass_tokio },
 ];
 
 fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
@@ -73,26 +89,28 @@ fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let mut rows = Vec::new();
     let mut void = 0;
     for threads in [1, 2, 5] {
-        let oversubscribed = context.is_oversubscribed(threads);
-        let load = |frames, hop| Load { frames, hop, threads, cores: &context.cores };
+        let is_oversubscribed = |kind: &Kind| context.is_oversubscribed(threads + kind.more_threads);
         // With threads waiting for their turn a frame takes milliseconds.
-        let [lone, flood] =
-            [lone, flood].map(|frames| if oversubscribed { (frames / 10).max(10) } else { frames });
+        let load = |kind: &Kind, frames: u64, hop| {
+            let frames = if is_oversubscribed(kind) { (frames / 10).max(10) } else { frames };
+            Load { frames, hop, threads, cores: &context.cores }
+        };
         let mut latencies: Vec<Histogram<u64>> = KINDS.iter().map(|_| histogram()).collect();
         let mut lags = latencies.clone();
         let mut costs = vec![Vec::new(); KINDS.len()];
         for _ in 0..rounds {
             for (number, kind) in KINDS.iter().enumerate() {
-                let passage = (kind.pass)(load(lone, HOP))?;
+                let passage = (kind.pass)(load(kind, lone, HOP))?;
                 latencies[number].add(passage.latency)?;
                 if let Some(lag) = passage.lag {
                     lags[number].add(lag.lag)?;
                 }
-                costs[number].push((kind.pass)(load(flood, Duration::ZERO))?.nanos_per_frame);
+                costs[number].push((kind.pass)(load(kind, flood, Duration::ZERO))?.nanos_per_frame);
             }
         }
         let mut members = Vec::new();
         for (number, kind) in KINDS.iter().enumerate() {
+            let oversubscribed = is_oversubscribed(kind);
             let name = format!("{}, {}", kind.link, counted(threads, "thread"));
             let lag = Lag { hop: HOP, lag: lags[number].clone() };
             void += usize::from(lag.is_void());
