@@ -84,12 +84,17 @@ fn warming_runs_while_idle_changes_no_result_and_stops() {
     config.warm.stop_after_s = 1;
     let engine = engine(config);
     assert!(engine.report().warm_passes >= 1, "the first pass runs before the engine is ready");
-    for seed in 0..20 {
+    let (mut before, waited) = (0, Instant::now());
+    // A busy machine leaves few pauses for it.
+    for seed in 0.. {
         transcribes(&engine, seed);
         std::thread::sleep(Duration::from_millis(5));
+        before = engine.report().warm_passes;
+        if seed >= 20 && before > 5 {
+            break;
+        }
+        assert!(waited.elapsed() < Duration::from_secs(60), "{before} dummies in a minute");
     }
-    let mut before = engine.report().warm_passes;
-    assert!(before > 5, "{before}");
     let waited = Instant::now();
     loop {
         std::thread::sleep(Duration::from_millis(200));
