@@ -9,8 +9,6 @@ use voxlane_models::buffer::Plain;
 pub struct Ceilings {
     /// f32 multiply-adds, in 1e9 operations a second (a multiply-add counts as two).
     pub f32_gflops: f64,
-    /// bf16 dot products, in 1e9 operations a second; nothing on a machine without.
-    pub bf16_gflops: Option<f64>,
     /// 8-bit dot products, in 1e9 operations a second.
     pub i8_gops: f64,
 }
@@ -18,11 +16,7 @@ pub struct Ceilings {
 /// Measures the arithmetic ceilings.
 pub fn measure() -> Ceilings {
     let loops = Loops::get();
-    Ceilings {
-        f32_gflops: f32_peak(loops) / 1e9,
-        bf16_gflops: bf16_peak().map(|peak| peak / 1e9),
-        i8_gops: i8_peak(loops) / 1e9,
-    }
+    Ceilings { f32_gflops: f32_peak(loops) / 1e9, i8_gops: i8_peak(loops) / 1e9 }
 }
 
 /// Reads a buffer from its first aligned word on.
@@ -134,19 +128,6 @@ mod avx512 {
         black_box(sums);
     }
 
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    pub fn bf16_dots() {
-        let mut sums = [_mm512_set1_ps(black_box(1.0)); CHAINS];
-        let a = _mm512_cvtne2ps_pbh(_mm512_set1_ps(black_box(1.0)), _mm512_set1_ps(black_box(1.0)));
-        let b = _mm512_cvtne2ps_pbh(_mm512_set1_ps(black_box(0.0)), _mm512_set1_ps(black_box(0.0)));
-        for _ in 0..ROUNDS {
-            for sum in &mut sums {
-                *sum = _mm512_dpbf16_ps(*sum, a, b);
-            }
-        }
-        black_box(sums);
-    }
-
     #[target_feature(enable = "avx512f,avx512vnni")]
     pub fn dots() {
         let mut sums = [_mm512_set1_epi32(black_box(1)); CHAINS];
@@ -216,13 +197,6 @@ mod avx2 {
 
 fn f32_peak(loops: Loops) -> f64 {
     loops.f32_operations() / seconds_of_best(9, || loops.multiply_adds())
-}
-
-fn bf16_peak() -> Option<f64> {
-    is_x86_feature_detected!("avx512bf16").then(|| {
-        // SAFETY: just checked.
-        (ROUNDS * CHAINS * 32 * 2) as f64 / seconds_of_best(9, || unsafe { avx512::bf16_dots() })
-    })
 }
 
 fn i8_peak(loops: Loops) -> f64 {

@@ -1,60 +1,38 @@
 //! Activation functions, element by element. Each one's error bound is stated in `math.rs` and tested.
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::math::{Gelu, Relu, Sigmoid, Silu, Tanh, Unary};
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
-
-/// Gaussian error linear unit, `x / 2 * (1 + erf(x / sqrt(2)))`: the exact form, not the tanh approximation.
-pub fn gelu(x: &mut [f32]) {
-    (Table::active().gelu)(x);
-}
-
-/// `x * sigmoid(x)`.
-pub fn silu(x: &mut [f32]) {
-    (Table::active().silu)(x);
-}
-
-/// Hyperbolic tangent.
-pub fn tanh(x: &mut [f32]) {
-    (Table::active().tanh)(x);
-}
-
-/// Logistic function, `1 / (1 + exp(-x))`.
-pub fn sigmoid(x: &mut [f32]) {
-    (Table::active().sigmoid)(x);
-}
-
-/// `max(x, 0)`; NaN stays NaN.
-pub fn relu(x: &mut [f32]) {
-    (Table::active().relu)(x);
-}
-
-/// A gated unit: `out = silu(gate) * x`.
-///
-/// # Panics
-/// If the three lengths differ.
-pub fn silu_gate(x: &[f32], gate: &[f32], out: &mut [f32]) {
-    (Table::active().silu_gate)(x, gate, out);
-}
-
-/// `out = gelu(scale * x + shift)`, with one scale and one shift per column: a normalization by statistics
-/// known before the product, folded into what follows it. Rows are `scale.len()` wide.
-///
-/// # Panics
-/// If the numbers of rows or of columns differ.
-pub fn gelu_affine(x: Rows<'_>, scale: &[f32], shift: &[f32], out: RowsMut<'_>) {
-    (Table::active().gelu_affine)(x, scale, shift, out);
-}
 
 instruction_sets! {
-    gelu = map_gelu(x: &mut [f32]);
-    silu = map_silu(x: &mut [f32]);
-    tanh = map_tanh(x: &mut [f32]);
-    sigmoid = map_sigmoid(x: &mut [f32]);
-    relu = map_relu(x: &mut [f32]);
-    silu_gate = silu_times(x: &[f32], gate: &[f32], out: &mut [f32]);
-    gelu_affine = gelu_affine_rows(x: Rows<'_>, scale: &[f32], shift: &[f32], out: RowsMut<'_>);
+    /// Gaussian error linear unit, `x / 2 * (1 + erf(x / sqrt(2)))`: the exact form, not the tanh approximation.
+    pub fn gelu(x: &mut [f32]) = map_gelu;
+
+    /// `x * sigmoid(x)`.
+    pub fn silu(x: &mut [f32]) = map_silu;
+
+    /// Hyperbolic tangent.
+    pub fn tanh(x: &mut [f32]) = map_tanh;
+
+    /// Logistic function, `1 / (1 + exp(-x))`.
+    pub fn sigmoid(x: &mut [f32]) = map_sigmoid;
+
+    /// `max(x, 0)`; NaN stays NaN.
+    pub fn relu(x: &mut [f32]) = map_relu;
+
+    /// A gated unit: `out = silu(gate) * x`.
+    ///
+    /// # Panics
+    /// If the three lengths differ.
+    pub fn silu_gate(x: &[f32], gate: &[f32], out: &mut [f32]) = silu_times;
+
+    /// `out = gelu(scale * x + shift)`, with one scale and one shift per column: a normalization by statistics
+    /// known before the product, folded into what follows it. Rows are `scale.len()` wide.
+    ///
+    /// # Panics
+    /// If the numbers of rows or of columns differ.
+    pub fn gelu_affine(x: Rows<'_>, scale: &[f32], shift: &[f32], out: RowsMut<'_>) = gelu_affine_rows;
 }
 
 /// The function on every element.

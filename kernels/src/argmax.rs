@@ -1,27 +1,19 @@
 //! The index of the largest value.
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::gemm::PANEL;
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
-
-/// The index of the largest value; of equal ones the first (-0 equals 0). NaN is never the largest. Nothing if
-/// `x` is empty or all NaN.
-#[inline]
-pub fn argmax(x: &[f32]) -> Option<usize> {
-    (Table::active().argmax)(x)
-}
-
-/// The largest value of every [`PANEL`] values, and of what is left at the end; negative infinity where all are NaN.
-///
-/// # Panics
-/// If there are not as many `peaks`.
-pub fn panel_peaks(x: &[f32], peaks: &mut [f32]) {
-    (Table::active().panel_peaks)(x, peaks);
-}
 
 instruction_sets! {
-    argmax = first_largest(x: &[f32]) -> Option<usize>;
-    panel_peaks = largest_of_panels(x: &[f32], peaks: &mut [f32]);
+    /// The index of the largest value; of equal ones the first (-0 equals 0). NaN is never the largest. Nothing if
+    /// `x` is empty or all NaN.
+    pub fn argmax(x: &[f32]) -> Option<usize> = first_largest;
+
+    /// The largest value of every [`PANEL`] values, and of what is left at the end; negative infinity where all are NaN.
+    ///
+    /// # Panics
+    /// If there are not as many `peaks`.
+    pub fn panel_peaks(x: &[f32], peaks: &mut [f32]) = largest_of_panels;
 }
 
 #[inline(always)]

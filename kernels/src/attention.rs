@@ -9,9 +9,9 @@
 //! To that end the keys are cut into blocks at fixed positions, and within a block every sum runs in the
 //! order of the keys.
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
 
 mod blocks;
 mod cache;
@@ -56,53 +56,34 @@ impl Visible {
     }
 }
 
-/// `out = softmax(scale * q · keys) · values` for each query and head. Rows of `q` and `out` hold
-/// `heads * head_dim` elements, head by head. A query that sees no key gives zeros.
-///
-/// `scale` must be positive. Allocates nothing; uses about 13 KB of stack.
-///
-/// # Panics
-/// If a row does not fit its data, a query sees more keys than the capacity, or `scale` is not positive.
-pub fn attention(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>) {
-    (Table::active().attention)(q, kv, visible, scale, out);
-}
-
-/// [`attention()`] over caches of binary16 numbers; products and sums stay `f32`.
-///
-/// # Panics
-/// As for [`attention()`].
-pub fn attention_f16(q: Rows<'_>, kv: &KeyValue<'_, u16>, visible: Visible, scale: f32, out: RowsMut<'_>) {
-    (Table::active().attention_f16)(q, kv, visible, scale, out);
-}
-
-/// `out = softmax(scale * q · keys)` for one query (`head_dim` elements) of one head over its first `out.len()`
-/// keys: the weights with which [`attention()`] adds up the values, rounding aside. Allocates nothing.
-///
-/// # Panics
-/// If the query is not of one head's size, there is no such head, or more keys are asked for than the capacity holds.
-pub fn weights(q: &[f32], kv: &KeyValue<'_>, head: usize, scale: f32, out: &mut [f32]) {
-    (Table::active().attention_weights)(q, kv, head, scale, out);
-}
-
-/// [`weights`] over caches of binary16 numbers.
-///
-/// # Panics
-/// As for [`weights`].
-pub fn weights_f16(q: &[f32], kv: &KeyValue<'_, u16>, head: usize, scale: f32, out: &mut [f32]) {
-    (Table::active().attention_weights_f16)(q, kv, head, scale, out);
-}
-
 instruction_sets! {
-    attention = all_heads(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>);
-    attention_f16 = all_heads(
-        q: Rows<'_>,
-        kv: &KeyValue<'_, u16>,
-        visible: Visible,
-        scale: f32,
-        out: RowsMut<'_>,
-    );
-    weights = one_head(q: &[f32], kv: &KeyValue<'_>, head: usize, scale: f32, out: &mut [f32]);
-    weights_f16 = one_head(q: &[f32], kv: &KeyValue<'_, u16>, head: usize, scale: f32, out: &mut [f32]);
+    /// `out = softmax(scale * q · keys) · values` for each query and head. Rows of `q` and `out` hold
+    /// `heads * head_dim` elements, head by head. A query that sees no key gives zeros.
+    ///
+    /// `scale` must be positive. Allocates nothing; uses about 13 KB of stack.
+    ///
+    /// # Panics
+    /// If a row does not fit its data, a query sees more keys than the capacity, or `scale` is not positive.
+    pub fn attention(q: Rows<'_>, kv: &KeyValue<'_>, visible: Visible, scale: f32, out: RowsMut<'_>) = all_heads;
+
+    /// [`attention()`] over caches of binary16 numbers; products and sums stay `f32`.
+    ///
+    /// # Panics
+    /// As for [`attention()`].
+    pub fn attention_f16(q: Rows<'_>, kv: &KeyValue<'_, u16>, visible: Visible, scale: f32, out: RowsMut<'_>) = all_heads;
+
+    /// `out = softmax(scale * q · keys)` for one query (`head_dim` elements) of one head over its first `out.len()`
+    /// keys: the weights with which [`attention()`] adds up the values, rounding aside. Allocates nothing.
+    ///
+    /// # Panics
+    /// If the query is not of one head's size, there is no such head, or more keys are asked for than the capacity holds.
+    pub fn weights(q: &[f32], kv: &KeyValue<'_>, head: usize, scale: f32, out: &mut [f32]) = one_head;
+
+    /// [`weights`] over caches of binary16 numbers.
+    ///
+    /// # Panics
+    /// As for [`weights`].
+    pub fn weights_f16(q: &[f32], kv: &KeyValue<'_, u16>, head: usize, scale: f32, out: &mut [f32]) = one_head;
 }
 
 #[inline(always)]

@@ -4,9 +4,9 @@
 //! odd samples as real and imaginary parts. One vector lane is one signal: no shuffles, any radix, and a signal's
 //! result is the same whatever stands beside it.
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
 use std::f64::consts::TAU;
 
 /// The most lanes of any instruction set, for which [`scratch_len`] provides.
@@ -94,16 +94,12 @@ pub const fn scratch_len(size: usize) -> usize {
     2 * size * MAX_LANES
 }
 
-/// The power spectrum of each row: `|sum x[n] exp(-2 pi i k n / size)|²` for `k` of 0 to `size / 2`.
-///
-/// # Panics
-/// If the numbers of rows differ, a row does not fit its data, or `scratch` is shorter than [`scratch_len`].
-pub fn power(x: Rows<'_>, plan: Plan<'_>, scratch: &mut [f32], out: RowsMut<'_>) {
-    (Table::active().power_spectrum)(x, plan, scratch, out);
-}
-
 instruction_sets! {
-    power = power_rows(x: Rows<'_>, plan: Plan<'_>, scratch: &mut [f32], out: RowsMut<'_>);
+    /// The power spectrum of each row: `|sum x[n] exp(-2 pi i k n / size)|²` for `k` of 0 to `size / 2`.
+    ///
+    /// # Panics
+    /// If the numbers of rows differ, a row does not fit its data, or `scratch` is shorter than [`scratch_len`].
+    pub fn power(x: Rows<'_>, plan: Plan<'_>, scratch: &mut [f32], out: RowsMut<'_>) = power_rows;
 }
 
 #[inline(always)]

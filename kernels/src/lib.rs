@@ -4,16 +4,16 @@
 //! No threads, no allocation, no I/O and no knowledge of any model. Results of a row never depend on
 //! how many rows are in a call.
 //!
-//! The instruction set is found once per process ([`isa::active`]) and selects one [`table::Table`] of
-//! functions; each public operation is one indirect call through it.
+//! Each operation chooses its code by the instruction set that is found once per process ([`isa::active`]), or is compiled for
+//! one that is built in (`-C target-cpu`).
 
 pub mod activation;
+mod arch;
 pub mod argmax;
 pub mod attention;
 pub mod convert;
 pub mod fft;
 pub mod gemm;
-pub mod isa;
 pub mod lstm;
 mod math;
 pub mod mel;
@@ -21,9 +21,8 @@ pub mod norm;
 pub mod projection;
 pub mod rope;
 pub mod rows;
-mod simd;
 pub mod softmax;
-pub mod table;
 pub mod topk;
-pub mod transpose;
 mod unroll;
+
+pub use arch::isa;

@@ -1,9 +1,9 @@
 //! The element-wise part of an LSTM step (Hochreiter and Schmidhuber 1997; Gers et al. 2000).
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::math::{Sigmoid, Tanh, Unary};
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
 
 /// The order of the four gates in a row of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,19 +24,15 @@ impl GateOrder {
     }
 }
 
-/// One step of each row: `cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)`, `hidden = sigmoid(o) * tanh(cell)`.
-///
-/// Rows of `gates` hold the four gates before their functions, `size` elements each: inputs and last hidden state
-/// multiplied by their weights, biases added. Rows of `cell` (read and written) and `hidden` (written) hold `size`.
-///
-/// # Panics
-/// If the numbers of rows differ or a row does not fit its data.
-pub fn step(gates: Rows<'_>, order: GateOrder, size: usize, cell: RowsMut<'_>, hidden: RowsMut<'_>) {
-    (Table::active().lstm_step)(gates, order, size, cell, hidden);
-}
-
 instruction_sets! {
-    step = step_rows(gates: Rows<'_>, order: GateOrder, size: usize, cell: RowsMut<'_>, hidden: RowsMut<'_>);
+    /// One step of each row: `cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)`, `hidden = sigmoid(o) * tanh(cell)`.
+    ///
+    /// Rows of `gates` hold the four gates before their functions, `size` elements each: inputs and last hidden state
+    /// multiplied by their weights, biases added. Rows of `cell` (read and written) and `hidden` (written) hold `size`.
+    ///
+    /// # Panics
+    /// If the numbers of rows differ or a row does not fit its data.
+    pub fn step(gates: Rows<'_>, order: GateOrder, size: usize, cell: RowsMut<'_>, hidden: RowsMut<'_>) = step_rows;
 }
 
 #[inline(always)]

@@ -13,7 +13,7 @@
 //! | [`Silu`] | 4e-7 relative for results of at least 1.2e-38 |
 //! | [`Gelu`] | 4e-7 relative for x >= -0.5, 1e-6 absolute below |
 
-use crate::simd::Simd;
+use crate::arch::simd::Simd;
 
 /// The largest exponent that [`exp2`] computes: beyond it the result stays 2^127.49.
 const EXPONENT_MAX: f32 = 127.49;

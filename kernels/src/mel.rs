@@ -1,10 +1,10 @@
 //! Log-mel spectrograms: window, power spectrum, triangular filters and logarithm in one call.
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::fft::{self, Plan};
 use crate::math;
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
 
 mod filters;
 
@@ -41,23 +41,14 @@ pub fn scratch_len(size: usize, mels: usize) -> usize {
     fft::scratch_len(size.max(mels))
 }
 
-/// The log-mel spectrum of each frame: rows of `frames` are as long as the window (and may overlap: their stride is
-/// the hop), rows of `out` have one element for each filter. A frame's result does not depend on the others.
-///
-/// # Panics
-/// If the numbers of rows differ, a row does not fit its data, the window is longer than the transform, the filters
-/// reach beyond its last frequency or `weights`, or `scratch` is shorter than [`scratch_len`].
-pub fn log_mel(frames: Rows<'_>, spectrogram: &Spectrogram<'_>, scratch: &mut [f32], out: RowsMut<'_>) {
-    (Table::active().log_mel)(frames, spectrogram, scratch, out);
-}
-
 instruction_sets! {
-    log_mel = log_mel_rows(
-        frames: Rows<'_>,
-        spectrogram: &Spectrogram<'_>,
-        scratch: &mut [f32],
-        out: RowsMut<'_>,
-    );
+    /// The log-mel spectrum of each frame: rows of `frames` are as long as the window (and may overlap: their stride is
+    /// the hop), rows of `out` have one element for each filter. A frame's result does not depend on the others.
+    ///
+    /// # Panics
+    /// If the numbers of rows differ, a row does not fit its data, the window is longer than the transform, the filters
+    /// reach beyond its last frequency or `weights`, or `scratch` is shorter than [`scratch_len`].
+    pub fn log_mel(frames: Rows<'_>, spectrogram: &Spectrogram<'_>, scratch: &mut [f32], out: RowsMut<'_>) = log_mel_rows;
 }
 
 #[inline(always)]

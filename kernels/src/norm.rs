@@ -1,47 +1,47 @@
 //! Normalization of rows, and the running sums of a normalization over time.
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
 
 /// Sums of a row that are made at once.
 const CHAINS: usize = 4;
 
 /// What [`layer_norm`] scales and shifts by; the width of a row is the length of `weight`.
-#[derive(Clone, Copy, Debug)]
-pub struct Affine<'a> {
+#[derive(Clone, Copy)]
+struct Affine<'a> {
     /// One factor per column.
-    pub weight: &'a [f32],
+    weight: &'a [f32],
     /// One addend per column, if any.
-    pub bias: Option<&'a [f32]>,
-}
-
-/// Layer norm of each row: `out = (x - mean) / sqrt(variance + eps) * weight + bias`, the variance being that
-/// of the population (Ba, Kiros and Hinton 2016, <https://arxiv.org/abs/1607.06450>).
-///
-/// `x` and `out` have rows of `weight.len()` elements. Two passes over each row, so that a large mean costs
-/// no accuracy.
-///
-/// # Panics
-/// If the numbers of rows differ, a row does not fit its data, or `bias` is not as long as `weight`.
-pub fn layer_norm(x: Rows<'_>, weight: &[f32], bias: Option<&[f32]>, eps: f32, out: RowsMut<'_>) {
-    (Table::active().layer_norm)(x, Affine { weight, bias }, eps, out);
-}
-
-/// The sum and the sum of squares of `x`, added in `f64` over blocks of a few vectors, so that the sums of
-/// pieces add up to those of the whole to about `f32` precision whatever the pieces.
-pub fn moments(x: &[f32]) -> (f64, f64) {
-    (Table::active().moments)(x)
+    bias: Option<&'a [f32]>,
 }
 
 instruction_sets! {
-    layer_norm = layer_norm_rows(x: Rows<'_>, affine: Affine<'_>, eps: f32, out: RowsMut<'_>);
-    moments = sums(x: &[f32]) -> (f64, f64);
+    /// Layer norm of each row: `out = (x - mean) / sqrt(variance + eps) * weight + bias`, the variance being that
+    /// of the population (Ba, Kiros and Hinton 2016, <https://arxiv.org/abs/1607.06450>).
+    ///
+    /// `x` and `out` have rows of `weight.len()` elements. Two passes over each row, so that a large mean costs
+    /// no accuracy.
+    ///
+    /// # Panics
+    /// If the numbers of rows differ, a row does not fit its data, or `bias` is not as long as `weight`.
+    pub fn layer_norm(x: Rows<'_>, weight: &[f32], bias: Option<&[f32]>, eps: f32, out: RowsMut<'_>) = layer_norm_rows;
+
+    /// The sum and the sum of squares of `x`, added in `f64` over blocks of a few vectors, so that the sums of
+    /// pieces add up to those of the whole to about `f32` precision whatever the pieces.
+    pub fn moments(x: &[f32]) -> (f64, f64) = sums;
 }
 
 #[inline(always)]
-fn layer_norm_rows<S: Simd>(s: S, x: Rows<'_>, affine: Affine<'_>, eps: f32, mut out: RowsMut<'_>) {
-    let width = affine.weight.len();
+fn layer_norm_rows<S: Simd>(
+    s: S,
+    x: Rows<'_>,
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    eps: f32,
+    mut out: RowsMut<'_>,
+) {
+    let (affine, width) = (Affine { weight, bias }, weight.len());
     assert_eq!(x.count, out.count, "as many rows out as in");
     assert!(affine.bias.is_none_or(|bias| bias.len() == width), "one bias per column");
     // Several rows at a time in each step, as every step of a row waits for the one before.

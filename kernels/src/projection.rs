@@ -1,11 +1,10 @@
-//! From a hidden state to the best token: the product with the output matrix and its argmax in one pass, so
-//! that the logits never leave the first cache level; and the same with a short list.
+//! From a hidden state to the best token by way of a short list.
 //!
-//! Of equal logits the first index wins; NaN never does.
+//! The token is the one with the largest f32 logit, found by reading a fifth of the bytes: all outputs are scored with 6-bit
+//! weights, then [`rescore`] computes the exact f32 logits of those that could still be the best. Of equal logits the first
+//! index wins; NaN never does.
 //!
-//! # The short list
-//! [`argmax_shortlist`] finds the token that [`argmax_f32`] would, reading a fifth of the bytes. It scores
-//! all outputs with 6-bit weights, then computes the exact f32 logits of those that could still be the best.
+//! # The proof
 //! With `x` the hidden row, `x8` its 8-bit form, `w` an output's weights and `w6` their 6-bit form, by Cauchy and
 //! Schwarz
 //!
@@ -16,16 +15,11 @@
 //! other's lower bound cannot be the best. So this is a proof, not an estimate; a bound that is not finite
 //! makes the call compute all logits.
 
+use crate::argmax::{argmax, panel_peaks};
 use crate::gemm::i8::QuantizedRows;
-use crate::gemm::{Epilogue, PANEL, bf16 as gemm_bf16, f32 as gemm_f32, i6 as gemm_i6, i8 as gemm_i8};
+use crate::gemm::{Epilogue, PANEL, f32 as gemm_f32, i6 as gemm_i6};
 use crate::rows::{Rows, RowsMut};
-use crate::table::Table;
 use std::ops::Range;
-
-/// Outputs of one block: with [`BLOCK_ROWS`], 24 KiB of logits.
-const BLOCK: usize = 48 * PANEL;
-/// Rows of one block.
-const BLOCK_ROWS: usize = 8;
 
 /// The token with the largest logit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,94 +30,19 @@ pub struct Best {
     pub logit: f32,
 }
 
-macro_rules! argmax_of_floats {
-    ($name:ident, $with:ident, $module:ident) => {
-        /// For each row the output with the largest logit, nothing where all are NaN. Logits and therefore
-        #[doc = concat!("results are those of [`", stringify!($module), "::gemm`], to the bit.")]
-        /// Allocates nothing; takes 24 KiB of stack.
-        ///
-        /// # Panics
-        /// If `best` does not have one element for each row, or a row lies outside its slice.
-        pub fn $name(hidden: Rows<'_>, w: &$module::Packed<'_>, best: &mut [Option<Best>]) {
-            $with(Table::active(), hidden, w, best);
-        }
-
-        #[doc = concat!("[`", stringify!($name), "`] on the instruction set of `table`.")]
-        ///
-        /// # Panics
-        #[doc = concat!("As [`", stringify!($name), "`].")]
-        pub fn $with(table: &Table, hidden: Rows<'_>, w: &$module::Packed<'_>, best: &mut [Option<Best>]) {
-            assert_eq!(hidden.count, best.len(), "one result for each row");
-            in_blocks(table, w.outputs(), best, |row, rows, panel, out| {
-                let part = w.part(panel, BLOCK / PANEL);
-                $module::gemm_with(table, hidden.range(row, rows), &part, &Epilogue::default(), out);
-            });
-        }
-    };
-}
-argmax_of_floats!(argmax_f32, argmax_f32_with, gemm_f32);
-argmax_of_floats!(argmax_bf16, argmax_bf16_with, gemm_bf16);
-
-/// [`argmax_f32`] with 8-bit weights and inputs: the logits of [`gemm_i8::gemm`].
-///
-/// # Panics
-/// If `best` does not have one element for each row, or the inputs differ.
-pub fn argmax_i8(hidden: &QuantizedRows<'_>, w: &gemm_i8::Packed<'_>, best: &mut [Option<Best>]) {
-    argmax_i8_with(Table::active(), hidden, w, best);
-}
-
-/// [`argmax_i8`] on the instruction set of `table`.
-///
-/// # Panics
-/// As [`argmax_i8`].
-pub fn argmax_i8_with(
-    table: &Table,
-    hidden: &QuantizedRows<'_>,
-    w: &gemm_i8::Packed<'_>,
-    best: &mut [Option<Best>],
-) {
-    assert_eq!(hidden.count(), best.len(), "one result for each row");
-    in_blocks(table, w.outputs(), best, |row, rows, panel, out| {
-        let part = w.part(panel, BLOCK / PANEL);
-        gemm_i8::gemm_with(table, &hidden.range(row, rows), &part, &Epilogue::default(), out);
-    });
-}
-
-/// Computes logits block by block with `product(first row, rows, first panel, out)` and keeps the best.
-fn in_blocks(
-    table: &Table,
-    outputs: usize,
-    best: &mut [Option<Best>],
-    mut product: impl FnMut(usize, usize, usize, RowsMut<'_>),
-) {
-    let mut logits = [0.0; BLOCK * BLOCK_ROWS];
-    best.fill(None);
-    for (group, best) in best.chunks_mut(BLOCK_ROWS).enumerate() {
-        for first in (0..outputs).step_by(BLOCK) {
-            let width = BLOCK.min(outputs - first);
-            let out = RowsMut::new(&mut logits, BLOCK, best.len());
-            product(group * BLOCK_ROWS, best.len(), first / PANEL, out);
-            for (best, logits) in best.iter_mut().zip(logits.chunks_exact(BLOCK)) {
-                improve(table, best, &logits[..width], first);
-            }
-        }
-    }
-}
-
 /// Replaces `best` if one of the logits, of outputs from `first` on, is larger.
-fn improve(table: &Table, best: &mut Option<Best>, logits: &[f32], first: usize) {
-    if let Some(index) = (table.argmax)(logits)
+fn improve(best: &mut Option<Best>, logits: &[f32], first: usize) {
+    if let Some(index) = argmax(logits)
         && best.is_none_or(|best| logits[index] > best.logit)
     {
         *best = Some(Best { token: first + index, logit: logits[index] });
     }
 }
 
-/// What [`argmax_shortlist`] needs of an output matrix.
+/// What [`rescore`] needs of an output matrix.
 #[derive(Clone, Copy, Debug)]
 pub struct ShortList<'a> {
     exact: gemm_f32::Packed<'a>,
-    coarse: gemm_i6::Packed<'a>,
     bounds: &'a [PanelBound],
     excluded: &'a [Range<u32>],
 }
@@ -172,18 +91,13 @@ fn up(norm: f64) -> f32 {
 }
 
 impl<'a> ShortList<'a> {
-    /// The same matrix in two forms, and what [`bound`] computed of them.
+    /// The exact matrix, and what [`bound`] computed of it and of its 6-bit form.
     ///
     /// # Panics
-    /// If the shapes differ or `bounds` is not [`bounds_len`] long.
-    pub fn new(exact: gemm_f32::Packed<'a>, coarse: gemm_i6::Packed<'a>, bounds: &'a [PanelBound]) -> Self {
-        assert_eq!(
-            (exact.outputs(), exact.inputs()),
-            (coarse.outputs(), coarse.inputs()),
-            "two forms of one matrix"
-        );
+    /// If `bounds` is not [`bounds_len`] long.
+    pub fn new(exact: gemm_f32::Packed<'a>, bounds: &'a [PanelBound]) -> Self {
         assert_eq!(bounds.len(), bounds_len(exact.outputs()), "one bound for each panel");
-        Self { exact, coarse, bounds, excluded: &[] }
+        Self { exact, bounds, excluded: &[] }
     }
 
     /// The same without some outputs: the choice is as if their logits were negative infinity, in the first look at all of
@@ -194,7 +108,7 @@ impl<'a> ShortList<'a> {
     }
 }
 
-/// What [`argmax_shortlist`] found, and how much it had to compute for it.
+/// What [`rescore`] found, and how much it had to compute for it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Listed {
     /// The best output, nothing if all logits are NaN.
@@ -203,59 +117,13 @@ pub struct Listed {
     pub panels: usize,
 }
 
-/// The result of [`argmax_f32`] for one row, to the bit, by way of a short list. `coarse` is the same row,
-/// quantized; `scores` is scratch for one value of each output, `peaks` for one of each panel. Allocates nothing.
+/// The output with the largest logit for one row, to the bit, by way of a short list. `coarse` is the same row, quantized;
+/// `scores` is its product with the 6-bit weights, of which those that are computed exactly are replaced; `peaks` is
+/// scratch for one value of each panel. Allocates nothing.
 ///
 /// # Panics
 /// If a length does not fit the matrix, or `coarse` is not one row.
-pub fn argmax_shortlist(
-    hidden: &[f32],
-    coarse: &QuantizedRows<'_>,
-    w: &ShortList<'_>,
-    scores: &mut [f32],
-    peaks: &mut [f32],
-) -> Listed {
-    argmax_shortlist_with(Table::active(), hidden, coarse, w, scores, peaks)
-}
-
-/// [`argmax_shortlist`] on the instruction set of `table`.
-///
-/// # Panics
-/// As [`argmax_shortlist`].
-pub fn argmax_shortlist_with(
-    table: &Table,
-    hidden: &[f32],
-    coarse: &QuantizedRows<'_>,
-    w: &ShortList<'_>,
-    scores: &mut [f32],
-    peaks: &mut [f32],
-) -> Listed {
-    gemm_i6::gemm_with(table, coarse, &w.coarse, &Epilogue::default(), RowsMut::one(scores));
-    rescore_with(table, hidden, coarse, w, scores, peaks)
-}
-
-/// The second half of [`argmax_shortlist`], where the scores are there already: `scores` is the product of
-/// `coarse` with the 6-bit weights, of which those that are computed exactly are replaced; `peaks` is scratch for
-/// one value of each panel. Allocates nothing.
-///
-/// # Panics
-/// As [`argmax_shortlist`].
 pub fn rescore(
-    hidden: &[f32],
-    coarse: &QuantizedRows<'_>,
-    w: &ShortList<'_>,
-    scores: &mut [f32],
-    peaks: &mut [f32],
-) -> Listed {
-    rescore_with(Table::active(), hidden, coarse, w, scores, peaks)
-}
-
-/// [`rescore`] on the instruction set of `table`.
-///
-/// # Panics
-/// As [`argmax_shortlist`].
-pub fn rescore_with(
-    table: &Table,
     hidden: &[f32],
     coarse: &QuantizedRows<'_>,
     w: &ShortList<'_>,
@@ -268,7 +136,7 @@ pub fn rescore_with(
     assert_eq!(scores.len(), outputs, "scores of {outputs} outputs");
     let slack = Slack::new(hidden, coarse);
     exclude(w.excluded, 0, scores);
-    (table.panel_peaks)(scores, peaks);
+    panel_peaks(scores, peaks);
     // The lower bound that the best output certainly reaches.
     let mut reached = f32::NEG_INFINITY;
     for (&peak, bound) in peaks.iter().zip(w.bounds) {
@@ -283,9 +151,9 @@ pub fn rescore_with(
             let first = panel * PANEL;
             let logits = &mut scores[first..outputs.min(first + PANEL)];
             let part = w.exact.part(panel, 1);
-            gemm_f32::gemm_with(table, Rows::one(hidden), &part, &Epilogue::default(), RowsMut::one(logits));
+            gemm_f32::gemm(Rows::one(hidden), &part, &Epilogue::default(), RowsMut::one(logits));
             exclude(w.excluded, first, logits);
-            improve(table, &mut listed.best, logits, first);
+            improve(&mut listed.best, logits, first);
             listed.panels += 1;
         }
     }

@@ -1,8 +1,8 @@
 //! Rotary position embedding (Su et al. 2021, <https://arxiv.org/abs/2104.09864>).
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::rows::RowsMut;
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
 
 /// Cosines and sines of positions, `[position][rotary_dim / 2]` each.
 #[derive(Clone, Copy, Debug)]
@@ -31,24 +31,20 @@ pub fn fill(cos: &mut [f32], sin: &mut [f32], rotary_dim: usize, theta: f64) {
     }
 }
 
-/// Rotates the heads of each row in place; row `r` is at position `first + r`. A row holds `heads` heads of
-/// `head_dim`; the pairs are elements `2p` and `2p + 1` of a head's first `rotary_dim`:
-/// `(a cos - b sin, b cos + a sin)`.
-///
-/// # Panics
-/// If a row does not fit its data, a position is not in the table, or `rotary_dim` is odd or exceeds `head_dim`.
-pub fn apply_interleaved(
-    x: RowsMut<'_>,
-    first: usize,
-    heads: usize,
-    head_dim: usize,
-    rotation: Rotation<'_>,
-) {
-    (Table::active().rope_interleaved)(x, first, heads, head_dim, rotation);
-}
-
 instruction_sets! {
-    interleaved = rotate_rows(x: RowsMut<'_>, first: usize, heads: usize, head_dim: usize, rotation: Rotation<'_>);
+    /// Rotates the heads of each row in place; row `r` is at position `first + r`. A row holds `heads` heads of
+    /// `head_dim`; the pairs are elements `2p` and `2p + 1` of a head's first `rotary_dim`:
+    /// `(a cos - b sin, b cos + a sin)`.
+    ///
+    /// # Panics
+    /// If a row does not fit its data, a position is not in the table, or `rotary_dim` is odd or exceeds `head_dim`.
+    pub fn apply_interleaved(
+        x: RowsMut<'_>,
+        first: usize,
+        heads: usize,
+        head_dim: usize,
+        rotation: Rotation<'_>,
+    ) = rotate_rows;
 }
 
 #[inline(always)]

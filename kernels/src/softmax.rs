@@ -1,24 +1,13 @@
 //! Softmax and log-sum-exp of one row.
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::math;
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
-
-/// Softmax in place: `exp(x - max) / sum(exp(x - max))`. Elements of negative infinity become zero; an empty
-/// row stays empty. A row with a NaN or an infinity, or of negative infinities only, becomes NaN.
-pub fn softmax(x: &mut [f32]) {
-    (Table::active().softmax)(x);
-}
-
-/// `ln(sum(exp(x)))`, computed without overflow. Negative infinity for an empty row or one of negative
-/// infinities; infinity if the row holds it; NaN if the row holds that.
-pub fn log_sum_exp(x: &[f32]) -> f32 {
-    (Table::active().log_sum_exp)(x)
-}
 
 instruction_sets! {
-    softmax = softmax_row(x: &mut [f32]);
-    log_sum_exp = log_sum_exp_row(x: &[f32]) -> f32;
+    /// `ln(sum(exp(x)))`, computed without overflow. Negative infinity for an empty row or one of negative
+    /// infinities; infinity if the row holds it; NaN if the row holds that.
+    pub fn log_sum_exp(x: &[f32]) -> f32 = log_sum_exp_row;
 }
 
 /// The largest element; negative infinity if there is none. A NaN may be missed.
@@ -35,6 +24,8 @@ fn largest<S: Simd>(s: S, x: &[f32]) -> f32 {
     s.max_lane(best)
 }
 
+/// Softmax in place: `exp(x - max) / sum(exp(x - max))`. Elements of negative infinity become zero; an empty
+/// row stays empty. A row with a NaN or an infinity, or of negative infinities only, becomes NaN.
 #[inline(always)]
 pub(crate) fn softmax_row<S: Simd>(s: S, x: &mut [f32]) {
     let whole = x.len() - x.len() % S::LANES;
@@ -76,4 +67,43 @@ fn log_sum_exp_row<S: Simd>(s: S, x: &[f32]) -> f32 {
     let e = math::exp(s, s.sub(s.load_partial(tail), offset));
     total = s.add(total, s.select(s.first(tail.len()), e, s.splat(0.0)));
     peak + s.sum(total).ln()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    instruction_sets! {
+        fn softmax(x: &mut [f32]) = softmax_row;
+    }
+
+    #[test]
+    fn shares_of_exponentials() {
+        for width in [1, 7, 15, 16, 17, 63, 417] {
+            for offset in [0.0, 300.0, -300.0] {
+                let x: Vec<f32> = (0..width).map(|i| ((i * 7919) % 41) as f32 - 20.0 + offset).collect();
+                let total: f64 = x.iter().map(|&x| f64::from(x - 20.0 - offset).exp()).sum();
+                let mut y = x.clone();
+                softmax(&mut y);
+                for (&x, &y) in x.iter().zip(&y) {
+                    let expected = f64::from(x - 20.0 - offset).exp() / total;
+                    assert!((f64::from(y) - expected).abs() <= 1e-38 + 2e-6 * expected, "{y} {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn edges() {
+        const LOWEST: f32 = f32::NEG_INFINITY;
+        softmax(&mut []);
+        let mut x = [LOWEST, 0.0, LOWEST];
+        softmax(&mut x);
+        assert_eq!(x, [0.0, 1.0, 0.0]);
+        for spoiled in [[LOWEST; 3], [0.0, f32::NAN, 1.0]] {
+            let mut x = spoiled;
+            softmax(&mut x);
+            assert!(x.iter().all(|x| x.is_nan()), "{x:?}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! The few largest values, in order.
 
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 
 /// A value and where it was.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -12,16 +12,12 @@ pub struct Candidate {
     pub value: f32,
 }
 
-/// Fills `best` with the largest values of `x`, largest first; of equal ones the first comes first (-0 equals 0).
-/// NaN is never among them. Returns how many there are: fewer than `best.len()` only where `x` holds fewer numbers.
-///
-/// Meant for a `best` of up to some dozens: each new candidate is put into its place among the others.
-pub fn topk(x: &[f32], best: &mut [Candidate]) -> usize {
-    (Table::active().topk)(x, best)
-}
-
 instruction_sets! {
-    topk = largest(x: &[f32], best: &mut [Candidate]) -> usize;
+    /// Fills `best` with the largest values of `x`, largest first; of equal ones the first comes first (-0 equals 0).
+    /// NaN is never among them. Returns how many there are: fewer than `best.len()` only where `x` holds fewer numbers.
+    ///
+    /// Meant for a `best` of up to some dozens: each new candidate is put into its place among the others.
+    pub fn topk(x: &[f32], best: &mut [Candidate]) -> usize = largest;
 }
 
 #[inline(always)]

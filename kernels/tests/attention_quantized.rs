@@ -4,9 +4,9 @@
 mod support;
 
 use support::{Random, on_every_instruction_set, size};
-use voxlane_kernels::attention::quantized::{BLOCK_KEYS, Cache, CacheMut, QUERIES, Shape};
+use voxlane_kernels::attention::quantized::{self, BLOCK_KEYS, Cache, CacheMut, QUERIES, Shape};
+use voxlane_kernels::isa;
 use voxlane_kernels::rows::{Rows, RowsMut};
-use voxlane_kernels::table::Table;
 
 const SCALE: f32 = 0.3;
 /// A weight's error: half a level, and that of the exponential.
@@ -37,8 +37,8 @@ impl Case {
         self.shape.heads() * self.shape.head_dim()
     }
 
-    /// The caches of `table`; `before` is what they held.
-    fn stored(&self, table: &Table, before: u8) -> (Vec<u8>, Vec<f32>) {
+    /// The caches; `before` is what they held.
+    fn stored(&self, before: u8) -> (Vec<u8>, Vec<f32>) {
         let mut bytes = vec![before; self.shape.bytes_len(self.positions)];
         let mut scales = vec![f32::from(before); self.shape.scales_len(self.positions)];
         let (k, v) = (Rows::dense(&self.k, self.width()), Rows::dense(&self.v, self.width()));
@@ -46,17 +46,17 @@ impl Case {
             let (first, left) = (block * BLOCK_KEYS, self.positions - block * BLOCK_KEYS);
             let count = left.min(BLOCK_KEYS);
             let kv = CacheMut { bytes: &mut bytes, scales: &mut scales, shape: self.shape };
-            (table.store_i8_block)(k.range(first, count), v.range(first, count), block, kv);
+            quantized::store_block(k.range(first, count), v.range(first, count), block, kv);
         }
         (bytes, scales)
     }
 
     /// Queries `first .. first + count` in one call.
-    fn run(&self, table: &Table, stored: &(Vec<u8>, Vec<f32>), first: usize, count: usize) -> Vec<f32> {
+    fn run(&self, stored: &(Vec<u8>, Vec<f32>), first: usize, count: usize) -> Vec<f32> {
         let kv = Cache { bytes: &stored.0, scales: &stored.1, shape: self.shape, positions: self.positions };
         let mut out = vec![f32::NAN; count * self.width()];
         let q = Rows::dense(&self.q, self.width()).range(first, count);
-        (table.attention_i8)(q, &kv, SCALE, RowsMut::dense(&mut out, self.width()));
+        quantized::attention_i8(q, &kv, SCALE, RowsMut::dense(&mut out, self.width()));
         out
     }
 
@@ -108,7 +108,7 @@ fn rounded(x: &[f32]) -> Vec<f64> {
 }
 
 on_every_instruction_set! {
-    fn results_are_those_of_the_rounded_numbers(table: &Table) {
+    fn results_are_those_of_the_rounded_numbers() {
         let cases = [
             (8, 36, size(415, 20), size(50, 5)),
             (2, 1, 3, 17),
@@ -118,11 +118,11 @@ on_every_instruction_set! {
         ];
         for (seed, (heads, head_dim, positions, queries)) in cases.into_iter().enumerate() {
             let case = Case::new(seed as u64, heads, head_dim, positions, queries);
-            let got = case.run(table, &case.stored(table, 0), 0, queries);
+            let got = case.run(&case.stored(0), 0, queries);
             let mut used: f64 = 0.0;
             for (i, (&got, (want, bound))) in got.iter().zip(case.oracle()).enumerate() {
                 let error = (f64::from(got) - want).abs();
-                assert!(error <= bound, "{:?} element {i}: {got} for {want}, {bound}", table.isa);
+                assert!(error <= bound, "{:?} element {i}: {got} for {want}, {bound}", isa::active());
                 used = used.max(error / bound);
             }
             // A bound that nothing comes near would show nothing.
@@ -130,38 +130,38 @@ on_every_instruction_set! {
         }
     }
 
-    fn a_query_does_not_depend_on_the_others_nor_on_what_was_stored_before(table: &Table) {
+    fn a_query_does_not_depend_on_the_others_nor_on_what_was_stored_before() {
         let queries = size(2 * QUERIES + 5, 20);
         let case = Case::new(7, 2, 36, size(150, 10), queries);
-        let all = case.run(table, &case.stored(table, 0), 0, queries);
-        let stored = case.stored(table, 255);
+        let all = case.run(&case.stored(0), 0, queries);
+        let stored = case.stored(255);
         for (first, count) in [(0, 1), (queries - 1, 1), (3, 16), (1, queries - 1)] {
-            let part = case.run(table, &stored, first, count);
-            assert_eq!(part, all[first * case.width()..][..part.len()], "{:?} {first} {count}", table.isa);
+            let part = case.run(&stored, first, count);
+            assert_eq!(part, all[first * case.width()..][..part.len()], "{:?} {first} {count}", isa::active());
         }
     }
 
-    fn what_is_not_finite_reaches_its_own_results_only(table: &Table) {
+    fn what_is_not_finite_reaches_its_own_results_only() {
         let mut case = Case::new(9, 2, 8, 20, 3);
-        let finite = case.run(table, &case.stored(table, 0), 0, 3);
+        let finite = case.run(&case.stored(0), 0, 3);
         assert!(finite.iter().all(|x| x.is_finite()));
         case.q[16] = f32::NAN;
-        let got = case.run(table, &case.stored(table, 0), 0, 3);
+        let got = case.run(&case.stored(0), 0, 3);
         for (i, (got, finite)) in got.iter().zip(&finite).enumerate() {
             let hit = (16..24).contains(&i);
-            assert!(if hit { got.is_nan() } else { got == finite }, "{:?} {i}: {got}", table.isa);
+            assert!(if hit { got.is_nan() } else { got == finite }, "{:?} {i}: {got}", isa::active());
         }
         case.q[16] = 0.0;
         case.k[5] = f32::INFINITY;
         case.v[8] = f32::NAN;
-        let got = case.run(table, &case.stored(table, 0), 0, 3);
+        let got = case.run(&case.stored(0), 0, 3);
         for row in got.chunks_exact(16) {
             assert!(row[..9].iter().all(|x| x.is_nan()) && row[9..].iter().all(|x| x.is_finite()), "{row:?}");
         }
     }
 
-    fn without_keys_the_result_is_zero(table: &Table) {
+    fn without_keys_the_result_is_zero() {
         let case = Case::new(3, 2, 4, 0, 2);
-        assert_eq!(case.run(table, &case.stored(table, 0), 0, 2), [0.0; 16]);
+        assert_eq!(case.run(&case.stored(0), 0, 2), [0.0; 16]);
     }
 }

@@ -3,25 +3,24 @@
 mod support;
 
 use support::{Random, assert_close, on_every_instruction_set, size};
-use voxlane_kernels::argmax;
-use voxlane_kernels::lstm::GateOrder;
-use voxlane_kernels::norm::Affine;
+use voxlane_kernels::lstm::{self, GateOrder};
 use voxlane_kernels::rope::{self, Rotation};
 use voxlane_kernels::rows::{Rows, RowsMut};
-use voxlane_kernels::topk::Candidate;
+use voxlane_kernels::topk::{self, Candidate};
+use voxlane_kernels::{argmax, norm, softmax};
 
 const WIDTHS: &[usize] = if cfg!(miri) { &[1, 7, 17] } else { &[1, 2, 7, 15, 16, 17, 63, 288, 417] };
 
 on_every_instruction_set! {
-    fn layer_norm(table: &Table) {
+    fn layer_norm() {
         for &width in WIDTHS {
             let mut random = Random(width as u64);
             let x: Vec<f32> = random.vector(3 * (width + 1), 2.0).iter().map(|x| x + 30.0).collect();
             let (weight, bias) = (random.vector(width, 2.0), random.vector(width, 2.0));
             for bias in [None, Some(&bias[..])] {
                 let mut out = vec![9.0; 3 * (width + 3)];
-                let affine = Affine { weight: &weight, bias };
-                (table.layer_norm)(Rows::new(&x, width + 1, 3), affine, 1e-5, RowsMut::new(&mut out, width + 3, 3));
+                let out_rows = RowsMut::new(&mut out, width + 3, 3);
+                norm::layer_norm(Rows::new(&x, width + 1, 3), &weight, bias, 1e-5, out_rows);
                 for r in 0..3 {
                     let row: Vec<f64> = x[r * (width + 1)..][..width].iter().map(|&x| f64::from(x)).collect();
                     let mean = row.iter().sum::<f64>() / width as f64;
@@ -40,10 +39,10 @@ on_every_instruction_set! {
         }
     }
 
-    fn moments(table: &Table) {
+    fn moments() {
         for len in [0, 1, 31, 256, 257, size(100_003, 1003)] {
             let x = Random(len as u64).vector(len, 1.0);
-            let (sum, squares) = (table.moments)(&x);
+            let (sum, squares) = norm::moments(&x);
             let expected: f64 = x.iter().map(|&x| f64::from(x)).sum();
             let expected_squares: f64 = x.iter().map(|&x| f64::from(x).powi(2)).sum();
             assert!((sum - expected).abs() <= 1e-6 * len as f64, "{sum} {expected}");
@@ -51,41 +50,28 @@ on_every_instruction_set! {
         }
     }
 
-    fn softmax_and_log_sum_exp(table: &Table) {
+    fn log_sum_exp() {
         for &width in WIDTHS {
             for offset in [0.0, 300.0, -300.0] {
                 let x: Vec<f32> = Random(width as u64).vector(width, 20.0).iter().map(|x| x + offset).collect();
-                let mut y = x.clone();
-                (table.softmax)(&mut y);
                 let peak = f64::from(x.iter().fold(f32::NEG_INFINITY, |a, &b| a.max(b)));
                 let total: f64 = x.iter().map(|&x| (f64::from(x) - peak).exp()).sum();
-                let expected: Vec<f64> = x.iter().map(|&x| (f64::from(x) - peak).exp() / total).collect();
-                assert_close(&y, &expected, 1e-38, 2e-6);
-                let got = f64::from((table.log_sum_exp)(&x));
+                let got = f64::from(softmax::log_sum_exp(&x));
                 assert!((got - peak - total.ln()).abs() <= 1e-6 * (peak + total.ln()).abs().max(1.0));
             }
         }
     }
 
-    fn softmax_at_the_edges(table: &Table) {
+    fn log_sum_exp_at_the_edges() {
         const LOWEST: f32 = f32::NEG_INFINITY;
-        (table.softmax)(&mut []);
-        assert_eq!((table.log_sum_exp)(&[]), LOWEST);
-        assert_eq!((table.log_sum_exp)(&[LOWEST; 20]), LOWEST);
-        assert_eq!((table.log_sum_exp)(&[0.0, f32::INFINITY]), f32::INFINITY);
-        assert!((table.log_sum_exp)(&[LOWEST, f32::NAN]).is_nan());
-        assert!((table.log_sum_exp)(&[1.0, f32::NAN]).is_nan());
-        let mut x = [LOWEST, 0.0, LOWEST];
-        (table.softmax)(&mut x);
-        assert_eq!(x, [0.0, 1.0, 0.0]);
-        for spoiled in [[LOWEST; 3], [0.0, f32::NAN, 1.0]] {
-            let mut x = spoiled;
-            (table.softmax)(&mut x);
-            assert!(x.iter().all(|x| x.is_nan()), "{x:?}");
-        }
+        assert_eq!(softmax::log_sum_exp(&[]), LOWEST);
+        assert_eq!(softmax::log_sum_exp(&[LOWEST; 20]), LOWEST);
+        assert_eq!(softmax::log_sum_exp(&[0.0, f32::INFINITY]), f32::INFINITY);
+        assert!(softmax::log_sum_exp(&[LOWEST, f32::NAN]).is_nan());
+        assert!(softmax::log_sum_exp(&[1.0, f32::NAN]).is_nan());
     }
 
-    fn rope_turns_pairs(table: &Table) {
+    fn rope_turns_pairs() {
         for (heads, head_dim, rotary_dim) in [(8, 36, 32), (1, 2, 2), (3, 5, 4), (2, 64, 64)] {
             let (rows, first, theta) = (5, 3, 10_000.0);
             let pairs = rotary_dim / 2;
@@ -95,7 +81,7 @@ on_every_instruction_set! {
             let x = Random(7).vector(rows * (width + 1), 2.0);
             let mut y = x.clone();
             let rotation = Rotation { cos: &cos, sin: &sin, rotary_dim };
-            (table.rope_interleaved)(RowsMut::new(&mut y, width + 1, rows), first, heads, head_dim, rotation);
+            rope::apply_interleaved(RowsMut::new(&mut y, width + 1, rows), first, heads, head_dim, rotation);
             let mut expected: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
             for r in 0..rows {
                 for h in 0..heads {
@@ -112,7 +98,7 @@ on_every_instruction_set! {
         }
     }
 
-    fn argmax_is_the_first_largest(table: &Table) {
+    fn argmax_is_the_first_largest() {
         const NAN: f32 = f32::NAN;
         const LOWEST: f32 = f32::NEG_INFINITY;
         for (x, expected) in [
@@ -123,9 +109,9 @@ on_every_instruction_set! {
             (&[-0.0, 0.0], Some(0)),
             (&[f32::INFINITY, NAN], Some(0)),
         ] {
-            assert_eq!((table.argmax)(x), expected, "{x:?}");
+            assert_eq!(argmax::argmax(x), expected, "{x:?}");
         }
-        assert_eq!((table.argmax)(&[NAN; 600]), None);
+        assert_eq!(argmax::argmax(&[NAN; 600]), None);
         for len in [1, 2, 15, 16, 17, 255, 256, 257, size(51_865, 300)] {
             let mut random = Random(len as u64);
             for round in 0..size(30, 1) {
@@ -136,19 +122,19 @@ on_every_instruction_set! {
                 }
                 for start in 0..3 {
                     let x = &x[start..start + len];
-                    assert_eq!((table.argmax)(x), argmax::plain(x), "length {len}");
+                    assert_eq!(argmax::argmax(x), argmax::plain(x), "length {len}");
                 }
             }
             // Alone at every place, among negative infinities.
             for place in (0..len).step_by(size(len / 100 + 1, len / 5 + 1)) {
                 let mut x = vec![LOWEST; len];
                 x[place] = -5.0;
-                assert_eq!((table.argmax)(&x), Some(place));
+                assert_eq!(argmax::argmax(&x), Some(place));
             }
         }
     }
 
-    fn topk_is_a_stable_sort(table: &Table) {
+    fn topk_is_a_stable_sort() {
         for len in [0, 1, 5, 63, 64, 65, size(5000, 300)] {
             for k in [0, 1, 2, 5, 40] {
                 let mut random = Random((len * 41 + k) as u64);
@@ -157,7 +143,7 @@ on_every_instruction_set! {
                     x[random.below(len)] = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY][random.below(3)];
                 }
                 let mut best = vec![Candidate::default(); k];
-                let found = (table.topk)(&x, &mut best);
+                let found = topk::topk(&x, &mut best);
                 let mut order: Vec<usize> = (0..len).filter(|&i| !x[i].is_nan()).collect();
                 order.sort_by(|&a, &b| x[b].partial_cmp(&x[a]).expect("no NaN"));
                 order.truncate(k);
@@ -167,25 +153,7 @@ on_every_instruction_set! {
         }
     }
 
-    fn transpose_moves_every_element(table: &Table) {
-        // The first one is written past the caches, and its output rows are aligned alike.
-        let large = (size(1035, 27), size(1100, 30));
-        let shapes = [large, (1, 1), (1, 70), (70, 1), (16, 16), (17, 33), (64, 64), (130, 67)];
-        for &(rows, columns) in &shapes[..size(8, 2)] {
-            let (from_stride, to_stride) = (columns + 3, rows + 5);
-            let x = Random(1).vector(rows * from_stride, 1.0);
-            let mut y = vec![9.0; columns * to_stride];
-            (table.transpose)(Rows::new(&x, from_stride, rows), columns, RowsMut::new(&mut y, to_stride, columns));
-            for c in 0..columns {
-                for r in 0..to_stride {
-                    let expected = if r < rows { x[r * from_stride + c] } else { 9.0 };
-                    assert_eq!(y[c * to_stride + r], expected, "row {r}, column {c}");
-                }
-            }
-        }
-    }
-
-    fn lstm_step(table: &Table) {
+    fn lstm_step() {
         let sigmoid = |x: f32| 1.0 / (1.0 + f64::from(-x).exp());
         for width in [1, 16, 37, size(640, 9)] {
             for (order, [i, f, g, o]) in
@@ -196,7 +164,7 @@ on_every_instruction_set! {
                 let (old, mut hidden) = (random.vector(2 * width, 2.0), vec![0.0; 2 * width]);
                 let mut cell = old.clone();
                 let (cells, hiddens) = (RowsMut::dense(&mut cell, width), RowsMut::dense(&mut hidden, width));
-                (table.lstm_step)(Rows::dense(&gates, 4 * width), order, width, cells, hiddens);
+                lstm::step(Rows::dense(&gates, 4 * width), order, width, cells, hiddens);
                 let gate = |n: usize, place: usize| gates[n / width * 4 * width + place * width + n % width];
                 let next: Vec<f64> = (0..2 * width)
                     .map(|n| {

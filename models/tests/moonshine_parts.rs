@@ -422,7 +422,7 @@ impl DecodeStrategy for Without {
 
 #[test]
 fn an_excluded_token_is_not_chosen_and_has_no_probability() {
-    for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+    for precision in Precision::ALL {
         let model = Moonshine::<Without>::new(&Noise::new(1).weights(), precision);
         let tokens = transcribe_tokens(&model, &Noise::new(13).samples(30_000)).0;
         let said: Vec<(u32, f32)> = tokens.iter().map(|token| (token.id, token.log_prob)).collect();

@@ -7,11 +7,11 @@
 use std::hint::black_box;
 use voxlane_bench::ceiling::{self, Ceilings, read_bandwidth};
 use voxlane_bench::timing::medians;
+use voxlane_kernels::argmax::argmax;
 use voxlane_kernels::gemm::i8::{PackedMut, QuantizedRows, quantize_rows};
 use voxlane_kernels::gemm::{self, Epilogue};
 use voxlane_kernels::projection::{self, PanelBound, ShortList};
 use voxlane_kernels::rows::{Rows, RowsMut};
-use voxlane_models::buffer::Plain;
 
 /// Rows of a 10 s utterance after the convolutions of Moonshine.
 const ROWS: usize = 415;
@@ -25,24 +25,17 @@ type Table = fn(&Ceilings);
 fn main() {
     let word = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
     let ceilings = ceiling::measure();
-    println!(
-        "ceilings: f32 {:.0} GFLOP/s, bf16 {:.0} GFLOP/s, i8 {:.0} GOP/s",
-        ceilings.f32_gflops,
-        ceilings.bf16_gflops.unwrap_or(f64::NAN),
-        ceilings.i8_gops,
-    );
+    println!("ceilings: f32 {:.0} GFLOP/s, i8 {:.0} GOP/s", ceilings.f32_gflops, ceilings.i8_gops);
     for (name, bytes) in
         [("256 KiB", 256 << 10), ("512 KiB", 512 << 10), ("8 MiB", 8 << 20), ("256 MiB", 256 << 20)]
     {
         println!("read {name:>8}: {:6.1} GB/s", read_bandwidth(bytes) / 1e9);
     }
-    let tables: [(&str, Table); 7] = [
+    let tables: [(&str, Table); 5] = [
         ("f32-layers", f32_layers),
         ("f32-few-rows", f32_few_rows),
         ("i8-layers", i8_layers),
         ("i8-few-rows", i8_few_rows),
-        ("bf16-few-rows", bf16_few_rows),
-        ("i4-few-rows", i4_few_rows),
         ("projection", projection),
     ];
     for (name, table) in tables {
@@ -294,74 +287,12 @@ fn i8_few_rows(_: &Ceilings) {
     }
 }
 
-fn bf16_few_rows(_: &Ceilings) {
-    weight_only(
-        |w, outputs, inputs| {
-            let mut packed = vec![0; gemm::bf16::packed_len(outputs, inputs)];
-            gemm::bf16::pack(w, outputs, inputs, &mut packed);
-            (packed, ())
-        },
-        |packed, _, outputs, inputs, a, out| {
-            let w = gemm::bf16::Packed::new(packed, outputs, inputs);
-            gemm::bf16::gemm(a, &w, &Epilogue::default(), out);
-        },
-    );
-}
-
-fn i4_few_rows(_: &Ceilings) {
-    weight_only(
-        |w, outputs, inputs| {
-            let mut packed = vec![0; gemm::i4::packed_len(outputs, inputs)];
-            let mut scales = vec![0.0; gemm::i4::scales_len(outputs, inputs)];
-            gemm::i4::pack(w, outputs, inputs, &mut packed, &mut scales);
-            (packed, scales)
-        },
-        |packed, scales, outputs, inputs, a, out| {
-            let w = gemm::i4::Packed::new(packed, scales, outputs, inputs);
-            gemm::i4::gemm(a, &w, &Epilogue::default(), out);
-        },
-    );
-}
-
-/// A table of products of few rows with weights in another form than the inputs: beside reads of the packed
-/// weights `T` (their scales `S` left out), and beside f32.
-fn weight_only<T: Plain, S>(
-    pack: impl Fn(&[f32], usize, usize) -> (Vec<T>, S),
-    product: impl Fn(&[T], &S, usize, usize, Rows<'_>, RowsMut<'_>),
-) {
-    println!("{:>5} {:>12} {:>9} {:>9} {:>9} {:>9}", "rows", "shape", "µs", "GB/s", "of reads", "vs f32");
-    for (outputs, inputs) in LAYERS.into_iter().chain([(2304, 2304), (32768, 288)]) {
-        for rows in [1, 2, 4, 8, 24] {
-            let case = F32Case::new(rows, outputs, inputs);
-            let (packed, scales) = pack(&case.w, outputs, inputs);
-            let (mut out, mut f32_out) = (case.out.clone(), case.out.clone());
-            let mut ours = || {
-                let a = black_box(Rows::dense(&case.a, inputs));
-                product(&packed, &scales, outputs, inputs, a, RowsMut::dense(&mut out, outputs));
-            };
-            let reads = medians(&mut [&mut ours, &mut || ceiling::read(&packed)], 0.1);
-            let times = medians(&mut [&mut ours, &mut || case.ours(&mut f32_out)], 0.1);
-            println!(
-                "{rows:>5} {:>12} {:>9.2} {:>9.1} {:>8.0}% {:>8.2}x",
-                format!("{outputs}x{inputs}"),
-                reads[0] * 1e6,
-                size_of_val(&packed[..]) as f64 / reads[0] / 1e9,
-                100.0 * reads[1] / reads[0],
-                times[1] / times[0],
-            );
-        }
-    }
-}
-
 /// The output projection of Moonshine for one row, each way beside reading the bytes that it has to.
 fn projection(_: &Ceilings) {
     let (outputs, inputs) = (32768, 288);
     let case = I8Case::new(1, outputs, inputs);
     let exact = gemm::f32::Packed::new(&case.f32.packed, outputs, inputs);
     let coarse = gemm::i8::Packed::new(&case.panels, &case.scales, &case.corrections, outputs, inputs);
-    let mut halves = vec![0; gemm::bf16::packed_len(outputs, inputs)];
-    gemm::bf16::pack(&case.f32.w, outputs, inputs, &mut halves);
-    let halves_packed = gemm::bf16::Packed::new(&halves, outputs, inputs);
     let mut bounds = vec![PanelBound::default(); projection::bounds_len(outputs)];
     let mut sixes = vec![0; gemm::i6::packed_len(outputs, inputs)];
     let (mut scales, mut corrections) = (case.scales.clone(), case.corrections.clone());
@@ -370,7 +301,7 @@ fn projection(_: &Ceilings) {
     gemm::i6::pack(&case.f32.w, outputs, inputs, &mut packed);
     let sixes_packed = gemm::i6::Packed::new(&sixes, &scales, &corrections, outputs, inputs);
     projection::bound(&exact, &sixes_packed, &mut bounds);
-    let list = ShortList::new(exact, sixes_packed, &bounds);
+    let list = ShortList::new(exact, &bounds);
     // A hidden state half of which points to one output.
     let hidden: Vec<f32> =
         case.f32.w[..inputs].iter().zip(&case.f32.a[..inputs]).map(|(w, a)| w + 0.5 * a).collect();
@@ -379,36 +310,41 @@ fn projection(_: &Ceilings) {
     let a = quantize_rows(rows, inputs, &mut data, &mut row_scales);
     let (mut scores, mut peaks, mut listed) =
         (vec![0.0; outputs], vec![0.0; projection::bounds_len(outputs)], 0);
-    let mut best = [[None]; 3];
-    let [best_f32, best_bf16, best_i8] = &mut best;
+    let (mut f32_logits, mut i8_logits) = (vec![0.0; outputs], vec![0.0; outputs]);
     // Each beside its own reads only: together they would push one another out of the cache.
     let f32 = medians(
-        &mut [&mut || projection::argmax_f32(black_box(rows), &exact, best_f32), &mut || {
-            ceiling::read(&case.f32.packed)
-        }],
-        0.3,
-    );
-    let bf16 = medians(
-        &mut [&mut || projection::argmax_bf16(black_box(rows), &halves_packed, best_bf16), &mut || {
-            ceiling::read(&halves)
-        }],
+        &mut [
+            &mut || {
+                let out = RowsMut::one(&mut f32_logits);
+                gemm::f32::gemm(black_box(rows), &exact, &Epilogue::default(), out);
+                black_box(argmax(&f32_logits));
+            },
+            &mut || ceiling::read(&case.f32.packed),
+        ],
         0.3,
     );
     let i8 = medians(
-        &mut [&mut || projection::argmax_i8(black_box(&a), &coarse, best_i8), &mut || {
-            ceiling::read(&case.panels)
-        }],
+        &mut [
+            &mut || {
+                gemm::i8::gemm(black_box(&a), &coarse, &Epilogue::default(), RowsMut::one(&mut i8_logits));
+                black_box(argmax(&i8_logits));
+            },
+            &mut || ceiling::read(&case.panels),
+        ],
         0.3,
     );
     let short = medians(
         &mut [
-            &mut || listed = projection::argmax_shortlist(&hidden, &a, &list, &mut scores, &mut peaks).panels,
+            &mut || {
+                gemm::i6::gemm(&a, &sixes_packed, &Epilogue::default(), RowsMut::one(&mut scores));
+                listed = projection::rescore(&hidden, &a, &list, &mut scores, &mut peaks).panels;
+            },
             &mut || ceiling::read(&sixes),
         ],
         0.3,
     );
     println!("{:>12} {:>9} {:>9}", "", "µs", "of reads");
-    for (name, times) in [("f32", f32), ("bf16", bf16), ("i8", i8), ("short list", short)] {
+    for (name, times) in [("f32", f32), ("i8", i8), ("short list", short)] {
         println!("{name:>12} {:>9.1} {:>8.0}%", times[0] * 1e6, 100.0 * times[1] / times[0]);
     }
     println!("panels scored exactly: {listed} of {}", projection::bounds_len(outputs));

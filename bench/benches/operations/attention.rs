@@ -1,10 +1,10 @@
 //! Attention of an encoder (every query sees every key) and of one decode step, at Moonshine tiny's shape.
 
-use crate::{Contender, compare, noise, tables};
+use crate::{Contender, compare, instruction_sets, noise, on};
 use std::hint::black_box;
 use voxlane_bench::ceiling;
-use voxlane_kernels::attention::quantized::{BLOCK_KEYS, Cache, CacheMut, Shape};
-use voxlane_kernels::attention::{CacheShape, KeyValue, Visible, capacity_for};
+use voxlane_kernels::attention::quantized::{self, BLOCK_KEYS, Cache, CacheMut, Shape};
+use voxlane_kernels::attention::{self, CacheShape, KeyValue, Visible, capacity_for};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 const HEADS: usize = 8;
@@ -26,13 +26,13 @@ pub fn run() {
         let q = &q[..queries * WIDTH];
         let kv = &kv;
         let mut contenders: Vec<Contender<'_>> = Vec::new();
-        for table in tables() {
+        for isa in instruction_sets() {
             let mut out = vec![0.0; q.len()];
             contenders.push((
-                table.isa.name(),
-                Box::new(move || {
+                isa.name(),
+                on(isa, move || {
                     let (q, out) = (Rows::dense(black_box(q), WIDTH), RowsMut::dense(&mut out, WIDTH));
-                    (table.attention)(q, kv, Visible::All(KEYS), 1.0 / 6.0, out);
+                    attention::attention(q, kv, Visible::All(KEYS), 1.0 / 6.0, out);
                 }),
             ));
         }
@@ -52,20 +52,20 @@ pub fn run() {
 fn eight_bits(q: &[f32]) {
     let shape = Shape::new(HEADS, HEAD_DIM).expect("a shape within the limits");
     let mut contenders: Vec<Contender<'_>> = Vec::new();
-    for table in tables() {
+    for isa in instruction_sets() {
         let mut out = vec![0.0; q.len()];
         let (mut bytes, mut scales) = (vec![0; shape.bytes_len(KEYS)], vec![0.0; shape.scales_len(KEYS)]);
         contenders.push((
-            table.isa.name(),
-            Box::new(move || {
+            isa.name(),
+            on(isa, move || {
                 let rows = Rows::dense(black_box(q), WIDTH);
                 for (block, first) in (0..KEYS).step_by(BLOCK_KEYS).enumerate() {
                     let part = rows.range(first, BLOCK_KEYS.min(KEYS - first));
                     let cache = CacheMut { bytes: &mut bytes, scales: &mut scales, shape };
-                    (table.store_i8_block)(part, part, block, cache);
+                    quantized::store_block(part, part, block, cache);
                 }
                 let cache = Cache { bytes: &bytes, scales: &scales, shape, positions: KEYS };
-                (table.attention_i8)(rows, &cache, 1.0 / 6.0, RowsMut::dense(&mut out, WIDTH));
+                quantized::attention_i8(rows, &cache, 1.0 / 6.0, RowsMut::dense(&mut out, WIDTH));
             }),
         ));
     }

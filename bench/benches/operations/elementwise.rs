@@ -1,34 +1,34 @@
 //! Conversions and activation functions on one row of an MLP, or on 20 ms of audio.
 
-use crate::{Contender, compare, noise, tables};
+use crate::{Contender, compare, instruction_sets, noise, on};
 use std::hint::black_box;
-use voxlane_kernels::table::Table;
+use voxlane_kernels::{activation, convert};
 
 /// Name, the C library's way, and ours.
-type Function = (&'static str, fn(f32) -> f32, fn(&Table) -> fn(&mut [f32]));
+type Function = (&'static str, fn(f32) -> f32, fn(&mut [f32]));
 
 pub fn run() {
     conversion();
     let x = noise(1152);
     let functions: [Function; 3] = [
-        ("tanh", f32::tanh, |t| t.tanh),
-        ("silu", |x| x / (1.0 + (-x).exp()), |t| t.silu),
+        ("tanh", f32::tanh, activation::tanh),
+        ("silu", |x| x / (1.0 + (-x).exp()), activation::silu),
         (
             "gelu (rival: tanh form)",
             |x| 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh()),
-            |t| t.gelu,
+            activation::gelu,
         ),
     ];
-    for (name, plain, of) in functions {
+    for (name, plain, ours) in functions {
         let mut contenders: Vec<Contender<'_>> = Vec::new();
         let mut buffer = x.clone();
         contenders.push((
             "C library",
             Box::new(move || black_box(&mut buffer).iter_mut().for_each(|x| *x = plain(*x))),
         ));
-        for table in tables() {
-            let (function, mut buffer) = (of(table), x.clone());
-            contenders.push((table.isa.name(), Box::new(move || function(black_box(&mut buffer)))));
+        for isa in instruction_sets() {
+            let mut buffer = x.clone();
+            contenders.push((isa.name(), on(isa, move || ours(black_box(&mut buffer)))));
         }
         compare(name, contenders);
     }
@@ -45,13 +45,11 @@ fn conversion() {
         contenders
             .push(("intrinsics", Box::new(move || unsafe { by_hand(black_box(x), black_box(&mut out)) })));
     }
-    for table in tables() {
+    for isa in instruction_sets() {
         let mut out = vec![0.0; x.len()];
         let x = &x;
-        contenders.push((
-            table.isa.name(),
-            Box::new(move || (table.i16_to_f32)(black_box(x), black_box(&mut out))),
-        ));
+        contenders
+            .push((isa.name(), on(isa, move || convert::i16_to_f32(black_box(x), black_box(&mut out)))));
     }
     compare("i16 to f32, 320 samples", contenders);
 }

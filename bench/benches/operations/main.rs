@@ -8,18 +8,15 @@ mod attention;
 mod elementwise;
 mod mel;
 mod reductions;
-mod transposes;
 
 use voxlane_bench::timing::medians;
-use voxlane_kernels::isa::Isa;
-use voxlane_kernels::table::Table;
+use voxlane_kernels::isa::{self, Isa};
 
 fn main() {
     let word = std::env::args().skip(1).find(|a| !a.starts_with('-')).unwrap_or_default();
-    let tables: [(&str, fn()); 5] = [
+    let tables: [(&str, fn()); 4] = [
         ("elementwise", elementwise::run),
         ("reductions", reductions::run),
-        ("transposes", transposes::run),
         ("attention", attention::run),
         ("mel", mel::run),
     ];
@@ -31,9 +28,17 @@ fn main() {
     }
 }
 
-/// The tables of this machine's instruction sets.
-fn tables() -> impl Iterator<Item = &'static Table> {
-    Isa::available().filter_map(Table::new)
+/// The instruction sets that this process can use.
+fn instruction_sets() -> impl Iterator<Item = Isa> {
+    Isa::available().filter(|isa| isa::select(*isa).is_ok())
+}
+
+/// `work` on `isa`: the others take turns with it.
+fn on<'a>(isa: Isa, mut work: impl FnMut() + 'a) -> Box<dyn FnMut() + 'a> {
+    Box::new(move || {
+        isa::select(isa).expect("an instruction set that can be used");
+        work();
+    })
 }
 
 /// Values in -1..1.

@@ -1,9 +1,9 @@
 //! Log-mel features of one second of audio, all frames at once and each by itself.
 
-use crate::{Contender, compare, noise, tables};
+use crate::{Contender, compare, instruction_sets, noise, on};
 use std::hint::black_box;
 use voxlane_kernels::fft::Plan;
-use voxlane_kernels::mel::{Compression, FilterBank, MelScale, Spectrogram, Triangle, scratch_len};
+use voxlane_kernels::mel::{self, Compression, FilterBank, MelScale, Spectrogram, Triangle, scratch_len};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 const WINDOW: usize = 400;
@@ -35,15 +35,15 @@ pub fn run() {
         let (x, spectrogram) = (noise(FRAMES * HOP + WINDOW), &spectrogram);
         for (title, batch) in [("at once", FRAMES), ("one by one", 1)] {
             let mut contenders: Vec<Contender<'_>> = Vec::new();
-            for t in tables() {
+            for isa in instruction_sets() {
                 let (mut scratch, mut out) = (vec![0.0; scratch_len(size, mels)], vec![0.0; FRAMES * mels]);
                 let frames = Rows::new(&x, HOP, FRAMES);
                 contenders.push((
-                    t.isa.name(),
-                    Box::new(move || {
+                    isa.name(),
+                    on(isa, move || {
                         for first in (0..FRAMES).step_by(batch) {
                             let out = RowsMut::dense(&mut out[first * mels..][..batch * mels], mels);
-                            (t.log_mel)(
+                            mel::log_mel(
                                 black_box(frames).range(first, batch),
                                 spectrogram,
                                 &mut scratch,

@@ -43,7 +43,6 @@ struct Widths {
 fn widths(precision: Precision) -> Widths {
     match precision {
         Precision::F32 => Widths { weight: 32, output: 32, cached: 32 },
-        Precision::Bf16 => Widths { weight: 16, output: 16, cached: 16 },
         _ => Widths { weight: 8, output: 6, cached: 16 },
     }
 }

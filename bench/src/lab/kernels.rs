@@ -9,12 +9,10 @@ use super::timing::{Contender, rounds};
 use crate::bootstrap::{SplitMix, median_interval};
 use anyhow::Result;
 use std::hint::black_box;
-use voxlane_kernels::argmax;
 use voxlane_kernels::gemm::{self, Epilogue};
 use voxlane_kernels::isa::{self, Isa};
-use voxlane_kernels::norm::Affine;
 use voxlane_kernels::rows::{Rows, RowsMut};
-use voxlane_kernels::table::Table;
+use voxlane_kernels::{activation, argmax, convert, norm};
 use voxlane_models::arena::Arena;
 use voxlane_models::layers::linear::{Linear, Precision, Then};
 
@@ -33,15 +31,27 @@ pub const EXPERIMENT: Experiment = Experiment {
 
 fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     on_core(context.measured_core(), || {
+        let own = isa::active();
         operations(context, outcome);
         products_by_isa(context, outcome);
+        isa::select(own)?;
         products_by_precision(context, outcome);
         Ok(())
     })
 }
 
-fn tables() -> impl Iterator<Item = &'static Table> {
-    Isa::available().filter_map(Table::new)
+/// The instruction sets that this process can use.
+fn instruction_sets() -> impl Iterator<Item = Isa> {
+    Isa::available().filter(|isa| isa::select(*isa).is_ok())
+}
+
+/// `work` on `isa`: the others take turns with it.
+fn on<'a>(isa: Isa, mut work: impl FnMut() + 'a) -> Contender<'a> {
+    let work = move || {
+        isa::select(isa).expect("an instruction set that can be used");
+        work();
+    };
+    (isa.name(), Box::new(work))
 }
 
 /// Values in -1..1.
@@ -80,26 +90,26 @@ const COLUMNS: [&str; 5] =
 
 fn operations(context: &Context, outcome: &mut Outcome) {
     let mut rows = Vec::new();
-    // An activation function in place, a value at a time and by table.
-    type Activation = (&'static str, fn(f32) -> f32, fn(&Table) -> fn(&mut [f32]));
+    // An activation function in place, a value at a time and by vectors.
+    type Activation = (&'static str, fn(f32) -> f32, fn(&mut [f32]));
     let activations: [Activation; 3] = [
-        ("tanh of 1152", f32::tanh, |table| table.tanh),
-        ("silu of 1152", |x| x / (1.0 + (-x).exp()), |table| table.silu),
+        ("tanh of 1152", f32::tanh, activation::tanh),
+        ("silu of 1152", |x| x / (1.0 + (-x).exp()), activation::silu),
         (
             "gelu of 1152 (plain: tanh form)",
             |x| 0.5 * x * (1.0 + (0.797_884_6 * (x + 0.044_715 * x * x * x)).tanh()),
-            |table| table.gelu,
+            activation::gelu,
         ),
     ];
-    for (name, plain, of) in activations {
+    for (name, plain, ours) in activations {
         let mut buffer = noise(1152);
         let mut contenders: Vec<Contender<'_>> = vec![(
             "plain loop",
             Box::new(move || black_box(&mut buffer).iter_mut().for_each(|x| *x = plain(*x))),
         )];
-        for table in tables() {
-            let (function, mut buffer) = (of(table), noise(1152));
-            contenders.push((table.isa.name(), Box::new(move || function(black_box(&mut buffer)))));
+        for isa in instruction_sets() {
+            let mut buffer = noise(1152);
+            contenders.push(on(isa, move || ours(black_box(&mut buffer))));
         }
         compare(context, name, contenders, &mut rows);
     }
@@ -112,43 +122,32 @@ fn operations(context: &Context, outcome: &mut Outcome) {
             black_box(argmax::plain(black_box(logits)));
         }),
     )];
-    for table in tables() {
+    for isa in instruction_sets() {
         let work = move || {
-            black_box((table.argmax)(black_box(logits)));
+            black_box(argmax::argmax(black_box(logits)));
         };
-        contenders.push((table.isa.name(), Box::new(work)));
+        contenders.push(on(isa, work));
     }
     compare(context, "argmax of 32768", contenders, &mut rows);
-
-    let mut contenders: Vec<Contender<'_>> = Vec::new();
-    for table in tables() {
-        let mut buffer = noise(415);
-        contenders.push((table.isa.name(), Box::new(move || (table.softmax)(black_box(&mut buffer)))));
-    }
-    compare(context, "softmax of 415", contenders, &mut rows);
 
     let (row, weight) = (noise(288), noise(288));
     let (row, weight) = (&row[..], &weight[..]);
     let mut contenders: Vec<Contender<'_>> = Vec::new();
-    for table in tables() {
+    for isa in instruction_sets() {
         let mut out = vec![0.0; 288];
         let work = move || {
-            let affine = Affine { weight, bias: None };
-            (table.layer_norm)(Rows::one(black_box(row)), affine, 1e-5, RowsMut::one(&mut out));
+            norm::layer_norm(Rows::one(black_box(row)), weight, None, 1e-5, RowsMut::one(&mut out));
         };
-        contenders.push((table.isa.name(), Box::new(work)));
+        contenders.push(on(isa, work));
     }
     compare(context, "layer norm of 288", contenders, &mut rows);
 
     let samples: Vec<i16> = noise(320).iter().map(|x| (x * 32_767.0) as i16).collect();
     let samples = &samples[..];
     let mut contenders: Vec<Contender<'_>> = Vec::new();
-    for table in tables() {
+    for isa in instruction_sets() {
         let mut out = vec![0.0; 320];
-        contenders.push((
-            table.isa.name(),
-            Box::new(move || (table.i16_to_f32)(black_box(samples), black_box(&mut out))),
-        ));
+        contenders.push(on(isa, move || convert::i16_to_f32(black_box(samples), black_box(&mut out))));
     }
     compare(context, "i16 to f32, 20 ms of audio", contenders, &mut rows);
     outcome.table("Operations by instruction set", &COLUMNS, rows);
@@ -166,20 +165,14 @@ fn products_by_isa(context: &Context, outcome: &mut Outcome) {
         gemm::f32::pack(&weights, outputs, inputs, &mut packed);
         let (a, packed) = (&a[..], &packed[..]);
         let mut contenders: Vec<Contender<'_>> = Vec::new();
-        for table in tables() {
+        for isa in instruction_sets() {
             let mut out = vec![0.0; count * outputs];
             let work = move || {
                 let packed = gemm::f32::Packed::new(packed, outputs, inputs);
                 let out = RowsMut::dense(&mut out, outputs);
-                gemm::f32::gemm_with(
-                    table,
-                    Rows::dense(black_box(a), inputs),
-                    &packed,
-                    &Epilogue::default(),
-                    out,
-                );
+                gemm::f32::gemm(Rows::dense(black_box(a), inputs), &packed, &Epilogue::default(), out);
             };
-            contenders.push((table.isa.name(), Box::new(work)));
+            contenders.push(on(isa, work));
         }
         compare(context, &format!("{count} × {inputs} by {outputs} × {inputs}, f32"), contenders, &mut rows);
     }

@@ -49,7 +49,7 @@ enum Command {
     Pack {
         /// As `list` shows it
         name: String,
-        /// Number format of the weights: f32, bf16 or int8
+        /// Number format of the weights: f32 or int8
         #[arg(long, value_name = "FORMAT", default_value_t = Config::default().precision)]
         precision: Precision,
     },
@@ -81,7 +81,7 @@ struct Import {
     /// The licence of the weights
     #[arg(long, value_name = "SPDX", default_value = "unknown")]
     licence: String,
-    /// Number format of the packed weights: f32, bf16 or int8
+    /// Number format of the packed weights: f32 or int8
     #[arg(long, value_name = "FORMAT", default_value_t = Config::default().precision)]
     precision: Precision,
 }

@@ -1,8 +1,8 @@
 //! One tile of queries of one head against all the keys they see.
 
 use super::{Element, Visible};
+use crate::arch::simd::Simd;
 use crate::math;
-use crate::simd::Simd;
 
 /// Keys between two corrections of the running maximum: enough that the corrections cost nothing, few enough
 /// that the scores of a tile of queries stay in the first-level cache. Blocks start at its multiples.

@@ -1,6 +1,6 @@
 //! What caches hold.
 
-use crate::simd::Simd;
+use crate::arch::simd::Simd;
 
 /// A number that a vector of `f32` can be read from.
 pub(crate) trait Element: Copy {

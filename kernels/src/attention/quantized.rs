@@ -14,14 +14,13 @@ mod queries;
 mod store;
 mod turn;
 
+use crate::arch::dispatch::with_dots;
+use crate::arch::lanes::Dots;
 use crate::gemm::PANEL;
-use crate::gemm::lanes::{self, Dots};
 use crate::rows::{Rows, RowsMut};
-use crate::table::Table;
 use columns::{Columns, LANES};
 use products::{Operands, Score, Sum, add_up, multiply};
 use std::marker::PhantomData;
-pub(crate) use store::sets as store_sets;
 pub use store::{CacheMut, store_block};
 
 /// Keys whose values share their scales, and between two corrections of the running maximum.
@@ -113,15 +112,7 @@ pub struct Cache<'a> {
 /// # Panics
 /// If a row does not fit its data, the caches are shorter than their shape says, or `scale` is not positive.
 pub fn attention_i8(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
-    (Table::active().attention_i8)(q, kv, scale, out);
-}
-
-/// What one instruction set brings along besides its dot product.
-struct Parts {
-    take: queries::Take,
-    give: queries::Give,
-    weigh: columns::Weigh,
-    settle: columns::Settle,
+    with_dots!(all_heads(q, kv, scale, out));
 }
 
 /// The queries of one tile and head, and what has been found for them so far.
@@ -140,7 +131,7 @@ struct Tile {
 
 /// # Safety
 /// The machine has the instruction set of `D`.
-unsafe fn all_heads<D: Dots>(parts: &Parts, q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
+unsafe fn all_heads<D: Dots>(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
     let Shape { heads, head_dim } = kv.shape;
     let width = heads * head_dim;
     assert!(
@@ -165,16 +156,16 @@ unsafe fn all_heads<D: Dots>(parts: &Parts, q: Rows<'_>, kv: &Cache<'_>, scale: 
         let count = LANES.min(q.count - first);
         for head in 0..heads {
             let column = head * head_dim;
-            (parts.take)(
+            queries::take(
                 &mut tile,
                 Rows::new(&q.data[first * q.stride + column..], q.stride, count),
                 kv.shape,
                 scale,
             );
             // SAFETY: the caller's promise; the caches' sizes were checked.
-            unsafe { tile.attend::<D>(kv, head, count, parts) };
+            unsafe { tile.attend::<D>(kv, head, count) };
             let rows = &mut out.data[first * out.stride + column..];
-            (parts.give)(&mut tile, RowsMut::new(rows, out.stride, count), head_dim);
+            queries::give(&mut tile, RowsMut::new(rows, out.stride, count), head_dim);
         }
     }
 }
@@ -184,7 +175,7 @@ impl Tile {
     ///
     /// # Safety
     /// The machine has the instruction set of `D`; the caches have the size of their shape.
-    unsafe fn attend<D: Dots>(&mut self, kv: &Cache<'_>, head: usize, count: usize, parts: &Parts) {
+    unsafe fn attend<D: Dots>(&mut self, kv: &Cache<'_>, head: usize, count: usize) {
         let Shape { heads, head_dim } = kv.shape;
         let panels = count.div_ceil(PANEL);
         self.columns.restart();
@@ -211,10 +202,10 @@ impl Tile {
                 let finish = Score { row_scales: key_scales.as_ptr(), out: self.columns.scores.as_mut_ptr() };
                 multiply(&operands, &finish, keys, panels);
                 let (lanes, steps, panel_stride) = (panels * PANEL, keys.div_ceil(STEP), PANEL * BLOCK_KEYS);
-                (parts.weigh)(&mut self.columns, &self.query_scales, keys, lanes);
+                columns::weigh(&mut self.columns, &self.query_scales, keys, lanes);
                 let mut sums = [0.0; LANES];
                 add_up::<D>(self.columns.weights.as_ptr().cast(), panel_stride, panels, steps, &mut sums);
-                (parts.settle)(&mut self.columns, &sums, keys, lanes);
+                columns::settle(&mut self.columns, &sums, keys, lanes);
                 let operands = Operands {
                     rows: bytes[BLOCK_KEYS * kv.shape.key_bytes()..].as_ptr(),
                     row_stride: STEP,
@@ -237,41 +228,3 @@ impl Tile {
         }
     }
 }
-
-/// `module::attention` for an instruction set whose dot product is found at compile time, or while running.
-macro_rules! set {
-    ($set:ident, $choose:expr) => {
-        pub(crate) mod $set {
-            use super::*;
-
-            pub(crate) fn attention(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
-                const PARTS: Parts = Parts {
-                    take: queries::$set::take,
-                    give: queries::$set::give,
-                    weigh: columns::$set::weigh,
-                    settle: columns::$set::settle,
-                };
-                let run: unsafe fn(&Parts, Rows<'_>, &Cache<'_>, f32, RowsMut<'_>) = $choose;
-                // SAFETY: a table is only given out where its instruction set is available.
-                unsafe { run(&PARTS, q, kv, scale, out) }
-            }
-        }
-    };
-}
-set!(scalar, all_heads::<lanes::Scalar>);
-#[cfg(target_arch = "x86_64")]
-set!(
-    avx2,
-    if is_x86_feature_detected!("avxvnni") { all_heads::<lanes::AvxVnni> } else { all_heads::<lanes::Avx2> }
-);
-#[cfg(target_arch = "x86_64")]
-set!(avx512, all_heads::<lanes::Avx512>);
-#[cfg(target_arch = "aarch64")]
-set!(
-    neon,
-    if std::arch::is_aarch64_feature_detected!("dotprod") {
-        all_heads::<lanes::NeonDot>
-    } else {
-        all_heads::<lanes::Neon>
-    }
-);

@@ -2,7 +2,7 @@
 
 use super::blocks::{BLOCK, Head, Scores, Tile, multiply_keys};
 use super::{Element, KeyValue, Visible};
-use crate::simd::Simd;
+use crate::arch::simd::Simd;
 use crate::softmax::softmax_row;
 
 /// See [`super::weights`].

@@ -2,7 +2,7 @@
 
 use super::PANEL;
 use super::epilogue::Finish;
-use super::lanes::{Lanes, Task};
+use crate::arch::lanes::{Lanes, Task};
 
 /// Rows of a block whose inputs should stay in the second-level cache while all panels pass by, in bytes.
 const ROW_BLOCK_BYTES: usize = 256 << 10;

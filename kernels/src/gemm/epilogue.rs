@@ -1,6 +1,6 @@
 //! What happens to a product before it is stored.
 
-use crate::table::Table;
+use crate::activation;
 
 /// A function applied to each result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Epilogue<'a> {
     pub accumulate: bool,
 }
 
-/// An epilogue whose activation is resolved to a function of one instruction set.
+/// An epilogue that has been checked, with its activation as a function.
 #[derive(Clone, Copy)]
 pub(crate) struct Finish<'a> {
     pub bias: Option<&'a [f32]>,
@@ -40,16 +40,16 @@ pub(crate) struct Finish<'a> {
 impl<'a> Epilogue<'a> {
     /// # Panics
     /// If there is a bias whose length is not `outputs`.
-    pub(crate) fn resolve(&self, table: &Table, outputs: usize) -> Finish<'a> {
+    pub(crate) fn resolve(&self, outputs: usize) -> Finish<'a> {
         if let Some(bias) = self.bias {
             assert_eq!(bias.len(), outputs, "one bias value for each output");
         }
-        let activation = match self.activation {
+        let activation: Option<fn(&mut [f32])> = match self.activation {
             Activation::None => None,
-            Activation::Gelu => Some(table.gelu),
-            Activation::Silu => Some(table.silu),
-            Activation::Tanh => Some(table.tanh),
-            Activation::Relu => Some(table.relu),
+            Activation::Gelu => Some(activation::gelu),
+            Activation::Silu => Some(activation::silu),
+            Activation::Tanh => Some(activation::tanh),
+            Activation::Relu => Some(activation::relu),
         };
         Finish { bias: self.bias, activation, accumulate: self.accumulate }
     }

@@ -1,18 +1,23 @@
 //! Products with f32 weights.
 
-use super::call::{Call, instruction_sets};
+use super::PANEL;
+use super::call::Call;
+use super::drive::{Product, drive, fetch_distance};
 use super::epilogue::Epilogue;
-use super::float;
-use super::lanes::{self, Lanes};
+use crate::arch::dispatch::with_lanes;
+use crate::arch::lanes::{Lanes, Task};
 use crate::rows::{Rows, RowsMut};
-use crate::table::Table;
-
-/// Weights that [`pack`] has laid out.
-pub type Packed<'a> = float::Packed<'a, f32>;
+use crate::unroll::four_at_a_time;
+use std::marker::PhantomData;
 
 /// Length of the packed form of an `outputs × inputs` matrix, in values.
 pub const fn packed_len(outputs: usize, inputs: usize) -> usize {
-    float::packed_len::<f32>(outputs, inputs)
+    outputs.next_multiple_of(PANEL) * inputs
+}
+
+/// Where the weight of an output and an input lies in the packed weights.
+fn place(output: usize, input: usize, inputs: usize) -> usize {
+    (output / PANEL * inputs + input) * PANEL + output % PANEL
 }
 
 /// Packs row-major `outputs × inputs` weights as `[outputs / 16][inputs][16]`; missing outputs of the last
@@ -21,7 +26,63 @@ pub const fn packed_len(outputs: usize, inputs: usize) -> usize {
 /// # Panics
 /// If `weights` is not `outputs * inputs` long or `packed` not [`packed_len`].
 pub fn pack(weights: &[f32], outputs: usize, inputs: usize, packed: &mut [f32]) {
-    float::pack(weights, outputs, inputs, packed);
+    assert_eq!(weights.len(), outputs * inputs, "weights of {outputs} x {inputs}");
+    assert_eq!(packed.len(), packed_len(outputs, inputs), "packed weights of {outputs} x {inputs}");
+    packed.fill(0.0);
+    for (output, row) in weights.chunks_exact(inputs.max(1)).enumerate() {
+        for (input, &weight) in row.iter().enumerate() {
+            packed[place(output, input, inputs)] = weight;
+        }
+    }
+}
+
+/// Weights that [`pack`] has laid out.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed<'a> {
+    panels: &'a [f32],
+    outputs: usize,
+    inputs: usize,
+}
+
+impl<'a> Packed<'a> {
+    /// A view of packed weights.
+    ///
+    /// # Panics
+    /// If `packed` is not [`packed_len`] long.
+    pub fn new(packed: &'a [f32], outputs: usize, inputs: usize) -> Self {
+        assert_eq!(packed.len(), packed_len(outputs, inputs), "packed weights of {outputs} x {inputs}");
+        Self { panels: packed, outputs, inputs }
+    }
+
+    /// Number of outputs (rows of the weight matrix).
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Number of inputs (columns of the weight matrix).
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// At most `panels` panels of [`PANEL`] outputs, from panel `first` on.
+    ///
+    /// # Panics
+    /// If there is no panel `first`.
+    pub fn part(&self, first: usize, panels: usize) -> Packed<'a> {
+        assert!(first * PANEL < self.outputs, "panel {first} of {} outputs", self.outputs);
+        let outputs = (self.outputs - first * PANEL).min(panels * PANEL);
+        let start = first * packed_len(PANEL, self.inputs);
+        Packed { panels: &self.panels[start..][..packed_len(outputs, self.inputs)], outputs, ..*self }
+    }
+
+    /// The weight of an output and an input.
+    ///
+    /// # Panics
+    /// If there is no such weight.
+    pub fn weight(&self, output: usize, input: usize) -> f32 {
+        assert!(output < self.outputs && input < self.inputs, "weight {output}, {input}");
+        self.panels[place(output, input, self.inputs)]
+    }
 }
 
 /// `out = [out +] activation(a · wᵀ + bias)`: one row of `w.inputs()` values in, one of `w.outputs()` out.
@@ -34,23 +95,77 @@ pub fn pack(weights: &[f32], outputs: usize, inputs: usize, packed: &mut [f32]) 
 /// one value for each output.
 #[inline]
 pub fn gemm(a: Rows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
-    gemm_with(Table::active(), a, w, epilogue, out);
-}
-
-/// [`gemm`] on the instruction set of `table`.
-///
-/// # Panics
-/// As [`gemm`].
-pub fn gemm_with(table: &Table, a: Rows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
     assert!(a.fits(w.inputs()), "an input row lies outside its slice");
-    (table.gemm.f32.0)(Call::new(table, (a, a.count), (*w, w.outputs()), epilogue, out));
+    let call = Call::new((a, a.count), (*w, w.outputs()), epilogue, out);
+    with_lanes!(run(call));
 }
 
-instruction_sets!(run: Rows<'_>, Packed<'_>);
+struct Tiles<L> {
+    a: *const f32,
+    stride: usize,
+    panels: *const f32,
+    inputs: usize,
+    lanes: PhantomData<L>,
+}
+
+impl<L: Lanes> Product for Tiles<L> {
+    type Lanes = L;
+    const ROWS: usize = L::TILE_ROWS;
+    const PANELS: usize = L::TILE_PANELS;
+    const PANELS_OF_FEW: usize = L::TILE_PANELS_OF_FEW;
+
+    #[inline(always)]
+    unsafe fn enter(task: impl Task) {
+        // SAFETY: the caller's promise.
+        unsafe { L::enter(task) }
+    }
+
+    #[inline(always)]
+    unsafe fn tile<const M: usize, const P: usize>(
+        &self,
+        row: usize,
+        panel: usize,
+        fetch: bool,
+    ) -> [[L; P]; M] {
+        // SAFETY: the caller's rows and panels exist; a panel is a line of `PANEL` weights for each input.
+        unsafe {
+            let a: [*const f32; M] = std::array::from_fn(|m| self.a.add((row + m) * self.stride));
+            let w: [*const f32; P] =
+                std::array::from_fn(|p| self.panels.add((panel + p) * self.inputs * PANEL));
+            let mut sums = [[L::splat(0.0); P]; M];
+            let ahead = fetch_distance(fetch, P * self.inputs * PANEL * size_of::<f32>());
+            four_at_a_time!(input in 0..self.inputs => {
+                if let Some(ahead) = ahead {
+                    for w in w {
+                        L::prefetch(w.add(input * PANEL).wrapping_byte_add(ahead));
+                    }
+                }
+                let mut weights = [L::splat(0.0); P];
+                for p in 0..P {
+                    weights[p] = L::load(w[p].add(input * PANEL));
+                }
+                for m in 0..M {
+                    let a = L::splat(*a[m].add(input));
+                    for p in 0..P {
+                        sums[m][p] = sums[m][p].add_product(a, weights[p]);
+                    }
+                }
+            });
+            sums
+        }
+    }
+}
 
 /// # Safety
 /// The machine has the instruction set of `L`.
 unsafe fn run<L: Lanes>(call: Call<'_, Rows<'_>, Packed<'_>>) {
-    // SAFETY: the caller's promise.
-    unsafe { float::run::<L, f32>(call) }
+    let tiles = Tiles::<L> {
+        a: call.a.data.as_ptr(),
+        stride: call.a.stride,
+        panels: call.w.panels.as_ptr(),
+        inputs: call.w.inputs,
+        lanes: PhantomData,
+    };
+    // SAFETY: the call's shapes were checked when it was made.
+    unsafe { drive(&tiles, call.w.inputs * size_of::<f32>(), call.output) }
 }

@@ -4,26 +4,19 @@
 //! The sums are exact i32; so, without an activation, every instruction set gives the same bits.
 
 use super::PANEL;
-use super::call::{Call, instruction_sets};
+use super::call::Call;
 use super::drive::{Product, drive};
 use super::epilogue::Epilogue;
 use super::integer::{self, Layout, NOTHING, STEP};
 pub use super::integer::{pack, scales_len};
-use super::lanes::{self, Dots, Lanes, Task};
 use super::quantize::QuantizedRows;
+use crate::arch::dispatch::with_dots;
+use crate::arch::lanes::{Dots, GROUP_BYTES, LINE, Lanes, STEPS, Task, unpack};
 use crate::rows::RowsMut;
-use crate::table::Table;
 use std::marker::PhantomData;
 
-/// Steps whose weights are packed together.
-const STEPS: usize = 4;
-/// Inputs of that many steps.
+/// Inputs of the steps whose weights are packed together.
 const GROUP: usize = STEPS * STEP;
-/// Weights of one step of one panel, and bytes of a cache line.
-const LINE: usize = PANEL * STEP;
-/// Bytes of one group of one panel: the lower four bits of two steps, those of the other two, the upper two bits
-/// of all.
-const GROUP_BYTES: usize = 3 * LINE;
 /// Weights of 6 bits: `[outputs / 16][inputs / 16][3][64]`. An operand's bits are its weight's and two zeros.
 #[derive(Clone, Copy, Debug)]
 pub struct Bits6;
@@ -67,20 +60,6 @@ impl Layout for Bits6 {
     }
 }
 
-/// The operands of a group, step by step.
-#[inline(always)]
-pub(super) fn unpack(group: &[u8; GROUP_BYTES]) -> [[i8; LINE]; STEPS] {
-    let mut steps = [[0; LINE]; STEPS];
-    for (step, weights) in steps.iter_mut().enumerate() {
-        for (lane, weight) in weights.iter_mut().enumerate() {
-            let (lower, upper) = (group[step / 2 * LINE + lane], group[2 * LINE + lane]);
-            let lower = if step % 2 == 0 { lower << 2 } else { lower >> 2 };
-            *weight = ((lower & 0x3c) | ((upper << (2 * step)) & 0xc0)) as i8;
-        }
-    }
-    steps
-}
-
 /// `out = [out +] activation(a · wᵀ + bias)` with exact integer sums.
 ///
 /// A row's result is the same to the bit whatever the number of rows. Allocates nothing.
@@ -90,25 +69,10 @@ pub(super) fn unpack(group: &[u8; GROUP_BYTES]) -> [[i8; LINE]; STEPS] {
 /// not have one value for each output.
 #[inline]
 pub fn gemm(a: &QuantizedRows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
-    gemm_with(Table::active(), a, w, epilogue, out);
-}
-
-/// [`gemm`] on the instruction set of `table`.
-///
-/// # Panics
-/// As [`gemm`].
-pub fn gemm_with(
-    table: &Table,
-    a: &QuantizedRows<'_>,
-    w: &Packed<'_>,
-    epilogue: &Epilogue<'_>,
-    out: RowsMut<'_>,
-) {
     assert_eq!(a.inputs, w.inputs, "as many inputs in the rows as in the weights");
-    (table.gemm.i6.0)(Call::new(table, (*a, a.count()), (*w, w.outputs), epilogue, out));
+    let call = Call::new((*a, a.count()), (*w, w.outputs), epilogue, out);
+    with_dots!(run(call));
 }
-
-instruction_sets!(dots run: QuantizedRows<'_>, Packed<'_>);
 
 struct Tiles<D> {
     a: *const u8,

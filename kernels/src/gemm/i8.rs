@@ -3,15 +3,15 @@
 //! The sums are exact i32; so, without an activation, every instruction set gives the same bits.
 
 use super::PANEL;
-use super::call::{Call, instruction_sets};
+use super::call::Call;
 use super::drive::{Product, drive, fetch_distance};
 use super::epilogue::Epilogue;
 use super::integer::{self, Layout, NOTHING, STEP};
 pub use super::integer::{MAX_INPUTS, pack, scales_len};
-use super::lanes::{self, Dots, Lanes, Task};
-pub use super::quantize::{QuantizedRows, quantize_rows, quantize_rows_with, row_len};
+pub use super::quantize::{QuantizedRows, quantize_rows, row_len};
+use crate::arch::dispatch::with_dots;
+use crate::arch::lanes::{Dots, Lanes, Task};
 use crate::rows::RowsMut;
-use crate::table::Table;
 use crate::unroll::four_at_a_time;
 use std::marker::PhantomData;
 
@@ -65,25 +65,10 @@ impl Layout for Bits8 {
 /// not have one value for each output.
 #[inline]
 pub fn gemm(a: &QuantizedRows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
-    gemm_with(Table::active(), a, w, epilogue, out);
-}
-
-/// [`gemm`] on the instruction set of `table`.
-///
-/// # Panics
-/// As [`gemm`].
-pub fn gemm_with(
-    table: &Table,
-    a: &QuantizedRows<'_>,
-    w: &Packed<'_>,
-    epilogue: &Epilogue<'_>,
-    out: RowsMut<'_>,
-) {
     assert_eq!(a.inputs, w.inputs, "as many inputs in the rows as in the weights");
-    (table.gemm.i8.0)(Call::new(table, (*a, a.count()), (*w, w.outputs), epilogue, out));
+    let call = Call::new((*a, a.count()), (*w, w.outputs), epilogue, out);
+    with_dots!(run(call));
 }
-
-instruction_sets!(dots run: QuantizedRows<'_>, Packed<'_>);
 
 struct Tiles<D> {
     a: *const u8,
@@ -203,11 +188,15 @@ mod tests {
     /// A machine with the dot product takes it, so that the other version needs a test of its own.
     #[test]
     fn both_versions_of_an_instruction_set_agree() {
+        use crate::arch::lanes;
         #[cfg(target_arch = "x86_64")]
-        let (versions, available) =
-            ([AVX2, AVX_VNNI], is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"));
+        let (versions, available) = (
+            [run::<lanes::Avx2>, run::<lanes::AvxVnni>],
+            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"),
+        );
         #[cfg(target_arch = "aarch64")]
-        let (versions, available) = ([NEON, NEON_DOT], std::arch::is_aarch64_feature_detected!("dotprod"));
+        let (versions, available) =
+            ([run::<lanes::Neon>, run::<lanes::NeonDot>], std::arch::is_aarch64_feature_detected!("dotprod"));
 
         let (rows, outputs, inputs) = (13, 50, 45);
         let value = |i: usize| if i.is_multiple_of(7) { -1.0 } else { 1.0 - 0.001 * (i % 5) as f32 };
@@ -222,16 +211,17 @@ mod tests {
         let (mut data, mut row_scales) = (vec![0; rows * row_len(inputs)], vec![0.0; rows]);
         let a = quantize_rows(Rows::dense(&x, inputs), inputs, &mut data, &mut row_scales);
 
-        let run = |version: Function| {
+        let product = |version: unsafe fn(Call<'_, QuantizedRows<'_>, Packed<'_>>)| {
             let mut out = vec![0.0; rows * outputs];
             let out_rows = RowsMut::dense(&mut out, outputs);
-            let epilogue = Epilogue::default();
-            (version.0)(Call::new(Table::active(), (a, rows), (packed, outputs), &epilogue, out_rows));
+            let call = Call::new((a, rows), (packed, outputs), &Epilogue::default(), out_rows);
+            // SAFETY: the machine has the version's instruction set: it is asked below.
+            unsafe { version(call) };
             out
         };
-        let want = run(SCALAR);
+        let want = product(run::<lanes::Scalar>);
         for version in versions.into_iter().filter(|_| available) {
-            assert_eq!(run(version), want);
+            assert_eq!(product(version), want);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Rows of 8-bit inputs with a scale of their own, made while running.
 
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::rows::Rows;
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
 
 /// What an 8-bit input of value zero is stored as: the dot products of x86 take one side unsigned.
 pub(crate) const ZERO: i32 = 128;
@@ -74,25 +74,11 @@ pub fn quantize_rows<'a>(
     data: &'a mut [u8],
     scales: &'a mut [f32],
 ) -> QuantizedRows<'a> {
-    quantize_rows_with(Table::active(), x, inputs, data, scales)
-}
-
-/// [`quantize_rows`] on the instruction set of `table`.
-///
-/// # Panics
-/// As [`quantize_rows`].
-pub fn quantize_rows_with<'a>(
-    table: &Table,
-    x: Rows<'_>,
-    inputs: usize,
-    data: &'a mut [u8],
-    scales: &'a mut [f32],
-) -> QuantizedRows<'a> {
     assert!(x.fits(inputs), "an input row lies outside its slice");
     let stride = row_len(inputs);
     let data = &mut data[..x.count * stride];
     let scales = &mut scales[..x.count];
-    (table.gemm.quantize)(x, inputs, data, scales);
+    quantize(x, inputs, data, scales);
     QuantizedRows { data, scales, inputs }
 }
 
@@ -175,9 +161,6 @@ pub(crate) fn rounded<S: Simd>(s: S, value: S::F, factor: S::F) -> S::F {
     s.add(s.mul(value, factor), s.splat(ROUNDER))
 }
 
-/// `quantize` for one instruction set.
-pub(crate) type Function = fn(Rows<'_>, usize, &mut [u8], &mut [f32]);
-
 instruction_sets! {
-    quantize = quantize_groups(x: Rows<'_>, inputs: usize, data: &mut [u8], scales: &mut [f32]);
+    fn quantize(x: Rows<'_>, inputs: usize, data: &mut [u8], scales: &mut [f32]) = quantize_groups;
 }

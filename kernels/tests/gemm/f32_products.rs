@@ -1,11 +1,11 @@
-//! Products with f32 and bf16 weights against an f64 oracle, on every instruction set of the machine.
+//! Products with f32 weights against an f64 oracle, on every instruction set of the machine.
 
 use crate::common::{bits, noise};
+use crate::support::on;
 use proptest::prelude::*;
-use voxlane_kernels::gemm::{Activation, Epilogue, bf16, f32 as plain};
+use voxlane_kernels::gemm::{Activation, Epilogue, f32 as plain};
 use voxlane_kernels::isa::Isa;
 use voxlane_kernels::rows::{Rows, RowsMut};
-use voxlane_kernels::table::Table;
 
 /// One product with everything that can vary.
 #[derive(Clone, Debug)]
@@ -21,8 +21,6 @@ struct Case {
     bias: bool,
     accumulate: bool,
     activation: Activation,
-    /// Weights stored as bf16.
-    bf16: bool,
     seed: u64,
 }
 
@@ -38,7 +36,6 @@ impl Case {
             bias: false,
             accumulate: false,
             activation: Activation::None,
-            bf16: false,
             seed: 1,
         }
     }
@@ -48,12 +45,7 @@ impl Case {
     }
 
     fn weights(&self) -> Vec<f32> {
-        let mut weights = noise(self.seed + 1, self.outputs * self.inputs);
-        if self.bf16 {
-            // Values that bf16 holds exactly: rounding is tested apart.
-            weights.iter_mut().for_each(|w| *w = f32::from_bits(w.to_bits() & 0xffff_0000));
-        }
-        weights
+        noise(self.seed + 1, self.outputs * self.inputs)
     }
 
     fn bias(&self) -> Vec<f32> {
@@ -70,7 +62,7 @@ impl Case {
     }
 
     /// Rows `first..first + count` of the product; the other values stay as they were.
-    fn run(&self, isa: Isa, first: usize, count: usize) -> Vec<f32> {
+    fn run(&self, first: usize, count: usize) -> Vec<f32> {
         let (weights, outputs, inputs) = (self.weights(), self.outputs, self.inputs);
         let (a, bias, mut out) = (self.a(), self.bias(), self.before());
         let epilogue = Epilogue {
@@ -78,21 +70,13 @@ impl Case {
             activation: self.activation,
             accumulate: self.accumulate,
         };
-        let table = Table::new(isa).unwrap();
         let rows = Rows::new(&a[self.offset + first * self.stride..], self.stride, count);
         let out_stride = self.out_stride();
         let out_rows = RowsMut::new(&mut out[self.offset + first * out_stride..], out_stride, count);
-        if self.bf16 {
-            let mut packed = vec![u16::MAX; self.offset + bf16::packed_len(outputs, inputs)];
-            bf16::pack(&weights, outputs, inputs, &mut packed[self.offset..]);
-            let packed = bf16::Packed::new(&packed[self.offset..], outputs, inputs);
-            bf16::gemm_with(table, rows, &packed, &epilogue, out_rows);
-        } else {
-            let mut packed = vec![f32::NAN; self.offset + plain::packed_len(outputs, inputs)];
-            plain::pack(&weights, outputs, inputs, &mut packed[self.offset..]);
-            let packed = plain::Packed::new(&packed[self.offset..], outputs, inputs);
-            plain::gemm_with(table, rows, &packed, &epilogue, out_rows);
-        }
+        let mut packed = vec![f32::NAN; self.offset + plain::packed_len(outputs, inputs)];
+        plain::pack(&weights, outputs, inputs, &mut packed[self.offset..]);
+        let packed = plain::Packed::new(&packed[self.offset..], outputs, inputs);
+        plain::gemm(rows, &packed, &epilogue, out_rows);
         out
     }
 
@@ -125,8 +109,8 @@ impl Case {
         (0..self.rows).flat_map(|r| (0..self.outputs).map(move |o| (r, o))).map(|(r, o)| one(r, o)).collect()
     }
 
-    fn check(&self, isa: Isa) {
-        let out = self.run(isa, 0, self.rows);
+    fn check(&self) {
+        let out = self.run(0, self.rows);
         let (before, oracle) = (self.before(), self.oracle());
         for (i, (&got, &old)) in out.iter().zip(&before).enumerate() {
             let place = i.checked_sub(self.offset).map(|i| (i / self.out_stride(), i % self.out_stride()));
@@ -135,29 +119,27 @@ impl Case {
                     let (want, error) = oracle[r * self.outputs + o];
                     assert!(
                         (f64::from(got) - want).abs() <= error,
-                        "{}: row {r} output {o}: {got} instead of {want} in {self:?}",
-                        isa.name(),
+                        "row {r} output {o}: {got} instead of {want} in {self:?}",
                     );
                 }
-                _ => assert_eq!(got.to_bits(), old.to_bits(), "{}: wrote outside its rows", isa.name()),
+                _ => assert_eq!(got.to_bits(), old.to_bits(), "wrote outside its rows"),
             }
         }
     }
 
     /// Any part of the rows gives the same bits as all of them.
-    fn check_parts(&self, isa: Isa, part: usize) {
-        let all = self.run(isa, 0, self.rows);
+    fn check_parts(&self, part: usize) {
+        let all = self.run(0, self.rows);
         for first in (0..self.rows).step_by(part) {
             let count = part.min(self.rows - first);
-            let some = self.run(isa, first, count);
+            let some = self.run(first, count);
             for r in first..first + count {
                 let row =
                     self.offset + r * self.out_stride()..self.offset + r * self.out_stride() + self.outputs;
                 assert_eq!(
                     bits(&all[row.clone()]),
                     bits(&some[row]),
-                    "{}: row {r} in parts of {part} of {self:?}",
-                    isa.name()
+                    "row {r} in parts of {part} of {self:?}"
                 );
             }
         }
@@ -199,10 +181,10 @@ prop_compose! {
     fn cases()(
         rows in 0usize..30, outputs in 1usize..120, inputs in 0usize..70, overlap in 0usize..3,
         out_gap in 0usize..5, offset in 0usize..4, bias in any::<bool>(), accumulate in any::<bool>(),
-        activation in activations(), bf16 in any::<bool>(), seed in 1u64..1000,
+        activation in activations(), seed in 1u64..1000,
     ) -> Case {
         let stride = (inputs + 3) / (1 + overlap);
-        Case { rows, outputs, inputs, stride, out_gap, offset, bias, accumulate, activation, bf16, seed }
+        Case { rows, outputs, inputs, stride, out_gap, offset, bias, accumulate, activation, seed }
     }
 }
 
@@ -216,33 +198,26 @@ macro_rules! on_each_instruction_set {
 
                 #[test]
                 fn agrees_with_the_oracle(case in cases()) {
-                    // A machine without this instruction set has no table for it and nothing to test.
-                    if $isa.is_available() {
-                        case.check($isa);
-                    }
+                    on($isa, || case.check());
                 }
 
                 #[test]
                 fn a_row_does_not_depend_on_the_others(case in cases(), part in 1usize..12) {
-                    if $isa.is_available() {
-                        case.check_parts($isa, part);
-                    }
+                    on($isa, || case.check_parts(part));
                 }
             }
 
             #[cfg_attr(miri, ignore = "takes miri too long")]
             #[test]
             fn layer_shapes() {
-                if $isa.is_available() {
+                on($isa, || {
                     for (outputs, inputs) in [(288, 288), (864, 288), (288, 1152), (288, 127)] {
-                        for bf16 in [false, true] {
-                            let case = Case { bf16, ..Case::plain(19, outputs, inputs) };
-                            case.check($isa);
-                            case.check_parts($isa, 7);
-                            case.check_parts($isa, 1);
-                        }
+                        let case = Case::plain(19, outputs, inputs);
+                        case.check();
+                        case.check_parts(7);
+                        case.check_parts(1);
                     }
-                }
+                });
             }
         })*
     };
@@ -258,8 +233,7 @@ on_each_instruction_set! {
 #[should_panic(expected = "input row")]
 fn rows_outside_their_slice_are_refused() {
     let packed = vec![0.0; plain::packed_len(4, 8)];
-    plain::gemm_with(
-        Table::active(),
+    plain::gemm(
         Rows::new(&[0.0; 15], 8, 2),
         &plain::Packed::new(&packed, 4, 8),
         &Epilogue::default(),
@@ -271,24 +245,10 @@ fn rows_outside_their_slice_are_refused() {
 #[should_panic(expected = "output rows")]
 fn overlapping_output_rows_are_refused() {
     let packed = vec![0.0; plain::packed_len(4, 8)];
-    plain::gemm_with(
-        Table::active(),
+    plain::gemm(
         Rows::new(&[0.0; 16], 8, 2),
         &plain::Packed::new(&packed, 4, 8),
         &Epilogue::default(),
         RowsMut::new(&mut [0.0; 8], 3, 2),
     );
-}
-
-#[test]
-fn bf16_weights_are_rounded_to_the_nearest_even() {
-    let weights = [1.0, 1.0 + 1.0 / 256.0, 1.0 + 3.0 / 256.0, -3.3e38, 1e-40, f32::NEG_INFINITY];
-    let mut packed = vec![0; bf16::packed_len(2, 3)];
-    bf16::pack(&weights, 2, 3, &mut packed);
-    let packed = bf16::Packed::new(&packed, 2, 3);
-    let stored = |i: usize| packed.weight(i / 3, i % 3);
-    assert_eq!([stored(0), stored(1), stored(2)], [1.0, 1.0, 1.0 + 4.0 / 256.0]);
-    assert!((stored(3) / -3.3e38 - 1.0).abs() < 1.0 / 256.0);
-    assert!((stored(4) - 1e-40).abs() <= f32::from_bits(1 << 15));
-    assert_eq!(stored(5), f32::NEG_INFINITY);
 }

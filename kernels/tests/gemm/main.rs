@@ -2,6 +2,7 @@
 
 mod common;
 mod f32_products;
-mod i4_products;
 mod integer_products;
 mod projection;
+#[path = "../support/mod.rs"]
+mod support;

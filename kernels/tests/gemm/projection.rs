@@ -1,24 +1,19 @@
-//! Argmax of output projections against the plain product, on every instruction set of the machine.
+//! The short list of output projections against the plain product, on every instruction set of the machine.
 
 use crate::common::noise;
 use crate::integer_products::Weights;
+use crate::support::on;
 use proptest::prelude::*;
 use voxlane_kernels::gemm::i6::Bits6;
-use voxlane_kernels::gemm::i8::Bits8;
-use voxlane_kernels::gemm::{Epilogue, bf16 as gemm_bf16, f32 as gemm_f32, i6 as gemm_i6, i8 as gemm_i8};
+use voxlane_kernels::gemm::{Epilogue, f32 as gemm_f32, i6 as gemm_i6, i8 as gemm_i8};
 use voxlane_kernels::isa::Isa;
-use voxlane_kernels::projection::{
-    Best, PanelBound, ShortList, argmax_bf16_with, argmax_f32_with, argmax_i8_with, argmax_shortlist_with,
-    bound, bounds_len,
-};
+use voxlane_kernels::projection::{Best, Listed, PanelBound, ShortList, bound, bounds_len, rescore};
 use voxlane_kernels::rows::{Rows, RowsMut};
-use voxlane_kernels::table::Table;
 
 struct Matrix {
     outputs: usize,
     inputs: usize,
     exact: Vec<f32>,
-    rounded: Weights<Bits8>,
     coarse: Weights<Bits6>,
     bounds: Vec<PanelBound>,
 }
@@ -27,19 +22,14 @@ impl Matrix {
     fn new(weights: &[f32], outputs: usize, inputs: usize) -> Self {
         let mut exact = vec![0.0; gemm_f32::packed_len(outputs, inputs)];
         gemm_f32::pack(weights, outputs, inputs, &mut exact);
-        let (rounded, coarse) =
-            (Weights::new(weights, outputs, inputs), Weights::new(weights, outputs, inputs));
+        let coarse = Weights::<Bits6>::new(weights, outputs, inputs);
         let mut bounds = vec![PanelBound::default(); bounds_len(outputs)];
         bound(&gemm_f32::Packed::new(&exact, outputs, inputs), &coarse.packed(), &mut bounds);
-        Self { outputs, inputs, exact, rounded, coarse, bounds }
+        Self { outputs, inputs, exact, coarse, bounds }
     }
 
     fn exact(&self) -> gemm_f32::Packed<'_> {
         gemm_f32::Packed::new(&self.exact, self.outputs, self.inputs)
-    }
-
-    fn rounded(&self) -> gemm_i8::Packed<'_> {
-        self.rounded.packed()
     }
 
     fn coarse(&self) -> gemm_i6::Packed<'_> {
@@ -58,64 +48,45 @@ fn oracle(logits: &[f32]) -> Option<Best> {
     best
 }
 
-fn check(isa: Isa, rows: usize, outputs: usize, inputs: usize, hidden: &[f32], weights: &[f32]) {
-    let table = Table::new(isa).unwrap();
+/// The short list's choice for one row, and the scores it leaves.
+fn choose(
+    hidden: &[f32],
+    coarse: &gemm_i8::QuantizedRows<'_>,
+    matrix: &Matrix,
+    list: &ShortList<'_>,
+) -> (Listed, Vec<f32>) {
+    let mut scores = vec![0.0; matrix.outputs];
+    gemm_i6::gemm(coarse, &matrix.coarse(), &Epilogue::default(), RowsMut::one(&mut scores));
+    let listed = rescore(hidden, coarse, list, &mut scores, &mut vec![0.0; bounds_len(matrix.outputs)]);
+    (listed, scores)
+}
+
+fn check(rows: usize, outputs: usize, inputs: usize, hidden: &[f32], weights: &[f32]) {
     let matrix = Matrix::new(weights, outputs, inputs);
     let hidden = Rows::new(hidden, inputs, rows);
     let mut logits = vec![0.0; rows * outputs];
     let out = RowsMut::new(&mut logits, outputs, rows);
-    gemm_f32::gemm_with(table, hidden, &matrix.exact(), &Epilogue::default(), out);
+    gemm_f32::gemm(hidden, &matrix.exact(), &Epilogue::default(), out);
     let want: Vec<_> = logits.chunks(outputs).map(oracle).collect();
 
-    let mut best = vec![Some(Best { token: 9, logit: 9.0 }); rows];
-    argmax_f32_with(table, hidden, &matrix.exact(), &mut best);
-    assert_eq!(best, want, "{}: f32", isa.name());
-
     let (mut data, mut row_scales) = (vec![0; rows * gemm_i8::row_len(inputs)], vec![0.0; rows]);
-    let coarse = gemm_i8::quantize_rows_with(table, hidden, inputs, &mut data, &mut row_scales);
-    let mut scores = vec![0.0; outputs];
+    let coarse = gemm_i8::quantize_rows(hidden, inputs, &mut data, &mut row_scales);
     for (r, want) in want.iter().enumerate() {
-        let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds);
-        let listed = argmax_shortlist_with(
-            table,
-            hidden.row(r, inputs),
-            &coarse.range(r, 1),
-            &list,
-            &mut scores,
-            &mut vec![0.0; bounds_len(outputs)],
-        );
-        assert_eq!(listed.best, *want, "{}: short list of row {r}", isa.name());
+        let list = ShortList::new(matrix.exact(), &matrix.bounds);
+        let (listed, scores) = choose(hidden.row(r, inputs), &coarse.range(r, 1), &matrix, &list);
+        assert_eq!(listed.best, *want, "short list of row {r}");
         assert!(listed.panels <= bounds_len(outputs));
         if let Some(best) = listed.best {
             assert!(scores[best.token] == best.logit || listed.panels == bounds_len(outputs));
         }
     }
 
-    check_excluding(table, &matrix, hidden, &coarse, &logits);
-
-    let mut halves = vec![0; gemm_bf16::packed_len(outputs, inputs)];
-    gemm_bf16::pack(weights, outputs, inputs, &mut halves);
-    let halves = gemm_bf16::Packed::new(&halves, outputs, inputs);
-    let out = RowsMut::new(&mut logits, outputs, rows);
-    gemm_bf16::gemm_with(table, hidden, &halves, &Epilogue::default(), out);
-    argmax_bf16_with(table, hidden, &halves, &mut best);
-    assert_eq!(best, logits.chunks(outputs).map(oracle).collect::<Vec<_>>(), "{}: bf16", isa.name());
-
-    let out = RowsMut::new(&mut logits, outputs, rows);
-    gemm_i8::gemm_with(table, &coarse, &matrix.rounded(), &Epilogue::default(), out);
-    argmax_i8_with(table, &coarse, &matrix.rounded(), &mut best);
-    assert_eq!(best, logits.chunks(outputs).map(oracle).collect::<Vec<_>>(), "{}: i8", isa.name());
+    check_excluding(&matrix, hidden, &coarse, &logits);
 }
 
 /// The short list without some outputs is the oracle over logits of which these are negative infinity: without the best, without
 /// one that is not, without the last, whose panel may be a short one, without a whole panel and more, and without all but one.
-fn check_excluding(
-    table: &Table,
-    matrix: &Matrix,
-    hidden: Rows<'_>,
-    coarse: &gemm_i8::QuantizedRows<'_>,
-    logits: &[f32],
-) {
+fn check_excluding(matrix: &Matrix, hidden: Rows<'_>, coarse: &gemm_i8::QuantizedRows<'_>, logits: &[f32]) {
     for (r, logits) in logits.chunks(matrix.outputs).enumerate() {
         let best = oracle(logits).map_or(0, |best| best.token);
         let one = |output: usize| std::iter::once(output as u32..output as u32 + 1).collect::<Vec<_>>();
@@ -126,16 +97,8 @@ fn check_excluding(
             let is_excluded = |output: usize| excluded.iter().any(|range| range.contains(&(output as u32)));
             let rest = |output: usize| if is_excluded(output) { f32::NEG_INFINITY } else { logits[output] };
             let rest: Vec<f32> = (0..matrix.outputs).map(rest).collect();
-            let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds).excluding(&excluded);
-            let mut scores = vec![0.0; matrix.outputs];
-            let listed = argmax_shortlist_with(
-                table,
-                hidden.row(r, matrix.inputs),
-                &coarse.range(r, 1),
-                &list,
-                &mut scores,
-                &mut vec![0.0; bounds_len(matrix.outputs)],
-            );
+            let list = ShortList::new(matrix.exact(), &matrix.bounds).excluding(&excluded);
+            let (listed, scores) = choose(hidden.row(r, matrix.inputs), &coarse.range(r, 1), matrix, &list);
             assert_eq!(listed.best, oracle(&rest), "short list of row {r} without outputs {excluded:?}");
             for output in (0..matrix.outputs).filter(|&output| is_excluded(output)) {
                 assert_eq!(scores[output], f32::NEG_INFINITY, "no share in the probability");
@@ -157,27 +120,26 @@ macro_rules! on_each_instruction_set {
                     rows in 1usize..20, outputs in 1usize..2000, inputs in 1usize..40, seed in 1u64..1000,
                     copies in 1usize..50,
                 ) {
-                    // A machine without this instruction set has no table for it and nothing to test.
-                    if $isa.is_available() {
+                    on($isa, || {
                         // Some outputs more than once, so that there are ties.
                         let mut weights = noise(seed, outputs * inputs);
                         for o in (0..outputs).rev().step_by(copies) {
                             weights.copy_within(0..inputs, o * inputs);
                         }
-                        check($isa, rows, outputs, inputs, &noise(seed + 1, rows * inputs), &weights);
-                    }
+                        check(rows, outputs, inputs, &noise(seed + 1, rows * inputs), &weights);
+                    });
                 }
             }
 
             #[test]
             fn rows_that_are_not_finite() {
-                if $isa.is_available() {
+                on($isa, || {
                     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, 0.0] {
                         let mut hidden = noise(1, 3 * 20);
                         hidden[20..40].fill(bad);
-                        check($isa, 3, 100, 20, &hidden, &noise(2, 100 * 20));
+                        check(3, 100, 20, &hidden, &noise(2, 100 * 20));
                     }
-                }
+                });
             }
         })*
     };
@@ -198,17 +160,9 @@ fn the_list_is_short() {
     // A hidden state that points to one output, as a trained network's does.
     let hidden = &weights[777 * inputs..][..inputs];
     let (mut data, mut row_scales) = (vec![0; gemm_i8::row_len(inputs)], vec![0.0]);
-    let table = Table::active();
-    let coarse = gemm_i8::quantize_rows_with(table, Rows::one(hidden), inputs, &mut data, &mut row_scales);
-    let list = ShortList::new(matrix.exact(), matrix.coarse(), &matrix.bounds);
-    let listed = argmax_shortlist_with(
-        table,
-        hidden,
-        &coarse,
-        &list,
-        &mut vec![0.0; outputs],
-        &mut vec![0.0; bounds_len(outputs)],
-    );
+    let coarse = gemm_i8::quantize_rows(Rows::one(hidden), inputs, &mut data, &mut row_scales);
+    let list = ShortList::new(matrix.exact(), &matrix.bounds);
+    let (listed, _) = choose(hidden, &coarse, &matrix, &list);
     assert_eq!(listed.best.map(|best| best.token), Some(777));
     assert_eq!(listed.panels, 1);
 }

@@ -1,27 +1,41 @@
 //! What the property tests share: running on every instruction set, reproducible numbers, and error measures.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, unused_macros, reason = "each test file uses its own part")]
+
+use std::sync::{Mutex, PoisonError};
+use voxlane_kernels::isa::{self, Isa};
+
+/// Runs `body` on each instruction set that can be used, one test at a time: the choice is the process's.
+pub fn on_each(body: impl Fn()) {
+    for isa in Isa::available() {
+        on(isa, &body);
+    }
+}
+
+/// Runs `body` on `isa`, if it can be used.
+pub fn on(isa: Isa, body: impl FnOnce()) {
+    static CHOICE: Mutex<()> = Mutex::new(());
+    let _choice = CHOICE.lock().unwrap_or_else(PoisonError::into_inner);
+    if isa::select(isa).is_ok() {
+        // Shown only if the body panics.
+        let _named = Named(isa.name());
+        body();
+    }
+}
 
 /// Declares tests whose body runs once per instruction set that this machine has.
 macro_rules! on_every_instruction_set {
-    ($($(#[$attribute:meta])* fn $name:ident($table:ident: &Table) $body:block)+) => {
+    ($($(#[$attribute:meta])* fn $name:ident() $body:block)+) => {
         $(#[test]
         $(#[$attribute])*
         fn $name() {
-            fn body($table: &'static voxlane_kernels::table::Table) $body
-            for isa in voxlane_kernels::isa::Isa::available() {
-                let table = voxlane_kernels::table::Table::new(isa).expect("it is available");
-                assert_eq!(table.isa, isa);
-                // Shown only if the body panics.
-                let _named = support::Named(isa.name());
-                body(table);
-            }
+            support::on_each(|| $body);
         })+
     };
 }
 pub(crate) use on_every_instruction_set;
 
 /// Names the instruction set in the output of a test that panics.
-pub struct Named(pub &'static str);
+struct Named(pub &'static str);
 
 impl Drop for Named {
     fn drop(&mut self) {

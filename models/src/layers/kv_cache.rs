@@ -63,7 +63,7 @@ impl KvCache {
                 let shape = shape(heads, head_dim, room(spacing::<f32>(positions)));
                 (Numbers::F32(Pair::new(shape.len())), shape)
             }
-            Precision::Bf16 | Precision::Int8 => {
+            Precision::Int8 => {
                 let shape = shape(heads, head_dim, room(spacing::<u16>(positions)));
                 (Numbers::F16(Pair::new(shape.len())), shape)
             }

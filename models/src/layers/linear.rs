@@ -162,12 +162,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_back_and_int4_is_refused_with_a_reason() {
+    fn names_are_read_back_and_what_is_not_offered_says_why() {
         for precision in Precision::ALL {
             assert_eq!(precision.name().parse(), Ok(precision));
         }
-        let refused = "int4".parse::<Precision>().unwrap_err();
-        assert!(refused.to_string().contains("word error rate"), "{refused}");
+        for (name, reason) in [("int4", "word error rate"), ("bf16", "hardly faster")] {
+            let refused = name.parse::<Precision>().unwrap_err();
+            assert!(refused.to_string().contains(reason), "{refused}");
+        }
         assert!("int7".parse::<Precision>().unwrap_err().to_string().contains("int7"));
     }
 }

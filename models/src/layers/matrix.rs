@@ -21,7 +21,6 @@ pub(crate) struct Matrix {
 #[derive(Debug)]
 enum Form {
     F32(Stored<f32>),
-    Bf16(Stored<u16>),
     Int8(Integers<Bits8>),
     Int6(Integers<Bits6>),
 }
@@ -39,11 +38,6 @@ impl Matrix {
                 let mut packed = Buffer::zeros(gemm::f32::packed_len(outputs, inputs));
                 gemm::f32::pack(weight, outputs, inputs, &mut packed);
                 Form::F32(packed.into())
-            }
-            Precision::Bf16 => {
-                let mut packed = Buffer::zeros(gemm::bf16::packed_len(outputs, inputs));
-                gemm::bf16::pack(weight, outputs, inputs, &mut packed);
-                Form::Bf16(packed.into())
             }
             Precision::Int8 => Form::Int8(Integers::new(weight, outputs, inputs)),
         };
@@ -70,7 +64,6 @@ impl Matrix {
     pub(crate) fn is_in(&self, precision: Precision) -> bool {
         match self.form {
             Form::F32(_) => precision == Precision::F32,
-            Form::Bf16(_) => precision == Precision::Bf16,
             Form::Int8(_) => precision == Precision::Int8,
             Form::Int6(_) => false,
         }
@@ -85,7 +78,6 @@ impl Matrix {
     pub(crate) fn output_bytes(&self) -> usize {
         match self.form {
             Form::F32(_) => self.inputs * 4,
-            Form::Bf16(_) => self.inputs * 2,
             Form::Int8(_) => self.inputs,
             Form::Int6(_) => gemm::i6::packed_len(PANEL, self.inputs) / PANEL,
         }
@@ -102,7 +94,7 @@ impl Matrix {
     #[inline]
     pub(crate) fn prepare<'a>(&self, input: Rows<'a>, arena: &'a Arena) -> Prepared<'a> {
         match self.form {
-            Form::F32(_) | Form::Bf16(_) => Prepared::Floats(input),
+            Form::F32(_) => Prepared::Floats(input),
             Form::Int8(_) | Form::Int6(_) => Prepared::Rounded(quantize(input, self.inputs, arena)),
         }
     }
@@ -126,10 +118,6 @@ impl Matrix {
             (Form::F32(_), Prepared::Floats(input)) => {
                 gemm::f32::gemm(*input, &self.f32().part(first, panels), epilogue, out);
             }
-            (Form::Bf16(packed), Prepared::Floats(input)) => {
-                let weights = gemm::bf16::Packed::new(packed, self.outputs, self.inputs);
-                gemm::bf16::gemm(*input, &weights.part(first, panels), epilogue, out);
-            }
             (Form::Int8(integers), Prepared::Rounded(input)) => {
                 let weights = integers.packed(self.outputs, self.inputs);
                 gemm::i8::gemm(input, &weights.part(first, panels), epilogue, out);
@@ -152,10 +140,6 @@ impl Matrix {
         match &self.form {
             Form::F32(_) => {
                 let weights = self.f32();
-                each(&|input| weights.weight(output, input), row);
-            }
-            Form::Bf16(packed) => {
-                let weights = gemm::bf16::Packed::new(packed, self.outputs, self.inputs);
                 each(&|input| weights.weight(output, input), row);
             }
             Form::Int8(integers) => {
@@ -200,7 +184,6 @@ impl Matrix {
         }
         match &self.form {
             Form::F32(packed) => packed.len() == gemm::f32::packed_len(outputs, inputs),
-            Form::Bf16(packed) => packed.len() == gemm::bf16::packed_len(outputs, inputs),
             Form::Int8(integers) => integers.is_sound(outputs, inputs),
             Form::Int6(integers) => integers.is_sound(outputs, inputs),
         }
@@ -229,16 +212,12 @@ impl Packed for Matrix {
                 0u8.save(writer);
                 packed.save(writer);
             }
-            Form::Bf16(packed) => {
-                1u8.save(writer);
-                packed.save(writer);
-            }
             Form::Int8(integers) => {
-                2u8.save(writer);
+                1u8.save(writer);
                 integers.save(writer);
             }
             Form::Int6(integers) => {
-                3u8.save(writer);
+                2u8.save(writer);
                 integers.save(writer);
             }
         }
@@ -248,9 +227,8 @@ impl Packed for Matrix {
         let [outputs, inputs] = Packed::load(reader)?;
         let form = match u8::load(reader)? {
             0 => Form::F32(Packed::load(reader)?),
-            1 => Form::Bf16(Packed::load(reader)?),
-            2 => Form::Int8(Packed::load(reader)?),
-            3 => Form::Int6(Packed::load(reader)?),
+            1 => Form::Int8(Packed::load(reader)?),
+            2 => Form::Int6(Packed::load(reader)?),
             _ => return Err(PackedError::Fields("a matrix has no known form")),
         };
         let matrix = Matrix { form, outputs, inputs };

@@ -33,7 +33,7 @@ use voxlane_runtime::supervisor::Watch;
 pub struct Config {
     /// Name of the model, as `voxlane models list` shows it. Default `moonshine-tiny`. Read by the model loader.
     pub model: String,
-    /// Number format of the weights on the processor: `f32`, `bf16` or `int8`. Default `int8`. Read by the model
+    /// Number format of the weights on the processor: `f32` or `int8`. Default `int8`. Read by the model
     /// loader when `backend` is `cpu`.
     pub precision: Precision,
     /// What the network runs on: `cpu` (our kernels), `flex`, `wgpu` or `cuda`. Default `cpu`. Read by the model loader.
@@ -164,11 +164,11 @@ pub struct LaneConfig {
     /// How many streams the lane serves at once, 1 to 4096. Default 4. Read at start: each keeps the buffers of one open
     /// segment.
     pub slots: usize,
-    /// How its threads wait for work: `spin` never gives its core up and is for isolated cores, `yield` lets others run
-    /// between looks, `park` sleeps until woken. Default `park`. Read by the lane's threads.
+    /// How its threads wait for work: `spin` never gives its core up and is for isolated cores, `park`
+    /// sleeps until woken. Default `park`. Read by the lane's threads.
     pub wait: WaitKind,
-    /// Time without work after which a thread that spins first goes on to yield or park, in microseconds.
-    /// Default 50; more answers sooner and takes more power. Read by the lane's threads when `wait` is `yield` or `park`.
+    /// Time without work after which a thread that spins first goes to sleep, in microseconds.
+    /// Default 50; more answers sooner and takes more power. Read by the lane's threads when `wait` is `park`.
     pub spin_us: u64,
     /// How long a stage works before the others of its thread get their turn, in microseconds. Default 200.
     /// Read by the lane's threads.
@@ -239,8 +239,6 @@ impl StageCores {
 pub enum WaitKind {
     /// Never gives the core up: the lowest latency, for isolated cores.
     Spin,
-    /// Spins, then lets others run between looks.
-    Yield,
     /// Spins, then sleeps until woken.
     #[default]
     Park,

@@ -1,8 +1,9 @@
 //! The softmax between the two products: scores to weights of 8 bits, a lane for each query.
 
 use super::{BLOCK_KEYS, BLOCK_STEPS, STEP};
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::gemm::PANEL;
-use crate::simd::{Simd, instruction_sets};
 
 /// Queries of a tile: three panels.
 pub(super) const LANES: usize = 3 * PANEL;
@@ -52,14 +53,10 @@ impl Columns {
     }
 }
 
-/// `weigh` of one instruction set.
-pub(super) type Weigh = fn(&mut Columns, &[f32; LANES], usize, usize);
-/// `settle` of one instruction set.
-pub(super) type Settle = fn(&mut Columns, &[f32; LANES], usize, usize);
-
 instruction_sets! {
-    weigh = weigh_lanes(columns: &mut Columns, scales: &[f32; LANES], keys: usize, lanes: usize);
-    settle = settle_lanes(columns: &mut Columns, sums: &[f32; LANES], keys: usize, lanes: usize);
+    pub(super) fn weigh(columns: &mut Columns, scales: &[f32; LANES], keys: usize, lanes: usize) = weigh_lanes;
+
+    pub(super) fn settle(columns: &mut Columns, sums: &[f32; LANES], keys: usize, lanes: usize) = settle_lanes;
 }
 
 /// Turns the scores of `keys` keys, at least one, into weights, for the first `lanes` lanes. `scales` make powers of two of

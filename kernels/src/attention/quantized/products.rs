@@ -1,8 +1,8 @@
 //! Products of 8-bit rows with the lanes of a tile.
 
 use super::columns::LANES;
+use crate::arch::lanes::{Dots, Lanes, Task};
 use crate::gemm::PANEL;
-use crate::gemm::lanes::{Dots, Lanes, Task};
 use std::marker::PhantomData;
 
 /// What is multiplied: rows of unsigned bytes, 128 too large, with panels of signed ones.

@@ -3,19 +3,16 @@
 use super::columns::{LANES, ROUNDER};
 use super::turn::{largest_of_columns, to_columns, to_rows};
 use super::{MAX_HEAD, STEP, Shape, Tile};
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::gemm::PANEL;
 use crate::gemm::quantize::factors_and_scales;
 use crate::rows::{Rows, RowsMut};
-use crate::simd::{Simd, instruction_sets};
-
-/// `take` of one instruction set.
-pub(super) type Take = fn(&mut Tile, Rows<'_>, Shape, f32);
-/// `give` of one instruction set.
-pub(super) type Give = fn(&mut Tile, RowsMut<'_>, usize);
 
 instruction_sets! {
-    take = take_queries(tile: &mut Tile, q: Rows<'_>, shape: Shape, scale: f32);
-    give = give_results(tile: &mut Tile, out: RowsMut<'_>, head_dim: usize);
+    pub(super) fn take(tile: &mut Tile, q: Rows<'_>, shape: Shape, scale: f32) = take_queries;
+
+    pub(super) fn give(tile: &mut Tile, out: RowsMut<'_>, head_dim: usize) = give_results;
 }
 
 /// Puts the queries of one head, rows of at least `head_dim` elements, into the first lanes.

@@ -2,11 +2,11 @@
 
 use super::turn::{largest_of_columns, starts, to_columns};
 use super::{BLOCK_KEYS, MAX_HEAD, STEP, Shape};
+use crate::arch::dispatch::instruction_sets;
+use crate::arch::simd::Simd;
 use crate::gemm::PANEL;
 use crate::gemm::quantize::{ROUNDER, ZERO, factors_and_scales, rounded};
 use crate::rows::Rows;
-use crate::simd::{Simd, instruction_sets};
-use crate::table::Table;
 
 /// Bytes that four keys' values of one vector of channels take, on any instruction set.
 const MAX_VECTOR_BYTES: usize = 64;
@@ -22,22 +22,14 @@ pub struct CacheMut<'a> {
     pub shape: Shape,
 }
 
-/// Writes the keys and values of block `block`, which begins at position `block * BLOCK_KEYS`: at most
-/// [`BLOCK_KEYS`] rows of `heads * head_dim` elements each, head by head. All blocks but the last are whole.
-///
-/// # Panics
-/// If a row does not fit its data, the numbers of rows differ or are more than a block has, or the caches have no such
-/// block.
-pub fn store_block(k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheMut<'_>) {
-    (Table::active().store_i8_block)(k, v, block, kv);
-}
-
-pub(crate) mod sets {
-    use super::*;
-
-    instruction_sets! {
-        store = store_heads(k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheMut<'_>);
-    }
+instruction_sets! {
+    /// Writes the keys and values of block `block`, which begins at position `block * BLOCK_KEYS`: at most
+    /// [`BLOCK_KEYS`] rows of `heads * head_dim` elements each, head by head. All blocks but the last are whole.
+    ///
+    /// # Panics
+    /// If a row does not fit its data, the numbers of rows differ or are more than a block has, or the caches have no such
+    /// block.
+    pub fn store_block(k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheMut<'_>) = store_heads;
 }
 
 #[inline(always)]

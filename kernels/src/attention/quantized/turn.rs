@@ -1,9 +1,9 @@
 //! Rows of one head to columns, where a lane is a row, and back.
 
 use super::{MAX_HEAD, STEP};
+use crate::arch::simd::Simd;
 use crate::gemm::PANEL;
 use crate::rows::{Rows, RowsMut};
-use crate::simd::Simd;
 
 /// `[column][lane]`: as many rows as a vector has lanes, at most [`PANEL`].
 pub(super) type Turned = [f32; PANEL * MAX_HEAD];

@@ -41,7 +41,7 @@ impl EncoderCache {
     /// A cache with room for `frames` frames: in 8 bits where the weights are, else in f32.
     pub(super) fn new(sizes: &MoonshineSizes, frames: usize, precision: Precision) -> Self {
         let numbers = match precision {
-            Precision::F32 | Precision::Bf16 => {
+            Precision::F32 => {
                 Numbers::F32(KvCache::new((sizes.heads, sizes.head_dim), frames, Precision::F32))
             }
             Precision::Int8 => {

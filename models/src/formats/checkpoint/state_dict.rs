@@ -5,8 +5,8 @@ use super::content::{MAX_CHECKPOINT_BYTES, content, shown};
 use super::error::{CheckpointError, Problem};
 use super::pickle::{self, TensorValue, Value};
 use crate::weights::{Tensor, Weights, element_count};
+use half::{bf16, f16};
 use std::path::Path;
-use voxlane_kernels::convert;
 
 /// What a training script may have put its state dict under.
 const STATE_DICTS: [&str; 2] = ["state_dict", "model_state_dict"];
@@ -72,8 +72,8 @@ fn numbers(tensor: &TensorValue, data: &[u8], left: &mut usize) -> Result<Tensor
         "FloatStorage" => |b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
         "DoubleStorage" => |b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
         "LongStorage" => |b| i64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32,
-        "HalfStorage" => |b| half(u16::from_le_bytes([b[0], b[1]])),
-        "BFloat16Storage" => |b| f32::from_bits(u32::from(u16::from_le_bytes([b[0], b[1]])) << 16),
+        "HalfStorage" => |b| f16::from_le_bytes([b[0], b[1]]).to_f32(),
+        "BFloat16Storage" => |b| bf16::from_le_bytes([b[0], b[1]]).to_f32(),
         other => return Err(Problem::unsupported(format!("elements of type {}", shown(other)))),
     };
     let bytes = match &*tensor.element {
@@ -111,10 +111,4 @@ fn numbers(tensor: &TensorValue, data: &[u8], left: &mut usize) -> Result<Tensor
         }
     }
     Tensor::new(tensor.shape.clone(), values).ok_or_else(outside)
-}
-
-fn half(bits: u16) -> f32 {
-    let mut value = [0.0];
-    convert::f16_to_f32(&[bits], &mut value);
-    value[0]
 }

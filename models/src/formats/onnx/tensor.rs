@@ -3,6 +3,7 @@
 use super::error::TensorProblem;
 use super::proto::{self, data_type};
 use crate::weights::element_count;
+use half::{bf16, f16};
 
 /// A constant's shape and numbers.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,10 +60,10 @@ fn values(tensor: &proto::Tensor) -> Result<Values, TensorProblem> {
         data_type::DOUBLE if typed => Values::Float(tensor.doubles.iter().map(|&x| x as f32).collect()),
         data_type::DOUBLE => Values::Float(elements(raw, |b| f64::from_le_bytes(b) as f32)?),
         // Half floats outside `raw` are kept as bit patterns, one in each 32-bit integer.
-        data_type::FLOAT16 if typed => half_bits(tensor, f16_to_f32),
-        data_type::FLOAT16 => Values::Float(elements(raw, |b| f16_to_f32(u16::from_le_bytes(b)))?),
-        data_type::BFLOAT16 if typed => half_bits(tensor, bf16_to_f32),
-        data_type::BFLOAT16 => Values::Float(elements(raw, |b| bf16_to_f32(u16::from_le_bytes(b)))?),
+        data_type::FLOAT16 if typed => half_bits(tensor, |bits| f16::from_bits(bits).to_f32()),
+        data_type::FLOAT16 => Values::Float(elements(raw, |b| f16::from_le_bytes(b).to_f32())?),
+        data_type::BFLOAT16 if typed => half_bits(tensor, |bits| bf16::from_bits(bits).to_f32()),
+        data_type::BFLOAT16 => Values::Float(elements(raw, |b| bf16::from_le_bytes(b).to_f32())?),
         data_type::INT64 if typed => Values::Integer(tensor.ints64.clone()),
         data_type::INT64 => Values::Integer(elements(raw, i64::from_le_bytes)?),
         data_type::INT32 | data_type::BOOL if typed => {
@@ -95,23 +96,6 @@ fn elements<T, const SIZE: usize>(
 
 fn half_bits(tensor: &proto::Tensor, decode: impl Fn(u16) -> f32) -> Values {
     Values::Float(tensor.ints32.iter().map(|&bits| decode(bits as u16)).collect())
-}
-
-fn bf16_to_f32(bits: u16) -> f32 {
-    f32::from_bits(u32::from(bits) << 16)
-}
-
-/// IEEE 754 binary16, exactly.
-fn f16_to_f32(bits: u16) -> f32 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let exponent = i32::from(bits >> 10 & 0x1f);
-    let fraction = f32::from(bits & 0x3ff);
-    sign * match exponent {
-        0 => fraction * 2f32.powi(-24),
-        31 if fraction == 0.0 => f32::INFINITY,
-        31 => f32::NAN,
-        _ => (fraction + 1024.0) * 2f32.powi(exponent - 25),
-    }
 }
 
 #[cfg(test)]

@@ -94,7 +94,7 @@ impl Output {
     pub(super) fn new(weights: &MoonshineWeights, config: &Config, precision: Precision) -> Self {
         let (embedding, vocabulary) = (&weights.embedding, config.sizes.vocabulary);
         let (exact, coarse) = match precision {
-            Precision::F32 | Precision::Bf16 => (Matrix::new(embedding, vocabulary, precision), None),
+            Precision::F32 => (Matrix::new(embedding, vocabulary, precision), None),
             Precision::Int8 => {
                 let exact = Matrix::new(embedding, vocabulary, Precision::F32);
                 let coarse = Coarse::new(embedding, &exact);
@@ -185,7 +185,7 @@ impl Output {
         if first + count == vocabulary {
             let peaks = arena.scratch(projection::bounds_len(vocabulary));
             let rows = hidden.chunks_exact(width).zip(logits.chunks_exact_mut(vocabulary)).zip(excluded);
-            let all = ShortList::new(self.embedding.f32(), coarse.matrix.i6(), &coarse.bounds);
+            let all = ShortList::new(self.embedding.f32(), &coarse.bounds);
             for (choice, ((hidden, logits), excluded)) in choices.iter_mut().zip(rows) {
                 let list = all.excluding(excluded.ranges());
                 let row = quantize(Rows::one(hidden), width, arena);

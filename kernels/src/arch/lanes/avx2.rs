@@ -19,7 +19,6 @@ unsafe fn first(n: usize) -> (__m256i, __m256i) {
 }
 
 impl Lanes for Avx2 {
-    type Words = [__m256i; 2];
     // 12 accumulators, two weight registers and one input: 15 of 16.
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
@@ -42,51 +41,6 @@ impl Lanes for Avx2 {
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: the trait's contract: sixteen values.
         unsafe { Self(_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_low_halves(p: *const u16) -> Self {
-        // SAFETY: the trait's contract: sixteen pairs.
-        unsafe {
-            let low =
-                |p: *const u16| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_loadu_si256(p.cast())));
-            Self(low(p), low(p.add(16)))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn load_high_halves(p: *const u16) -> Self {
-        // SAFETY: the trait's contract: sixteen pairs.
-        unsafe {
-            let upper = _mm256_set1_epi32(0xffff_0000u32 as i32);
-            let high =
-                |p: *const u16| _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(p.cast()), upper));
-            Self(high(p), high(p.add(16)))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn no_words() -> [__m256i; 2] {
-        // SAFETY: the trait's contract.
-        unsafe { [_mm256_setzero_si256(); 2] }
-    }
-
-    #[inline(always)]
-    unsafe fn load_words(p: *const u32) -> [__m256i; 2] {
-        // SAFETY: the trait's contract: sixteen words.
-        unsafe { [_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(p.add(8).cast())] }
-    }
-
-    #[inline(always)]
-    unsafe fn next_weight([low, high]: [__m256i; 2]) -> (Self, [__m256i; 2]) {
-        // SAFETY: the trait's contract.
-        unsafe {
-            let value = |words| {
-                let stored = _mm256_cvtepi32_ps(_mm256_and_si256(words, _mm256_set1_epi32(15)));
-                _mm256_sub_ps(stored, _mm256_set1_ps(8.0))
-            };
-            (Self(value(low), value(high)), [_mm256_srli_epi32::<4>(low), _mm256_srli_epi32::<4>(high)])
-        }
     }
 
     #[inline(always)]

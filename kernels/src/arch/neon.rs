@@ -1,6 +1,7 @@
 //! Vectors of four in NEON registers.
 
-use super::{ROOT_BITS, Simd, half};
+use super::half;
+use super::simd::{ROOT_BITS, Simd};
 use std::arch::aarch64::*;
 
 /// The machine has NEON, which is part of every aarch64 baseline.
@@ -8,12 +9,10 @@ use std::arch::aarch64::*;
 pub(crate) struct Neon(());
 
 impl Neon {
-    /// The token.
-    ///
-    /// # Safety
-    /// The machine must have the instruction set.
-    #[inline(always)]
-    pub(crate) unsafe fn new() -> Self {
+    /// The token: safe to make where the compiler may use the instruction set.
+    #[inline]
+    #[target_feature(enable = "neon")]
+    pub(crate) fn new() -> Self {
         Neon(())
     }
 }
@@ -175,11 +174,6 @@ impl Simd for Neon {
         unsafe { vmaxvq_u32(vcgtq_f32(a, b)) != 0 }
     }
     #[inline(always)]
-    unsafe fn stream_ptr(self, to: *mut f32, v: float32x4_t) {
-        // SAFETY: the caller's promise.
-        unsafe { self.store_ptr(to, v) }
-    }
-    #[inline(always)]
     unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [float32x4_t; 4]) {
         // SAFETY: the caller's promise; the token is proof of the instruction set. Each shift inserts above the bits
         // that it keeps.
@@ -201,10 +195,6 @@ impl Simd for Neon {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, n.min(4));
         }
     }
-    #[inline(always)]
-    fn fence(self) {}
-    #[inline(always)]
-    fn prefetch(self, _: *const f32) {}
     #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         // SAFETY: the caller's promise; the token is proof of the instruction set.

@@ -1,6 +1,6 @@
 //! Vectors of sixteen in AVX-512 registers.
 
-use super::{ROOT_BITS, Simd};
+use super::simd::{ROOT_BITS, Simd};
 use std::arch::x86_64::*;
 
 /// The machine has AVX-512 F, BW, DQ, VL and VNNI.
@@ -8,12 +8,10 @@ use std::arch::x86_64::*;
 pub(crate) struct Avx512(());
 
 impl Avx512 {
-    /// The token.
-    ///
-    /// # Safety
-    /// The machine must have the instruction set.
-    #[inline(always)]
-    pub(crate) unsafe fn new() -> Self {
+    /// The token: safe to make where the compiler may use the instruction set.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
+    pub(crate) fn new() -> Self {
         Avx512(())
     }
 }
@@ -139,11 +137,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0 }
     }
     #[inline(always)]
-    unsafe fn stream_ptr(self, to: *mut f32, v: __m512) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm512_stream_ps(to, v) }
-    }
-    #[inline(always)]
     unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [__m512; 4]) {
         // SAFETY: the caller's promise; the token is proof of the instruction set. Masks select the second, third
         // and fourth byte of each lane.
@@ -166,16 +159,6 @@ impl Simd for Avx512 {
                 _mm_mask_storeu_epi8(to.cast(), self.first(n), bytes);
             }
         }
-    }
-    #[inline(always)]
-    fn fence(self) {
-        // SAFETY: part of the baseline.
-        unsafe { _mm_sfence() }
-    }
-    #[inline(always)]
-    fn prefetch(self, at: *const f32) {
-        // SAFETY: a hint, which never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {

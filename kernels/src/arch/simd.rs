@@ -1,28 +1,10 @@
 //! Vectors of `f32` for kernels that are written once and compiled for each instruction set.
 //!
-//! A kernel is an `#[inline(always)]` function over a token `S: Simd`; [`instruction_sets!`] compiles it
-//! once per instruction set. A token can only be made where its instructions may run, which is what makes
-//! the arithmetic on it safe.
-
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod avx2;
-#[cfg(target_arch = "x86_64")]
-pub(crate) mod avx512;
-mod half;
-#[cfg(target_arch = "aarch64")]
-pub(crate) mod neon;
-pub(crate) mod portable;
-
-#[cfg(target_arch = "x86_64")]
-pub(crate) use avx2::Avx2;
-#[cfg(target_arch = "x86_64")]
-pub(crate) use avx512::Avx512;
-#[cfg(target_arch = "aarch64")]
-pub(crate) use neon::Neon;
-pub(crate) use portable::Portable;
+//! A kernel is an `#[inline(always)]` function over a token `S: Simd`; [`super::dispatch`] compiles it once per instruction
+//! set. A token can only be made where its instructions may run, which is what makes the arithmetic on it safe.
 
 /// The bits of the square root of a half: what [`Simd::split_exponent`] counts exponents from.
-const ROOT_BITS: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
+pub(super) const ROOT_BITS: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
 
 /// Proof that an instruction set may be used, and its arithmetic on vectors of `f32`.
 ///
@@ -116,11 +98,6 @@ pub(crate) trait Simd: Copy {
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
     /// Whether any lane of `a` is greater than that of `b`.
     fn any_greater(self, a: Self::F, b: Self::F) -> bool;
-    /// Writes a vector past the caches where the instruction set can; [`Simd::fence`] must follow.
-    ///
-    /// # Safety
-    /// `LANES` elements from `to` on must be writable, and `to` aligned to a whole vector.
-    unsafe fn stream_ptr(self, to: *mut f32, v: Self::F);
     /// Writes the lowest byte of each lane's bits, those of one lane side by side: lane 0 of the four vectors,
     /// then lane 1, and so on.
     ///
@@ -132,10 +109,6 @@ pub(crate) trait Simd: Copy {
     /// # Safety
     /// `n` bytes from `to` on must be writable, at most `LANES`.
     unsafe fn store_bytes_ptr(self, to: *mut u8, v: Self::F, n: usize);
-    /// Makes streamed writes visible in order with later ones.
-    fn fence(self);
-    /// Hints that the line at `at` is about to be read. Any address may be given.
-    fn prefetch(self, at: *const f32);
     /// Writes the transpose of a square of `LANES` rows of `LANES` elements; strides are in elements.
     ///
     /// # Safety
@@ -201,44 +174,3 @@ pub(crate) trait Simd: Copy {
         y
     }
 }
-
-/// Compiles a kernel for each instruction set: `scalar::name`, `avx2::name`, `avx512::name` and
-/// `neon::name` as plain functions, for [`crate::table::Table`].
-///
-/// The body is an `#[inline(always)]` function whose first argument is the token. The functions are safe
-/// to the crate because only the table of an available instruction set hands them out.
-macro_rules! instruction_sets {
-    ($($name:ident = $body:ident ( $($arg:ident : $type:ty),* $(,)? ) $(-> $result:ty)?;)+) => {
-        pub(crate) mod scalar {
-            use super::*;
-            $(pub(crate) fn $name($($arg: $type),*) $(-> $result)? { $body($crate::simd::Portable, $($arg),*) })+
-        }
-        #[cfg(target_arch = "x86_64")]
-        $crate::simd::instruction_sets!(@set avx2, Avx2, "avx2,fma,f16c",
-            $($name = $body($($arg: $type),*) $(-> $result)?;)+);
-        #[cfg(target_arch = "x86_64")]
-        $crate::simd::instruction_sets!(@set avx512, Avx512, "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c",
-            $($name = $body($($arg: $type),*) $(-> $result)?;)+);
-        #[cfg(target_arch = "aarch64")]
-        $crate::simd::instruction_sets!(@set neon, Neon, "neon",
-            $($name = $body($($arg: $type),*) $(-> $result)?;)+);
-    };
-    (@set $set:ident, $token:ident, $features:literal,
-     $($name:ident = $body:ident ( $($arg:ident : $type:ty),* ) $(-> $result:ty)?;)+) => {
-        pub(crate) mod $set {
-            use super::*;
-            $(pub(crate) fn $name($($arg: $type),*) $(-> $result)? {
-                #[target_feature(enable = $features)]
-                fn compiled($($arg: $type),*) $(-> $result)? {
-                    // SAFETY: this function is compiled for the instruction set of the token.
-                    let token = unsafe { $crate::simd::$token::new() };
-                    $body(token, $($arg),*)
-                }
-                // SAFETY: only the table of this instruction set holds this function, and that table is
-                // only handed out on machines that have it.
-                unsafe { compiled($($arg),*) }
-            })+
-        }
-    };
-}
-pub(crate) use instruction_sets;

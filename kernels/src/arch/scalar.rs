@@ -1,6 +1,7 @@
 //! Vectors as plain arrays: what the compiler makes of them for the target's baseline.
 
-use super::{ROOT_BITS, Simd, half};
+use super::half;
+use super::simd::{ROOT_BITS, Simd};
 
 /// Plain Rust on arrays of eight.
 #[derive(Clone, Copy, Debug)]
@@ -151,11 +152,6 @@ impl Simd for Portable {
         any
     }
     #[inline(always)]
-    unsafe fn stream_ptr(self, to: *mut f32, v: Self::F) {
-        // SAFETY: the caller's promise.
-        unsafe { self.store_ptr(to, v) }
-    }
-    #[inline(always)]
     unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [Self::F; 4]) {
         for i in 0..LANES {
             let bytes = v.map(|v| v[i].to_bits() as u8);
@@ -170,10 +166,6 @@ impl Simd for Portable {
             unsafe { to.add(i).write(x.to_bits() as u8) };
         }
     }
-    #[inline(always)]
-    fn fence(self) {}
-    #[inline(always)]
-    fn prefetch(self, _: *const f32) {}
     #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
         for r in 0..LANES {

@@ -1,6 +1,7 @@
-//! Which instruction set the kernels run on: found once per process, or forced by an environment variable.
+//! Which instruction set the kernels run on: found once per process, forced by an environment variable, or built in.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// The variable that forces an instruction set: `scalar`, `avx2`, `avx512` or `neon`.
 pub const ISA_VARIABLE: &str = "VOXLANE_ISA";
@@ -63,13 +64,20 @@ impl Isa {
     }
 }
 
-/// What [`ISA_VARIABLE`] asked for and why it was not obeyed.
+/// An instruction set that was asked for, and why it is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IsaError {
     /// The value names no instruction set.
     Unknown(String),
     /// The machine cannot run it.
     Unavailable(Isa),
+    /// The program was built for another one.
+    BuiltIn {
+        /// What was asked for.
+        asked: Isa,
+        /// What was built in.
+        built_in: Isa,
+    },
 }
 
 impl std::fmt::Display for IsaError {
@@ -81,34 +89,105 @@ impl std::fmt::Display for IsaError {
             IsaError::Unavailable(isa) => {
                 write!(f, "{ISA_VARIABLE}={} cannot run on this machine", isa.name())
             }
+            IsaError::BuiltIn { asked, built_in } => {
+                let (asked, built_in) = (asked.name(), built_in.name());
+                write!(
+                    f,
+                    "{ISA_VARIABLE}={asked}: this program is built for {built_in} alone (-C target-cpu)"
+                )
+            }
         }
     }
 }
 
 impl std::error::Error for IsaError {}
 
+/// The instruction set that the compiler may assume (`-C target-cpu`, or the target's baseline): it is then used without
+/// asking the machine.
+pub const BUILT_IN: Option<Isa> = if cfg!(all(
+    target_arch = "x86_64",
+    target_feature = "avx512f",
+    target_feature = "avx512bw",
+    target_feature = "avx512dq",
+    target_feature = "avx512vl",
+    target_feature = "avx512vnni",
+    target_feature = "fma",
+    target_feature = "f16c"
+)) {
+    Some(Isa::Avx512)
+} else if cfg!(all(
+    target_arch = "x86_64",
+    target_feature = "avx2",
+    target_feature = "fma",
+    target_feature = "f16c"
+)) {
+    Some(Isa::Avx2)
+} else if cfg!(target_arch = "aarch64") {
+    Some(Isa::Neon)
+} else {
+    None
+};
+
 /// The instruction set to use given the value of [`ISA_VARIABLE`], if any.
 ///
 /// # Errors
-/// [`IsaError`] if the value names nothing, or something this machine cannot run.
+/// [`IsaError`] if the value names nothing, something this machine cannot run, or another than is built in.
 pub fn choose(forced: Option<&str>) -> Result<Isa, IsaError> {
     match forced {
-        None | Some("") => Ok(Isa::available().last().unwrap_or(Isa::Scalar)),
+        None | Some("") => Ok(BUILT_IN.unwrap_or_else(|| Isa::available().last().unwrap_or(Isa::Scalar))),
         Some(name) => {
-            let isa = Isa::ALL
-                .into_iter()
-                .find(|isa| isa.name() == name)
-                .ok_or_else(|| IsaError::Unknown(name.to_owned()))?;
-            if isa.is_available() { Ok(isa) } else { Err(IsaError::Unavailable(isa)) }
+            let isa = Isa::ALL.into_iter().find(|isa| isa.name() == name);
+            permit(isa.ok_or_else(|| IsaError::Unknown(name.to_owned()))?)
         }
     }
 }
 
-/// The instruction set of this process: the best one the machine has, or the one that [`ISA_VARIABLE`]
-/// forces. Found once; a variable that cannot be obeyed is reported by [`check`] and ignored here.
+/// `isa`, if it can be used.
+fn permit(isa: Isa) -> Result<Isa, IsaError> {
+    match BUILT_IN {
+        _ if !isa.is_available() => Err(IsaError::Unavailable(isa)),
+        Some(built_in) if built_in != isa => Err(IsaError::BuiltIn { asked: isa, built_in }),
+        _ => Ok(isa),
+    }
+}
+
+/// The number of the instruction set in use; [`UNKNOWN`] before the first operation. Only [`permit`]ted ones are stored.
+static ACTIVE: AtomicU8 = AtomicU8::new(UNKNOWN);
+const UNKNOWN: u8 = u8::MAX;
+
+/// The instruction set of this process: the built-in one, the one that [`ISA_VARIABLE`] or [`select`] names, or the best
+/// that the machine has. A variable that cannot be obeyed is reported by [`check`] and ignored here.
+#[inline(always)]
 pub fn active() -> Isa {
-    static ACTIVE: OnceLock<Isa> = OnceLock::new();
-    *ACTIVE.get_or_init(|| check().unwrap_or_else(|_| choose(None).unwrap_or(Isa::Scalar)))
+    if let Some(isa) = BUILT_IN {
+        return isa;
+    }
+    match ACTIVE.load(Ordering::Relaxed) {
+        0 => Isa::Scalar,
+        1 => Isa::Avx2,
+        2 => Isa::Avx512,
+        3 => Isa::Neon,
+        _ => detect(),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn detect() -> Isa {
+    let isa = check().unwrap_or_else(|_| choose(None).unwrap_or(Isa::Scalar));
+    // Another thread may have selected one meanwhile.
+    let _ = ACTIVE.compare_exchange(UNKNOWN, isa as u8, Ordering::Relaxed, Ordering::Relaxed);
+    isa
+}
+
+/// Has all operations of this process use `isa` from now on: to compare instruction sets. Each call of an operation uses
+/// one of them whatever other threads select.
+///
+/// # Errors
+/// [`IsaError::Unavailable`], or [`IsaError::BuiltIn`].
+pub fn select(isa: Isa) -> Result<(), IsaError> {
+    ACTIVE.store(permit(isa)? as u8, Ordering::Relaxed);
+    Ok(())
 }
 
 /// What [`active`] will use, or why [`ISA_VARIABLE`] cannot be obeyed. Programs call it once at start.
@@ -149,8 +228,16 @@ mod tests {
 
     #[test]
     fn scalar_is_always_available() {
-        assert_eq!(choose(Some("scalar")), Ok(Isa::Scalar));
         assert!(Isa::available().any(|isa| isa == Isa::Scalar));
+        match BUILT_IN {
+            None => assert_eq!(choose(Some("scalar")), Ok(Isa::Scalar)),
+            Some(built_in) => {
+                let error = IsaError::BuiltIn { asked: Isa::Scalar, built_in };
+                assert_eq!(choose(Some("scalar")), Err(error.clone()));
+                assert!(error.to_string().contains(built_in.name()));
+                assert_eq!(active(), built_in);
+            }
+        }
     }
 
     #[test]

@@ -12,7 +12,6 @@ fn first(n: usize) -> __mmask16 {
 }
 
 impl Lanes for Avx512 {
-    type Words = __m512i;
     // 24 accumulators, three weight registers and one input: 28 of 32.
     const TILE_ROWS: usize = 8;
     const TILE_PANELS: usize = 3;
@@ -34,45 +33,6 @@ impl Lanes for Avx512 {
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: the trait's contract.
         Self(unsafe { _mm512_loadu_ps(p) })
-    }
-
-    #[inline(always)]
-    unsafe fn load_low_halves(p: *const u16) -> Self {
-        // SAFETY: the trait's contract: sixteen pairs.
-        unsafe { Self(_mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_loadu_si512(p.cast())))) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_high_halves(p: *const u16) -> Self {
-        // SAFETY: the trait's contract: sixteen pairs.
-        unsafe {
-            let upper = _mm512_set1_epi32(0xffff_0000u32 as i32);
-            Self(_mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(p.cast()), upper)))
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn no_words() -> __m512i {
-        // SAFETY: the trait's contract.
-        unsafe { _mm512_setzero_si512() }
-    }
-
-    #[inline(always)]
-    unsafe fn load_words(p: *const u32) -> __m512i {
-        // SAFETY: the trait's contract: sixteen words.
-        unsafe { _mm512_loadu_si512(p.cast()) }
-    }
-
-    #[inline(always)]
-    unsafe fn next_weight(words: __m512i) -> (Self, __m512i) {
-        // SAFETY: the trait's contract. The permutation looks at the lowest four bits of each word only:
-        // it reads the weight's value from a table.
-        unsafe {
-            let values = _mm512_setr_ps(
-                -8.0, -7.0, -6.0, -5.0, -4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0,
-            );
-            (Self(_mm512_permutexvar_ps(words, values)), _mm512_srli_epi32::<4>(words))
-        }
     }
 
     #[inline(always)]

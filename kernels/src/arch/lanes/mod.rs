@@ -16,7 +16,13 @@ pub(crate) use avx512::Avx512;
 pub(crate) use neon::{Neon, NeonDot};
 pub(crate) use scalar::Scalar;
 
-use super::i6;
+mod sixes;
+
+/// Outputs in one panel of packed weights. One cache line of f32, one AVX-512 register. The same for every
+/// instruction set, so that a packed file can be mapped on any of them.
+pub const PANEL: usize = 16;
+
+pub(crate) use sixes::{GROUP_BYTES, LINE, STEPS, unpack};
 
 /// Something to run with an instruction set enabled. Its `run` must be inlined, to be compiled for it.
 pub(crate) trait Task {
@@ -33,8 +39,6 @@ pub(crate) trait Task {
 /// All but `enter` are inlined into a function that enables the instruction set; calling one on a machine
 /// without it is undefined behaviour. Pointers must be good for the values named; alignment is never needed.
 pub(crate) trait Lanes: Copy {
-    /// Sixteen words of eight 4-bit weights.
-    type Words: Copy;
     /// Rows of the tile that fills this instruction set's registers.
     const TILE_ROWS: usize;
     /// Panels of that tile.
@@ -48,16 +52,6 @@ pub(crate) trait Lanes: Copy {
     unsafe fn splat(value: f32) -> Self;
     /// Sixteen values from `p`.
     unsafe fn load(p: *const f32) -> Self;
-    /// Sixteen pairs of bf16 numbers from `p`: the first of each pair.
-    unsafe fn load_low_halves(p: *const u16) -> Self;
-    /// Sixteen pairs of bf16 numbers from `p`: the second of each pair.
-    unsafe fn load_high_halves(p: *const u16) -> Self;
-    /// Words of nothing in particular.
-    unsafe fn no_words() -> Self::Words;
-    /// Sixteen words from `p`.
-    unsafe fn load_words(p: *const u32) -> Self::Words;
-    /// The weight in each word's lowest bits (stored 8 too large), and the words without it.
-    unsafe fn next_weight(words: Self::Words) -> (Self, Self::Words);
     /// The first `n <= 16` values from `p`, zeros behind them; reads nothing else.
     unsafe fn load_first(p: *const f32, n: usize) -> Self;
     /// Sixteen values to `p`.
@@ -106,11 +100,11 @@ pub(crate) trait Dots {
     unsafe fn start(corrections: *const i32) -> Self::Sums;
     /// 64 weights from `p`.
     unsafe fn weights(p: *const i8) -> Self::Weights;
-    /// The weights of four steps, each four times its value, from the bytes at `p`, as [`i6`] packs them.
+    /// The weights of four steps, each four times its value, from the bytes at `p`, as [`unpack`] takes them.
     #[inline(always)]
     unsafe fn sixes(p: *const u8) -> [Self::Weights; 4] {
         // SAFETY: the trait's contract: a whole group.
-        let steps = i6::unpack(unsafe { &*p.cast() });
+        let steps = unpack(unsafe { &*p.cast() });
         // SAFETY: 64 weights; the result holds copies.
         std::array::from_fn(|step| unsafe { Self::weights(steps[step].as_ptr()) })
     }

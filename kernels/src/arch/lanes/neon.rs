@@ -7,7 +7,6 @@ use std::arch::{aarch64::*, asm};
 pub(crate) struct Neon([float32x4_t; 4]);
 
 impl Lanes for Neon {
-    type Words = [uint32x4_t; 4];
     // 24 accumulators, four weight registers and one input: 29 of 32.
     const TILE_ROWS: usize = 6;
     const TILE_PANELS: usize = 1;
@@ -29,48 +28,6 @@ impl Lanes for Neon {
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: the trait's contract: sixteen values.
         unsafe { Self([vld1q_f32(p), vld1q_f32(p.add(4)), vld1q_f32(p.add(8)), vld1q_f32(p.add(12))]) }
-    }
-
-    #[inline(always)]
-    unsafe fn load_low_halves(p: *const u16) -> Self {
-        let p: *const u32 = p.cast();
-        // SAFETY: the trait's contract: sixteen pairs.
-        Self(std::array::from_fn(|i| unsafe {
-            vreinterpretq_f32_u32(vshlq_n_u32::<16>(vld1q_u32(p.add(4 * i))))
-        }))
-    }
-
-    #[inline(always)]
-    unsafe fn load_high_halves(p: *const u16) -> Self {
-        let p: *const u32 = p.cast();
-        // SAFETY: the trait's contract: sixteen pairs.
-        Self(std::array::from_fn(|i| unsafe {
-            vreinterpretq_f32_u32(vandq_u32(vld1q_u32(p.add(4 * i)), vdupq_n_u32(0xffff_0000)))
-        }))
-    }
-
-    #[inline(always)]
-    unsafe fn no_words() -> [uint32x4_t; 4] {
-        // SAFETY: the trait's contract.
-        [unsafe { vdupq_n_u32(0) }; 4]
-    }
-
-    #[inline(always)]
-    unsafe fn load_words(p: *const u32) -> [uint32x4_t; 4] {
-        // SAFETY: the trait's contract: sixteen words.
-        std::array::from_fn(|i| unsafe { vld1q_u32(p.add(4 * i)) })
-    }
-
-    #[inline(always)]
-    unsafe fn next_weight(words: [uint32x4_t; 4]) -> (Self, [uint32x4_t; 4]) {
-        // SAFETY: the trait's contract.
-        unsafe {
-            let value = |words| {
-                let stored = vcvtq_f32_u32(vandq_u32(words, vdupq_n_u32(15)));
-                vsubq_f32(stored, vdupq_n_f32(8.0))
-            };
-            (Self(words.map(|w| value(w))), words.map(|w| vshrq_n_u32::<4>(w)))
-        }
     }
 
     #[inline(always)]

@@ -6,7 +6,6 @@ use super::{Dots, Lanes, Task};
 pub(crate) struct Scalar([f32; 16]);
 
 impl Lanes for Scalar {
-    type Words = [u32; 16];
     const TILE_ROWS: usize = 2;
     const TILE_PANELS: usize = 1;
     const TILE_PANELS_OF_FEW: usize = 1;
@@ -25,36 +24,6 @@ impl Lanes for Scalar {
     unsafe fn load(p: *const f32) -> Self {
         // SAFETY: the caller gives sixteen readable values; an array of f32 read unaligned has no other need.
         Self(unsafe { p.cast::<[f32; 16]>().read_unaligned() })
-    }
-
-    #[inline(always)]
-    unsafe fn load_low_halves(p: *const u16) -> Self {
-        // SAFETY: the trait's contract: sixteen pairs.
-        let pairs = unsafe { p.cast::<[[u16; 2]; 16]>().read_unaligned() };
-        Self(pairs.map(|[low, _]| f32::from_bits(u32::from(low) << 16)))
-    }
-
-    #[inline(always)]
-    unsafe fn load_high_halves(p: *const u16) -> Self {
-        // SAFETY: the trait's contract: sixteen pairs.
-        let pairs = unsafe { p.cast::<[[u16; 2]; 16]>().read_unaligned() };
-        Self(pairs.map(|[_, high]| f32::from_bits(u32::from(high) << 16)))
-    }
-
-    #[inline(always)]
-    unsafe fn no_words() -> [u32; 16] {
-        [0; 16]
-    }
-
-    #[inline(always)]
-    unsafe fn load_words(p: *const u32) -> [u32; 16] {
-        // SAFETY: the trait's contract: sixteen words.
-        unsafe { p.cast::<[u32; 16]>().read_unaligned() }
-    }
-
-    #[inline(always)]
-    unsafe fn next_weight(words: [u32; 16]) -> (Self, [u32; 16]) {
-        (Self(words.map(|word| (word & 15) as i32 as f32 - 8.0)), words.map(|word| word >> 4))
     }
 
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! Vectors of eight in AVX registers, with fused multiply-add.
 
-use super::{ROOT_BITS, Simd};
+use super::simd::{ROOT_BITS, Simd};
 use std::arch::x86_64::*;
 
 /// The machine has AVX2, FMA and F16C.
@@ -8,12 +8,10 @@ use std::arch::x86_64::*;
 pub(crate) struct Avx2(());
 
 impl Avx2 {
-    /// The token.
-    ///
-    /// # Safety
-    /// The machine must have the instruction set.
-    #[inline(always)]
-    pub(crate) unsafe fn new() -> Self {
+    /// The token: safe to make where the compiler may use the instruction set.
+    #[inline]
+    #[target_feature(enable = "avx2,fma,f16c")]
+    pub(crate) fn new() -> Self {
         Avx2(())
     }
 }
@@ -160,11 +158,6 @@ impl Simd for Avx2 {
         unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }
     }
     #[inline(always)]
-    unsafe fn stream_ptr(self, to: *mut f32, v: __m256) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm256_stream_ps(to, v) }
-    }
-    #[inline(always)]
     unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [__m256; 4]) {
         // SAFETY: the caller's promise; the token is proof of the instruction set.
         unsafe {
@@ -192,16 +185,6 @@ impl Simd for Avx2 {
                 std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, n);
             }
         }
-    }
-    #[inline(always)]
-    fn fence(self) {
-        // SAFETY: part of the baseline.
-        unsafe { _mm_sfence() }
-    }
-    #[inline(always)]
-    fn prefetch(self, at: *const f32) {
-        // SAFETY: a hint, which never faults.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
     }
     #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
