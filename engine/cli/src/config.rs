@@ -181,7 +181,7 @@ mod tests {
         cores = { ingest = 0, features = 0, encoder = 0, decoder = 0, emit = 0 }
         slots = 3
         [[lane]]
-        wait = "yield"
+        wait = "park"
         [endpoint]
         threshold = 0.3
         release = 0.1

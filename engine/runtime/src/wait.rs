@@ -37,60 +37,27 @@ impl Wait for Spin {
     }
 }
 
-/// Whether a thread has been without work for longer than it may spin.
-struct Patience {
+/// Spins for a while, then sleeps until woken.
+pub struct SpinPark {
+    waiter: Waiter,
     clock: Clock,
     spin: Duration,
     idle_since: Option<Time>,
 }
 
-impl Patience {
-    fn is_over(&mut self) -> bool {
-        let now = self.clock.now();
-        now.since(*self.idle_since.get_or_insert(now)) >= self.spin
-    }
-}
-
-/// Spins for a while, then lets others run between looks.
-pub struct SpinYield(Patience);
-
-impl Wait for SpinYield {
-    fn new(_: Waiter, clock: Clock, spin: Duration) -> Self {
-        SpinYield(Patience { clock, spin, idle_since: None })
-    }
-
-    #[inline]
-    fn busy(&mut self) {
-        self.0.idle_since = None;
-    }
-
-    fn idle(&mut self, _: Option<Duration>, _: impl FnOnce() -> bool) {
-        if self.0.is_over() {
-            std::thread::yield_now();
-        } else {
-            std::hint::spin_loop();
-        }
-    }
-}
-
-/// Spins for a while, then sleeps until woken.
-pub struct SpinPark {
-    patience: Patience,
-    waiter: Waiter,
-}
-
 impl Wait for SpinPark {
     fn new(waiter: Waiter, clock: Clock, spin: Duration) -> Self {
-        SpinPark { patience: Patience { clock, spin, idle_since: None }, waiter }
+        SpinPark { waiter, clock, spin, idle_since: None }
     }
 
     #[inline]
     fn busy(&mut self) {
-        self.patience.idle_since = None;
+        self.idle_since = None;
     }
 
     fn idle(&mut self, due: Option<Duration>, step: impl FnOnce() -> bool) {
-        if self.patience.is_over() {
+        let now = self.clock.now();
+        if now.since(*self.idle_since.get_or_insert(now)) >= self.spin {
             self.waiter.wait(due.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP), step);
         } else {
             std::hint::spin_loop();

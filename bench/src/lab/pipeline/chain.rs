@@ -9,7 +9,7 @@ use anyhow::Result;
 use voxlane_runtime::chain::{Chain, Handle, Handling, Pipeline, Settings};
 use voxlane_runtime::clock::Time;
 use voxlane_runtime::message::Message;
-use voxlane_runtime::wait::{Spin, SpinYield};
+use voxlane_runtime::wait::{Spin, SpinPark};
 
 /// What an [`AudioMessage`] carries.
 type Frame = [[u64; 22]; 4];
@@ -39,7 +39,7 @@ pub(super) fn pass(load: Load<'_>) -> Result<Passage> {
     let mut pipeline = if has_room {
         chain.start::<Spin>(&cores, Settings::default())
     } else {
-        chain.start::<SpinYield>(&cores, Settings::default())
+        chain.start::<SpinPark>(&cores, Settings::default())
     }?;
     let generator_core = load.cores[load.threads % load.cores.len()];
     let passage = on_core(generator_core, || Ok(send(load, &mut pipeline, !has_room)))?;

@@ -3,6 +3,7 @@
 use super::load::Source;
 use super::{ConfigError, Fault, LaneConfig, WaitKind};
 use crate::stage_kind::StageKind;
+use voxlane_runtime::host::{self, core_list};
 use voxlane_runtime::placement::by_core;
 
 /// The cores of a machine, and those that this process may use.
@@ -17,17 +18,11 @@ pub struct Topology {
 impl Topology {
     /// This machine and this process.
     pub fn of_host() -> Self {
-        let mut allowed: Vec<usize> =
-            core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
-        allowed.sort_unstable();
-        if allowed.is_empty() {
-            allowed.push(0);
-        }
-        let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
-        let mut existing = parse_list(&online);
-        if existing.is_empty() {
-            existing = allowed.clone();
-        }
+        let cores = host::cores();
+        let (existing, allowed) = (cores.ids(|_| true), cores.ids(|core| core.is_allowed));
+        // A system that tells of none has one.
+        let or_first = |cores: Vec<usize>| if cores.is_empty() { vec![0] } else { cores };
+        let (existing, allowed) = (or_first(existing), or_first(allowed));
         Topology { existing, allowed }
     }
 
@@ -36,22 +31,6 @@ impl Topology {
         let cores: Vec<usize> = (0..count.max(1)).collect();
         Topology { existing: cores.clone(), allowed: cores }
     }
-}
-
-/// Parses a kernel list of cores such as `0-3,8`.
-fn parse_list(text: &str) -> Vec<usize> {
-    text.trim()
-        .split(',')
-        .filter_map(|part| {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            Some(first.trim().parse::<usize>().ok()?..=last.trim().parse::<usize>().ok()?)
-        })
-        .flatten()
-        .collect()
-}
-
-fn print_list(cores: &[usize]) -> String {
-    cores.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// One thread of a lane.
@@ -152,7 +131,7 @@ fn spinning_fault(lanes: &[LaneConfig], placements: &[Placement]) -> Option<Faul
             value: "spin".to_owned(),
             rule: format!(
                 "must not be on core {core}, where lane {other} spins: give the lanes other cores (lane.cores), or let \
-                 them yield or park"
+                 them park"
             ),
             other: Some("lane.cores"),
             lane: Some(number),
@@ -166,10 +145,18 @@ fn check(
     at: impl FnOnce() -> super::Located,
 ) -> Result<usize, ConfigError> {
     if !topology.existing.contains(&core) {
-        return Err(ConfigError::NoSuchCore { at: at(), core, existing: print_list(&topology.existing) });
+        return Err(ConfigError::NoSuchCore {
+            at: at(),
+            core,
+            existing: core_list::format(&topology.existing),
+        });
     }
     if !topology.allowed.contains(&core) {
-        return Err(ConfigError::CoreNotAllowed { at: at(), core, allowed: print_list(&topology.allowed) });
+        return Err(ConfigError::CoreNotAllowed {
+            at: at(),
+            core,
+            allowed: core_list::format(&topology.allowed),
+        });
     }
     Ok(core)
 }
@@ -203,14 +190,14 @@ mod tests {
     #[test]
     fn a_core_that_does_not_exist_is_named_with_its_line() {
         let error = source(TWO).placement(&Topology::with_cores(2)).unwrap_err();
-        assert_eq!(error.to_string(), "test.toml:3: core 3 does not exist; this machine has cores 0,1");
+        assert_eq!(error.to_string(), "test.toml:3: core 3 does not exist; this machine has cores 0-1");
     }
 
     #[test]
     fn a_core_outside_the_mask_is_named_with_its_line() {
         let topology = Topology { existing: vec![0, 1, 2, 3], allowed: vec![0, 1] };
         let error = source(TWO).placement(&topology).unwrap_err();
-        assert_eq!(error.to_string(), "test.toml:3: core 3 exists, but this process may only use cores 0,1");
+        assert_eq!(error.to_string(), "test.toml:3: core 3 exists, but this process may only use cores 0-1");
     }
 
     #[test]
@@ -248,11 +235,5 @@ mod tests {
         // Without stated cores all lanes are on the same.
         let twice = "[[lane]]\nwait = \"spin\"\n".repeat(2);
         assert!(source(&twice).placement(&Topology::with_cores(8)).is_err());
-    }
-
-    #[test]
-    fn lists_of_cores_are_parsed() {
-        assert_eq!(parse_list("0-2,7\n"), [0, 1, 2, 7]);
-        assert_eq!(parse_list(""), Vec::<usize>::new());
     }
 }

@@ -4,7 +4,7 @@
 use crate::config::WaitKind;
 use crossbeam_channel::Sender;
 use voxlane_runtime::lane::{Exit, Lane, LaneError, LanePlan};
-use voxlane_runtime::wait::{Spin, SpinPark, SpinYield};
+use voxlane_runtime::wait::{Spin, SpinPark};
 
 /// `word => type` for the wait strategies.
 macro_rules! waits {
@@ -25,6 +25,5 @@ macro_rules! waits {
 
 waits! {
     WaitKind::Spin => Spin,
-    WaitKind::Yield => SpinYield,
     WaitKind::Park => SpinPark,
 }
