@@ -27,10 +27,12 @@ pub struct Args {
     clip: PathBuf,
 }
 
+/// What the command needs.
+const MODELS: [&str; 2] = ["moonshine-tiny", DetectorKind::SILERO_MODEL];
+
 /// Prints the medians and their ratios.
 pub fn run(args: &Args) -> Result<()> {
-    let files = manager::fetch("moonshine-tiny")?;
-    manager::fetch(DetectorKind::SILERO_MODEL)?;
+    let files = manager::fetch(MODELS[0])?;
     let sample = files.sample().context("moonshine-tiny comes with no recording")?.to_path_buf();
     let rows = on_core(args.core, || measure(args, &sample))?;
     let mut out = io::stdout().lock();
@@ -52,7 +54,7 @@ type Measure<'a> = (&'static str, Box<dyn FnMut(&mut Build) -> Result<f64> + 'a>
 
 fn measure(args: &Args, sample: &std::path::Path) -> Result<Vec<(&'static str, Rounds)>> {
     let clip = args.clip.as_path();
-    let mut builds = [Build::start(&args.old)?, Build::start(&args.new)?];
+    let mut builds = [Build::start(&args.old, &MODELS)?, Build::start(&args.new, &MODELS)?];
     let mut measures: [Measure<'_>; 7] = [
         ("utterance in a running engine, the model's sample, ms", Box::new(|build| build.utterance(sample))),
         ("utterance in a running engine, the clip, ms", Box::new(|build| build.utterance(clip))),

@@ -11,6 +11,8 @@ use std::process::Command;
 /// One build: the folder of its programs.
 pub struct Build {
     voxlane: PathBuf,
+    /// Its own, because builds of different packed formats would pack each other's files away.
+    cache: PathBuf,
     /// Answers with the time of a whole utterance.
     utterances: Server,
     /// Answers with the times of the streaming network's chunks.
@@ -58,17 +60,28 @@ struct Latency {
 }
 
 impl Build {
-    /// Starts the servers of a build.
+    /// Starts the servers of a build, and fetches `models` into a cache beside its programs.
     ///
     /// # Errors
-    /// If a program is missing in the folder.
-    pub fn start(folder: &Path) -> Result<Self> {
+    /// If a program is missing in the folder, or a model cannot be fetched.
+    pub fn start(folder: &Path, models: &[&str]) -> Result<Self> {
         let bench = folder.join("voxlane-bench");
-        Ok(Build {
+        let build = Build {
             voxlane: folder.join("voxlane"),
+            cache: folder.join("cache"),
             utterances: Server::start(&bench, &["serve", "--precision", "int8"])?,
             chunks: Server::start(&bench, &["commands", "--serve"])?,
-        })
+        };
+        for model in models {
+            process::run(build.command().args(["models", "fetch", model]))?;
+        }
+        Ok(build)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.voxlane);
+        command.env("VOXLANE_CACHE", &self.cache);
+        command
     }
 
     /// The milliseconds of a whole utterance in a running engine without warming.
@@ -95,8 +108,8 @@ impl Build {
     /// # Errors
     /// If the command fails.
     pub fn transcribe(&self, file: &Path) -> Result<Transcribed> {
-        let mut command = Command::new(&self.voxlane);
-        let ran = process::run(command.args(["transcribe", "--offline", "--format", "json"]).arg(file))?;
+        let ran =
+            process::run(self.command().args(["transcribe", "--offline", "--format", "json"]).arg(file))?;
         let line: Line = serde_json::from_str(ran.output.trim()).context("what transcribe wrote")?;
         let work = line.wall_s * 1e3;
         Ok(Transcribed { work, rest: ran.wall.as_secs_f64() * 1e3 - work })
@@ -108,8 +121,9 @@ impl Build {
     /// # Errors
     /// If the command fails or there is no final.
     pub fn live(&self, file: &Path) -> Result<f64> {
-        let mut command = Command::new(&self.voxlane);
-        let ran = process::run(command.args(["live", "--offline", "--format", "json", "--input"]).arg(file))?;
+        let ran = process::run(
+            self.command().args(["live", "--offline", "--format", "json", "--input"]).arg(file),
+        )?;
         median_final(&ran.output)
     }
 }
