@@ -38,10 +38,18 @@ const LOG_VARIABLE: &str = "VOXLANE_LOG";
                   corrupt, 4 an engine fault; 130, 143 or 129 if SIGINT, SIGTERM or SIGHUP ended it.\nVOXLANE_LOG sets what is logged, VOXLANE_ISA forces an \
                   instruction set, VOXLANE_CACHE moves the model cache."
 )]
+#[command(args_conflicts_with_subcommands = true, subcommand_required = false, arg_required_else_help = true)]
 struct Cli {
+    /// Print the crates that this program is built of, and their licences
+    #[arg(long)]
+    licenses: bool,
+
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
+
+/// What `.ci/licenses` writes.
+const LICENSES: &str = include_str!("../licenses.txt");
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -73,7 +81,12 @@ fn main() -> ExitCode {
         Err(error) => return Failure::from(error).tell(&mut io::stderr()),
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    let outcome = prepare().and_then(|()| run(&cli.command, &mut out)).and_then(|()| Ok(out.flush()?));
+    let outcome = match &cli.command {
+        // Without a subcommand there is nothing else that it can be.
+        None => out.write_all(LICENSES.as_bytes()).map_err(Failure::from),
+        Some(command) => prepare().and_then(|()| run(command, &mut out)),
+    };
+    let outcome = outcome.and_then(|()| Ok(out.flush()?));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -408,6 +408,7 @@ fn help_version_and_doctor_succeed() {
     for (args, words) in [
         (&["--help"][..], "Exit codes"),
         (&["--version"], "voxlane "),
+        (&["--licenses"], "serde 1."),
         (&["transcribe", "--help"], "--precision"),
         (&["doctor", "--watch", "0"], "isolated cores"),
         (&["models", "list"], "moonshine-tiny"),
