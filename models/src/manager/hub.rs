@@ -1,8 +1,7 @@
 //! Files from the Hugging Face hub.
 //!
-//! `hf-hub` says where a file is (`HF_ENDPOINT`, revisions) and finds the user's token (`HF_HOME`); the transfer
-//! itself is ours, over the same HTTP client, because `hf-hub` 0.5 sets no time-outs (an unreachable hub would
-//! hold the fetch for minutes) and does not check lengths.
+//! Its addresses and its token file are those of the hub's own tools; the transfer resumes, has time-outs and checks
+//! lengths.
 
 use super::cache::{self, CopyFailure, ModelDir};
 use super::error::ManagerError;
@@ -10,14 +9,14 @@ use super::manifest::{FileEntry, HubRepository};
 use super::progress::Progress;
 use super::trust::Trust;
 use crate::regular;
-use hf_hub::api::sync::{Api, ApiBuilder};
-use hf_hub::{Cache, Repo, RepoType};
 use std::fs::{self, File};
 use std::path::Path;
 use std::time::Duration;
 use ureq::Agent;
 use ureq::config::RedirectAuthHeaders;
 
+/// The public hub.
+const PUBLIC: &str = "https://huggingface.co";
 /// How long a name look-up and, after it, a connection may take: the hub is out of reach on many machines.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the hub may think before it answers.
@@ -29,33 +28,21 @@ const RESUMES: usize = 4;
 
 /// A client of the hub.
 pub struct Hub {
-    api: Api,
+    endpoint: String,
     agent: Agent,
     token: Option<String>,
     trust: Trust,
 }
 
 impl Hub {
-    /// A client for `endpoint` (default: what the environment or `hf-hub` says) with `token` (default: the
-    /// token file of the hub's own tools), which believes hosts by `trust`.
-    pub fn new(
-        endpoint: Option<String>,
-        token: Option<String>,
-        home: Option<&Path>,
-        trust: Trust,
-    ) -> Result<Self, ManagerError> {
-        // `Cache::default()` panics where there is no home directory, so that the place is always given here.
-        let hub_home = home.map(Path::to_path_buf).unwrap_or_default();
-        let cache = Cache::new(hub_home.join("hub"));
-        let token = token.or_else(|| cache.token());
-        let mut builder = ApiBuilder::from_cache(cache).with_progress(false);
-        if let Some(endpoint) = endpoint {
-            builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_string());
-        }
-        let api = builder.build().map_err(|error| ManagerError::Hub {
-            url: "the hub's client".to_string(),
-            reason: error.to_string(),
-        })?;
+    /// A client for `endpoint` (default: the public hub) with `token` (default: the one in `home`, the folder of the hub's
+    /// own tools), which believes hosts by `trust`.
+    pub fn new(endpoint: Option<String>, token: Option<String>, home: Option<&Path>, trust: Trust) -> Self {
+        let endpoint = endpoint.unwrap_or_else(|| PUBLIC.to_owned()).trim_end_matches('/').to_owned();
+        let token = token.or_else(|| {
+            let text = fs::read_to_string(home?.join("token")).ok()?;
+            Some(text.trim().to_owned()).filter(|token| !token.is_empty())
+        });
         let agent = Agent::config_builder()
             .timeout_resolve(Some(CONNECT_TIMEOUT))
             .timeout_connect(Some(CONNECT_TIMEOUT))
@@ -65,7 +52,7 @@ impl Hub {
             .tls_config(trust.tls_config())
             .build()
             .into();
-        Ok(Hub { api, agent, token, trust })
+        Hub { endpoint, agent, token, trust }
     }
 
     /// Brings `file`, whose path in the repository is `remote`, into its place in `dir`. Goes on where an
@@ -78,8 +65,8 @@ impl Hub {
         dir: &ModelDir<'_>,
         progress: &mut dyn Progress,
     ) -> Result<(), ManagerError> {
-        let (name, revision) = (repository.repository.clone(), repository.revision.clone());
-        let url = self.api.repo(Repo::with_revision(name, RepoType::Model, revision)).url(remote);
+        let HubRepository { repository, revision } = repository;
+        let url = format!("{}/{repository}/resolve/{}/{remote}", self.endpoint, revision.replace('/', "%2F"));
         let part = dir.part(file);
         let mut resumes = 0;
         loop {

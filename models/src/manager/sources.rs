@@ -100,7 +100,7 @@ impl Network {
         let home = path_from_env("HF_HOME");
         let home = home.or_else(|| Some(dirs::home_dir()?.join(".cache").join("huggingface")));
         let trust = Trust::new(self.certificates.as_deref(), progress)?;
-        Hub::new(endpoint, token, home.as_deref(), trust)
+        Ok(Hub::new(endpoint, token, home.as_deref(), trust))
     }
 }
 
