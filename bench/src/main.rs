@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to tell if standard error is gone too.
+            // Nobody reads it if standard error is gone too.
             let _ = writeln!(io::stderr(), "voxlane-bench: {error:#}");
             ExitCode::FAILURE
         }

@@ -1,4 +1,4 @@
-//! Two ways to tell how long something took.
+//! Two ways to measure how long something took.
 
 use clap::ValueEnum;
 use std::time::Duration;

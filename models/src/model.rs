@@ -195,7 +195,7 @@ pub trait Decoder {
     /// in flight at most there is nothing to do: the next `begin` drops it.
     fn cancel(&mut self, _slot: Slot) {}
 
-    /// How many samples at the end of what was decoded the network found nothing in; none where it cannot tell.
+    /// How many samples at the end of what was decoded the network found nothing in; none where it does not know.
     fn quiet_samples(&self, _slot: Slot) -> Option<usize> {
         None
     }

@@ -46,7 +46,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     let room = usize::try_from(bytes.min(limit)).map_err(io::Error::other)?;
     content.try_reserve_exact(room)?;
-    // One byte more than allowed tells that it grew beyond.
+    // One byte more than allowed shows that it grew beyond.
     file.take(limit.saturating_add(1)).read_to_end(&mut content)?;
     if content.len() as u64 > limit {
         let problem = format!("too long (expected at most {limit} bytes, found {bytes})");

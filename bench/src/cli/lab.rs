@@ -134,7 +134,7 @@ impl RunArgs {
 
     fn run(&self) -> Result<Report> {
         run(&self.options()?, &mut |experiment| {
-            // Nothing is left to tell if standard error is gone too.
+            // Nobody reads it if standard error is gone too.
             let _ = writeln!(io::stderr(), "{experiment}…");
         })
     }

@@ -76,7 +76,7 @@ fn median(mut samples: Vec<f64>) -> f64 {
 pub fn run(args: &Args) -> Result<()> {
     ensure!(args.rounds > 0, "at least one round");
     let mut note = |note: &str| {
-        // Nothing is left to tell if standard error is gone too.
+        // Nobody reads it if standard error is gone too.
         let _ = writeln!(io::stderr(), "voxlane-bench: {note}");
     };
     let files = args.model.files()?;

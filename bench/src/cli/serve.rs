@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
         });
     }
     let mut note = |note: &str| {
-        // Nothing is left to tell if standard error is gone too.
+        // Nobody reads it if standard error is gone too.
         let _ = writeln!(io::stderr(), "voxlane-bench: {note}");
     };
     let (model, tokenizer) =

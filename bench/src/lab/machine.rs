@@ -8,7 +8,7 @@ use voxlane_runtime::host::{self, Root, core_list, system, topology};
 /// Facts in the order in which they are shown, as a list of names and values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// Name and value. What the system does not tell is left out.
+    /// Name and value. What the system does not say is left out.
     pub facts: Vec<(String, String)>,
 }
 
@@ -91,7 +91,7 @@ impl Machine {
     }
 }
 
-/// What the kernel was told at its start that bears on latency.
+/// The kernel's start parameters that bear on latency.
 fn latency_parameters(command_line: &str) -> String {
     const NAMES: [&str; 12] = [
         "isolcpus",
@@ -112,7 +112,7 @@ fn latency_parameters(command_line: &str) -> String {
     if found.is_empty() { "none".to_owned() } else { found.join(" ") }
 }
 
-/// This program's version, with the revision of the source folder if git tells.
+/// This program's version, with the revision of the source folder if git knows it.
 pub fn version() -> String {
     let git = |arguments: &[&str]| -> Option<String> {
         let output =

@@ -36,7 +36,7 @@ pub struct Steps {
 
 fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     if resident_bytes().is_none() {
-        outcome.missing("resident memory: the system does not tell");
+        outcome.missing("resident memory: the system does not say");
         return Ok(());
     }
     let slots: &[usize] = context.pick(&[1][..], &[1], &[1, 4, 16, 64], &[1, 4, 16, 64, 256]);
@@ -91,7 +91,7 @@ const BUDGET: u64 = 160 << 20;
 /// If the engine fails.
 pub fn child(context: &Context, slots: usize, segments: usize) -> Result<Steps> {
     ensure!(slots > 0 && segments > 0, "at least one stream and one segment");
-    let resident = || resident_bytes().context("the system does not tell");
+    let resident = || resident_bytes().context("the system does not say");
     let before = resident()?;
     let core = context.measured_core();
     let engine =

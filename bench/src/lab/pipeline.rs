@@ -213,22 +213,22 @@ where
         receive = next;
     }
     let mut sink = Some(Sink { receive, has_ended: false, latency: histogram(), clock: clock.clone() });
-    let mut crews: Vec<Vec<Forward<S, R>>> = (0..load.threads).map(|_| Vec::new()).collect();
+    let mut groups: Vec<Vec<Forward<S, R>>> = (0..load.threads).map(|_| Vec::new()).collect();
     for (number, stage) in stages.into_iter().enumerate() {
-        crews[number * load.threads / STAGES].push(stage);
+        groups[number * load.threads / STAGES].push(stage);
     }
     std::thread::scope(|scope| {
         let mut threads = Vec::new();
-        let mut crews = crews.into_iter().enumerate();
-        let (_, own) = crews.next().context("at least one thread")?;
+        let mut groups = groups.into_iter().enumerate();
+        let (_, own) = groups.next().context("at least one thread")?;
         let own_sink = if load.threads == 1 { sink.take() } else { None };
-        for (number, mut crew) in crews {
+        for (number, mut group) in groups {
             let core = load.cores[number % load.cores.len()];
             let mut last = if number + 1 == load.threads { sink.take() } else { None };
             threads.push(scope.spawn(move || {
                 // Without its core it still works, so that nobody waits for ever; the run is void.
                 let pinned = pin(core);
-                while work(&mut crew, last.as_mut(), &wait) {}
+                while work(&mut group, last.as_mut(), &wait) {}
                 pinned.map(|()| last.map(|sink| sink.latency))
             }));
         }
@@ -245,13 +245,13 @@ where
 
 /// One look at all stages of a thread; whether there is still something to come.
 #[inline]
-fn work<S, R>(crew: &mut [Forward<S, R>], mut sink: Option<&mut Sink<R>>, wait: &impl Fn()) -> bool
+fn work<S, R>(group: &mut [Forward<S, R>], mut sink: Option<&mut Sink<R>>, wait: &impl Fn()) -> bool
 where
     S: FnMut(u64) -> bool,
     R: FnMut() -> Option<u64>,
 {
     let mut moved = false;
-    for stage in &mut *crew {
+    for stage in &mut *group {
         moved |= stage.step();
     }
     if let Some(sink) = &mut sink {
@@ -260,7 +260,7 @@ where
     if !moved {
         wait();
     }
-    crew.last().is_some_and(|stage| !stage.has_ended) || sink.is_some_and(|sink| !sink.has_ended)
+    group.last().is_some_and(|stage| !stage.has_ended) || sink.is_some_and(|sink| !sink.has_ended)
 }
 
 type Generated = (Option<Histogram<u64>>, Option<Lag>, f64);
@@ -270,7 +270,7 @@ fn generate<S, R>(
     load: Load<'_>,
     clock: &Clock,
     mut first: S,
-    mut crew: Vec<Forward<S, R>>,
+    mut group: Vec<Forward<S, R>>,
     mut sink: Option<Sink<R>>,
     wait: &(impl Fn() + Sync),
 ) -> Result<Generated>
@@ -298,7 +298,7 @@ where
                     (waiting, sent) = (None, sent + 1);
                 }
             }
-            if !work(&mut crew, sink.as_mut(), wait) && has_sent_end {
+            if !work(&mut group, sink.as_mut(), wait) && has_sent_end {
                 break;
             }
         }

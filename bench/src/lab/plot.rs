@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 const SIZE: (u32, u32) = (860, 340);
-/// Colours that differ in brightness too, so that they can be told apart on paper (Okabe and Ito).
+/// Colours that differ in brightness too, so that they differ on paper too (Okabe and Ito).
 const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),

@@ -10,7 +10,7 @@ use voxlane_runtime::host::{Root, system};
 /// How often the memory of a process is looked at: what it takes within its last moments is not seen.
 const WATCH_EVERY: Duration = Duration::from_millis(5);
 
-/// The resident memory of this process, if the system tells.
+/// The resident memory of this process, if the system says.
 pub fn resident_bytes() -> Option<u64> {
     let status = Root::system().read("/proc/self/status")?;
     system::meminfo(&status, "VmRSS").map(|kib| kib << 10)
@@ -22,7 +22,7 @@ pub struct Ran {
     pub first_output: Option<Duration>,
     /// From its start to its end.
     pub wall: Duration,
-    /// The largest resident memory, in bytes; 0 where the system does not tell.
+    /// The largest resident memory, in bytes; 0 where the system does not say.
     pub peak_bytes: u64,
     /// What it wrote to standard output.
     pub output: String,

@@ -25,7 +25,7 @@ pub struct Options {
     pub command: String,
 }
 
-/// Runs experiments one after the other; `progress` is told before each. One that fails is in the report with its failure,
+/// Runs experiments one after the other; `progress` hears of each before. One that fails is in the report with its failure,
 /// and the others still run.
 ///
 /// # Errors

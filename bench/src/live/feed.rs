@@ -44,7 +44,7 @@ pub struct Said {
     /// account.
     #[serde(default)]
     pub total_ms: Option<f64>,
-    /// The tokens, where the system tells.
+    /// The tokens, where the system gives them.
     #[serde(default)]
     pub tokens: Vec<u32>,
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// Times in milliseconds, and counts.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// From the endpoint's decision to the final, where the system tells.
+    /// From the endpoint's decision to the final, where the system gives it.
     pub after_endpoint: Vec<f64>,
     /// From the end of an utterance's speech to the final of its last segment.
     pub after_speech: Vec<f64>,

@@ -87,7 +87,7 @@ pub struct Joined {
     pub audio_s: f64,
     /// The time that it took.
     pub time: Duration,
-    /// The largest resident memory of this process so far, in bytes, if the system tells.
+    /// The largest resident memory of this process so far, in bytes, if the system says.
     pub peak_bytes: Option<u64>,
 }
 
@@ -98,7 +98,7 @@ pub struct Transcribed {
     pub audio_s: f64,
     /// The time of the whole process.
     pub time: Duration,
-    /// The largest resident memory of the process, in bytes; 0 where the system does not tell.
+    /// The largest resident memory of the process, in bytes; 0 where the system does not say.
     pub peak_bytes: u64,
     /// The text.
     pub text: String,

@@ -122,7 +122,7 @@ pub fn joined(out: &mut impl Write, joined: &Joined, losses: &Losses) -> Result<
     write!(out, "  {time:.1} s, {:.1} times real time", joined.audio_s / time)?;
     match joined.peak_bytes {
         Some(bytes) => writeln!(out, ", {:.1} MB resident at most", bytes as f64 / 1e6)?,
-        None => writeln!(out, "; the system does not tell the resident memory")?,
+        None => writeln!(out, "; the system does not say the resident memory")?,
     }
     Ok(out.flush()?)
 }

@@ -37,7 +37,7 @@ impl Default for Options {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Finding {
     what: &'static str,
-    /// `None`: the system does not tell.
+    /// `None`: the system does not say.
     value: Option<String>,
     advice: Option<String>,
 }

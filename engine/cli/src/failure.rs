@@ -45,7 +45,7 @@ pub enum Failure {
     /// A stream did not take audio.
     #[error(transparent)]
     Stream(#[from] StreamError),
-    /// Something of a stream was lost; it has been told.
+    /// Something of a stream was lost; an event has said so.
     #[error(transparent)]
     Lost(#[from] StreamFault),
     /// Some files could not be transcribed, or not to their end; the error of each has been shown.
@@ -125,7 +125,7 @@ impl Failure {
             Failure::Engine(EngineError::Model(error) | EngineError::Detector(error)) => {
                 match manager_error(&**error) {
                     Some(error) => model_hint(error),
-                    None => Some("`voxlane models verify NAME` tells whether the files are whole".into()),
+                    None => Some("`voxlane models verify NAME` says whether the files are whole".into()),
                 }
             }
             Failure::Engine(EngineError::UnknownModel { .. } | EngineError::NoRecognizer { .. }) => {
@@ -166,7 +166,7 @@ impl Failure {
         if let Failure::Stopped(signal) = self {
             return ExitCode::from(signal.exit_code());
         }
-        // Nobody is left to tell if this cannot be written; the exit code remains. The error of an only file has been
+        // Nobody reads it if this cannot be written; the exit code remains. The error of an only file has been
         // shown.
         if !matches!(self, Failure::Files { files: 1, .. }) {
             let _ = writeln!(out, "error: {}", printable(self.to_string()));

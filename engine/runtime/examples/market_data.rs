@@ -69,7 +69,7 @@ impl Handle for Books {
     }
 }
 
-/// Tells when far more is bid than asked.
+/// Signals when far more is bid than asked.
 struct Signal;
 impl Handle for Signal {
     type Control = ();
@@ -93,7 +93,7 @@ fn line(number: u32) -> Line {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let cores = allowed_cores().ok_or("the system does not tell which cores there are")?;
+    let cores = allowed_cores().ok_or("the system does not say which cores there are")?;
     let core = |stage: usize| cores[stage % cores.len()];
     let books = || Books([(); 2].map(|()| vec![[0; 2]; 2048].into()));
     let mut pipeline = Chain::warmed("parse", || Parse, (0..64).map(line))

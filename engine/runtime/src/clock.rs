@@ -97,7 +97,7 @@ impl Clock {
         self.time_of(reading)
     }
 
-    /// Notes the present, to tell a counter that falls; for one thread, a few times a second.
+    /// Notes the present, to detect a counter that falls; for one thread, a few times a second.
     pub fn note(&self) {
         self.now();
         self.anchor.noted.fetch_max(self.clock.raw(), Ordering::Relaxed);

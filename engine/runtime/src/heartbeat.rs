@@ -49,7 +49,7 @@ impl Heartbeat {
     }
 
     /// Looks at a thread that has counted `count` rounds. `status` is asked only if that is no more than at the last
-    /// look; where the system does not tell, wall time decides.
+    /// look; where the system does not say, wall time decides.
     pub(crate) fn look(
         &mut self,
         now: Instant,

@@ -47,7 +47,7 @@ impl<S> SlotTable<S> {
         &self.slots[slot].state
     }
 
-    /// Tells the first stage to look at a slot. Call after publishing.
+    /// Marks a slot for the first stage. Call after publishing.
     #[inline]
     pub fn mark_active(&self, slot: usize) {
         // Unconditional: a bit seen as set may be about to be cleared by a stage that does not see our message.

@@ -28,7 +28,7 @@ pub trait LaneFactory: Send {
     /// If it does not start; nothing is left running.
     fn start(&mut self, epoch: u64, exits: &Sender<Exit>) -> Result<Lane, LaneError>;
 
-    /// The lane has failed: its clients are told, and nobody gets a slot of it any more.
+    /// The lane has failed: its clients get an error, and nobody gets a slot of it any more.
     fn failed(&mut self);
 }
 
@@ -134,9 +134,9 @@ impl Supervisor {
         Ok(supervisor)
     }
 
-    /// Watches until told to shut down, or until nobody can tell it any more. Before lanes end, `drain` lets no further client
+    /// Watches until it is asked to shut down, or until nobody can ask any more. Before lanes end, `drain` lets no further client
     /// in, waits until what has been handed over is done, at most until the time that it is given, and not at all where it
-    /// is told that no lane is up; and it says how many streams were cut.
+    /// gets the answer that no lane is up; and it says how many streams were cut.
     pub fn run(mut self, commands: &Receiver<Command>, mut drain: impl FnMut(Instant, bool) -> usize) {
         let watchdog = self.watch.watchdog;
         let period = watchdog / 4;

@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A dummy that has not come to its end after so long will not.
 const LOST: Duration = Duration::from_secs(10);
 
-/// What the last stage tells the first about dummies.
+/// What the last stage reports to the first about dummies.
 #[derive(Debug, Default)]
 pub struct WarmFeedback {
     /// Dummies that reached the last stage.

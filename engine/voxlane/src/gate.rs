@@ -130,7 +130,7 @@ impl Gate {
         Gate { inside: Mutex::new(Inside { is_open: false, ..Inside::new(slots, notifier, Vec::new()) }) }
     }
 
-    /// A lane has started: streams of the one before are told that it failed, later ones go to the new one.
+    /// A lane has started: streams of the one before get the error that it failed, later ones go to the new one.
     pub(crate) fn replace(&self, slots: Arc<Slots>, notifier: Arc<Notifier>, endpoints: Vec<Endpoints>) {
         self.change(|inside| {
             inside.status.set(LaneState::Failed);
@@ -138,7 +138,7 @@ impl Gate {
         });
     }
 
-    /// Lets no further stream in and tells the present ones `state`.
+    /// Lets no further stream in and sets `state` for the present ones.
     pub(crate) fn close(&self, state: LaneState) {
         self.change(|inside| {
             inside.is_open = false;

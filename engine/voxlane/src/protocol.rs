@@ -85,7 +85,7 @@ pub enum Notice {
 /// A run of the network over an open segment, or over one that ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PassKind {
-    /// A partial result of the open segment. It gives way to finals, unless markers wait for it.
+    /// A partial result of the open segment. It is dropped for finals, unless markers wait for it.
     Partial {
         /// Markers wait for it.
         is_awaited: bool,

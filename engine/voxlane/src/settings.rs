@@ -1,7 +1,7 @@
 //! Settings on their way from a stream's client to a stage of its lane.
 //!
 //! Messages are fixed in size and carry no pointers. Settings lie beside them in a small ring of the slot, each with the
-//! generation that it is for; the stage takes them when a message tells it to.
+//! generation that it is for; the stage takes them when a message asks it to.
 
 use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};

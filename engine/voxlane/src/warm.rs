@@ -58,7 +58,7 @@ impl Warmer {
     #[inline]
     pub(crate) fn give_way(&mut self, output: &mut Sender<AudioMessage>, meter: &Meter) {
         let Some(warm_up) = &mut self.warm_up else { return };
-        // Stages drop a dummy pass when something waits behind it; this tells them to forget its audio.
+        // Stages drop a dummy pass when something waits behind it; this has them forget its audio.
         let abort = (warm_up.dummies(), Control::Abort.into());
         if !warm_up.is_sending() || send(output, meter, abort, Extent::default(), &[]) {
             warm_up.rest(meter.clock.now());

@@ -192,7 +192,7 @@ fn noise_of_opposite_phase_under_speech_in_phase_is_no_reason_to_warn() {
 
 #[test]
 fn very_quiet_and_very_short_recordings_are_judged_too() {
-    // -74 dB: told at the end, because no single part of it is loud.
+    // -74 dB: reported at the end, because no single part of it is loud.
     let quiet = map(&voice(120.0, 3.0), |s| s * 0.001);
     let (samples, warnings) = mix(&[&quiet, &map(&quiet, |s| -s)]);
     assert!((level(&samples) / level(&quiet) - 1.0).abs() < 0.01 && opposite(&warnings).is_some());

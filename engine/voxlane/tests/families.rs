@@ -14,7 +14,7 @@ use voxlane_models::manager::{Manager, Options};
 /// The one line.
 static TABLE: &[&dyn ModelFamily] = &[&ToyFamily];
 
-/// Arbitrary weights; the first layer's offsets make it tell about such loudness as there is.
+/// Arbitrary weights; the first layer's offsets make it say something at any loudness.
 fn weights() -> Vec<u8> {
     let mut state = 7u32;
     let mut next = || {

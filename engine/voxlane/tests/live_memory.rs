@@ -46,7 +46,7 @@ fn round(seed: u32) -> Vec<i16> {
     parts.into_iter().flat_map(part).collect()
 }
 
-/// Resident kilobytes, where the system tells.
+/// Resident kilobytes, where the system says.
 fn resident_kib() -> Option<isize> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

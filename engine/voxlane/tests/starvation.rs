@@ -226,7 +226,7 @@ fn a_client_that_is_stopped_anywhere_holds_up_nobody_else() {
             // Another place of its loop each time.
             std::thread::sleep(Duration::from_micros(37 * (round % 29)));
             IS_FROZEN.store(true, Ordering::SeqCst);
-            // SAFETY: the thread runs until it is told that all is over.
+            // SAFETY: the thread runs until it is asked to end.
             unsafe { libc::pthread_kill(thread, libc::SIGUSR1) };
             let audio = noise(1600, round as u32);
             push(&mut other, &audio);

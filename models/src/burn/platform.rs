@@ -1,6 +1,6 @@
 //! The backends of Burn that can be built in, and the devices that each finds.
 //!
-//! A device that is asked for and is not there is an error, told before anything is put onto it: Burn itself
+//! A device that is asked for and is not there is an error, returned before anything is put onto it: Burn itself
 //! would panic, or take another one.
 
 use crate::burn::dtype;

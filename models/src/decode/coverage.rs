@@ -15,7 +15,7 @@ const TOKENS_PER_S: (usize, usize) = (2, 8);
 const TOKENS_OF_A_WORD: usize = 4;
 
 /// What is at fault with a text of `tokens` tokens, where a detector heard `voiced_samples` samples (16 kHz) of speech;
-/// nothing where that is too little to tell, or 0 because nobody knows.
+/// nothing where that is too little to judge, or 0 because nobody knows.
 pub fn faults(tokens: usize, voiced_samples: usize) -> Faults {
     if voiced_samples < MIN_VOICED_SAMPLES {
         Faults::NONE

@@ -13,7 +13,7 @@ const MIN_SHORT_REPEATS: usize = 4;
 const MIN_REPEATED_TOKENS: usize = 10;
 /// A longer phrase must have come so many times in a row.
 const MIN_LONG_REPEATS: usize = 3;
-/// A hypothesis whose tokens are less likely than this on average (mean of natural logarithms) is not told. The
+/// A hypothesis whose tokens are less likely than this on average (mean of natural logarithms) is suppressed. The
 /// least likely of 119 read clips has -0.54; cut to segments, one in 309 was below -1 and half right.
 const MIN_MEAN_LOG_PROB: f32 = -1.5;
 

@@ -27,7 +27,7 @@ struct Belief {
 
 /// Behind text.
 const BEHIND_TEXT: Belief = Belief { first: -1.0, mean: -0.8 };
-/// Where the text would be empty although somebody spoke: a single letter is hard to tell from another, and one that may
+/// Where the text would be empty although somebody spoke: a single letter is easily taken for another, and one that may
 /// be wrong is more than nothing.
 const INSTEAD_OF_NOTHING: Belief = Belief { first: -2.0, mean: -1.5 };
 /// The fewest tokens of either: a word and its punctuation. Of a breath networks say "you" and nothing after it.

@@ -45,7 +45,7 @@ pub fn damaged(files: &ModelFiles) -> Vec<(Precision, PackedError)> {
     faults.filter(|(_, error)| !is_absent(error)).collect()
 }
 
-/// Packs those packed files of a model anew that cannot be used, and tells `note`.
+/// Packs those packed files of a model anew that cannot be used, and says so to `note`.
 ///
 /// # Errors
 /// [`PrepareError`].

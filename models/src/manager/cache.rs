@@ -1,7 +1,7 @@
 //! The folder of one model in the cache: `ROOT/models/NAME/`.
 //!
 //! A file gets its name only by a rename after its hash was checked, so whatever has its name was whole once. Whether it
-//! still is [`stamps`](super::stamps) tell.
+//! still is [`stamps`](super::stamps) say.
 
 use super::digest;
 use super::error::ManagerError;

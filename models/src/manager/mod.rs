@@ -168,7 +168,7 @@ impl Manager {
     }
 
     /// The files of a model; what is not in the cache is brought there. Files in the cache that are damaged are
-    /// replaced, and `progress` is told.
+    /// replaced, and `progress` hears of it.
     ///
     /// # Errors
     /// [`ManagerError::UnknownModel`]; [`ManagerError::Corrupt`] for a damaged file in [`Options::from`], or in

@@ -1,4 +1,4 @@
-//! Being told how a fetch gets on.
+//! How a fetch gets on.
 
 /// Hears how a fetch gets on. All methods do nothing by default; `()` listens to nothing.
 pub trait Progress {

@@ -22,7 +22,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 pub(crate) struct Stamp {
     bytes: u64,
     modified_ns: i64,
-    /// 0 where the system does not tell.
+    /// 0 where the system does not say.
     #[serde(default)]
     changed_ns: i64,
     sha256: String,
@@ -32,7 +32,7 @@ impl Stamp {
     /// What `metadata` says of a file with this hash.
     ///
     /// # Errors
-    /// Where the system does not tell the modification time.
+    /// Where the system does not say the modification time.
     pub(crate) fn new(metadata: &Metadata, sha256: &str) -> io::Result<Self> {
         Ok(Stamp {
             bytes: metadata.len(),

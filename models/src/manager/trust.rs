@@ -22,7 +22,7 @@ pub struct Trust {
 
 impl Trust {
     /// The certificates in `file`; without, those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name, else the system's. A
-    /// system without any gets those that this program was built with, and `progress` is told.
+    /// system without any gets those that this program was built with, and `progress` hears of it.
     ///
     /// # Errors
     /// [`ManagerError::Certificates`] where there are none in what the user named.

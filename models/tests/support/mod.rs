@@ -105,7 +105,7 @@ impl Noise {
                 })
                 .collect(),
             encoder_norm: self.norm(hidden),
-            // Large, so that the network is sure of what it says: doubtful text is not told.
+            // Large, so that the network is sure of what it says: doubtful text is suppressed.
             embedding: self.values(sizes.vocabulary * hidden, 2.0),
             decoder_layers: (0..2)
                 .map(|_| DecoderLayerWeights {

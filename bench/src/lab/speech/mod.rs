@@ -30,7 +30,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     title: "Live speech: latency, word error rate, streams per core",
     method: "Recordings are played to the engine in real time, frame by frame of 20 ms, open loop: a pinned thread pushes every \
              frame when it is due, whatever the engine does. All stages of the engine run in one thread on the other core. The end \
-             of each recording is told to the engine (a client's endpoint), and the final's latency counts from when its last \
+             of each recording is marked for the engine (a client's endpoint), and the final's latency counts from when its last \
              sample was due until the client has the text. Streams \
              are added until the core is full; samples that the engine did not take are counted. Then conversations: recordings with pauses between them, \
              with endpoints by voice activity and a partial every 250 ms; a word that the next look changes or takes back is a flip. Word error rates come \

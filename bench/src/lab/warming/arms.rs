@@ -75,14 +75,14 @@ impl Eviction {
 }
 
 /// What the generator and the working thread share.
-pub struct Desk {
+pub struct Mailbox {
     /// When the work is due, in nanoseconds; zero: nothing is due.
     due: AtomicU64,
     ended: AtomicBool,
 }
 
-impl Desk {
-    fn look(&self) -> Option<Time> {
+impl Mailbox {
+    fn peek(&self) -> Option<Time> {
         let due = self.due.load(Ordering::Acquire);
         (due > 0).then(|| Time::from_nanos(due))
     }
@@ -230,19 +230,19 @@ where
     /// # Errors
     /// If the core may not be used or the network fails.
     pub fn run(&mut self, arm: Arm, count: usize, core: usize, sample: &mut dyn FnMut(Sample)) -> Result<()> {
-        let desk = Desk { due: AtomicU64::new(0), ended: AtomicBool::new(false) };
+        let mailbox = Mailbox { due: AtomicU64::new(0), ended: AtomicBool::new(false) };
         let Bench { real, small, samples, swept, streamed, clock } = self;
         let (samples, swept) = (&samples[..], &swept[..]);
         std::thread::scope(|scope| {
             let (sender, results) = crossbeam_channel::bounded::<Sample>(1);
-            let (worker_desk, worker_clock) = (&desk, &*clock);
+            let (worker_mailbox, worker_clock) = (&mailbox, &*clock);
             let worker = scope.spawn(move || {
                 let result = super::super::pin::pin(core).and_then(|()| {
                     // The first piece of work is not counted.
                     real.work(samples, worker_clock)?;
-                    while !worker_desk.ended.load(Ordering::Acquire) {
+                    while !worker_mailbox.ended.load(Ordering::Acquire) {
                         if let Some(sample) =
-                            serve(arm, worker_desk, (real, small), samples, swept, worker_clock)?
+                            serve(arm, worker_mailbox, (real, small), samples, swept, worker_clock)?
                         {
                             // The generator has gone if nobody takes it.
                             let _ = sender.send(sample);
@@ -259,12 +259,12 @@ where
                     stream_until(streamed, clock, generator.due());
                 }
                 let due = generator.wait();
-                desk.due.store(due.nanos(), Ordering::Release);
+                mailbox.due.store(due.nanos(), Ordering::Release);
                 worker.thread().unpark();
                 let Ok(taken) = results.recv() else { break };
                 sample(taken);
             }
-            desk.ended.store(true, Ordering::Release);
+            mailbox.ended.store(true, Ordering::Release);
             worker.thread().unpark();
             worker.join().ok().context("the working thread panicked")?
         })
@@ -274,7 +274,7 @@ where
 /// Waits for one piece of work as the arm says, and does it; nothing if it is over.
 fn serve<M: Model, C: Model>(
     arm: Arm,
-    desk: &Desk,
+    mailbox: &Mailbox,
     (real, small): (&mut Parts<M>, &mut Parts<C>),
     samples: &[i16],
     swept: &[u64],
@@ -283,7 +283,7 @@ fn serve<M: Model, C: Model>(
     if arm.eviction == Eviction::SameCore {
         black_box(black_box(swept).iter().fold(0u64, |sum, word| sum.wrapping_add(*word)));
     }
-    let is_over = || desk.look().is_some() || desk.ended.load(Ordering::Acquire);
+    let is_over = || mailbox.peek().is_some() || mailbox.ended.load(Ordering::Acquire);
     match arm.mode {
         Mode::Off => {
             while !is_over() {
@@ -298,10 +298,10 @@ fn serve<M: Model, C: Model>(
         Mode::Code => small.warm(samples, is_over),
         Mode::Full => real.warm(samples, is_over),
     }
-    let Some(due) = desk.look() else { return Ok(None) };
+    let Some(due) = mailbox.peek() else { return Ok(None) };
     let taken = real.work(samples, clock)?;
     let done = clock.now();
-    desk.due.store(0, Ordering::Release);
+    mailbox.due.store(0, Ordering::Release);
     Ok(Some(Sample { first_frame: taken.nanos_since(due), all: done.nanos_since(due) }))
 }
 

@@ -105,7 +105,7 @@ fn verdict(ended: &[Ended], files: &[PathBuf], begun: usize, stop: &Stop) -> Res
     if let Some(signal) = stop.signal().filter(|_| is_interrupted || begun < files.len()) {
         if begun < files.len() {
             let (left, files) = (files.len() - begun, files.len());
-            // Nobody can be told where standard error is closed; the exit code remains.
+            // Nothing can be written where standard error is closed; the exit code remains.
             let _ =
                 writeln!(io::stderr(), "error: stopped by {signal}; {left} of {files} files were not begun");
         }

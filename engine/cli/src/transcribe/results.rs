@@ -52,7 +52,7 @@ impl<'a> Results<'a> {
 
     /// Shows something on standard error.
     fn show(&self, kind: &str, message: &str) {
-        // Nobody can be told where standard error is closed; the exit code remains.
+        // Nothing can be written where standard error is closed; the exit code remains.
         let _ = self.progress.aside(|| writeln!(io::stderr(), "{kind}: {}", printable(message)));
     }
 

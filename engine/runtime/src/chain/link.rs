@@ -19,7 +19,7 @@ pub(super) const LAST_MEASURES: Measures = Measures { names: &["queue", "service
 /// How many messages of a dummy may wait in front of the second stage: real ones wait for these at most.
 const MESSAGES_AHEAD: usize = 2;
 
-/// How long a thread may sleep while a stage waits for room, which nobody tells it of.
+/// How long a thread may sleep while a stage waits for room, which nothing announces.
 const LOOK_AGAIN: Duration = Duration::from_micros(100);
 
 /// The error bits of a dummy that a handler has dropped: it goes on without being handled.

@@ -31,7 +31,7 @@ fn watch() {
         FORKS.fetch_add(1, Ordering::Relaxed);
     }
     // SAFETY: the handler only adds to an atomic, which a child may do in any state. If there is no memory for it, a
-    // child is not told from its parent.
+    // child looks like its parent.
     let _ = unsafe { libc::pthread_atfork(None, None, Some(count)) };
 }
 

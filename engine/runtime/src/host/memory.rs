@@ -5,7 +5,7 @@ use super::cgroup::{ancestors, group};
 use super::system::meminfo;
 
 /// The bytes that this process may have at most: what the machine has, or the tightest limit of its control groups.
-/// `None` where the system does not tell.
+/// `None` where the system does not say.
 pub fn limit(root: &Root) -> Option<u64> {
     let machine = meminfo(&root.read("/proc/meminfo")?, "MemTotal")?.saturating_mul(1024);
     let cgroups = root.read("/proc/self/cgroup").unwrap_or_default();

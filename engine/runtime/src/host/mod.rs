@@ -1,6 +1,6 @@
 //! What the machine offers to threads that must be on time, read from the operating system.
 //!
-//! Reading never fails as a whole: what the system does not tell is `None`, and who asks says so. On systems
+//! Reading never fails as a whole: what the system does not say is `None`, and who asks says so. On systems
 //! other than Linux only [`allowed_cores`] and [`gaps`] have answers.
 
 pub mod cgroup;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 pub use topology::{Core, Topology};
 
 /// The cores that the calling thread may run on, in rising order: its affinity mask. Ask from a thread that is
-/// not pinned. `None` where the system does not tell.
+/// not pinned. `None` where the system does not say.
 pub fn allowed_cores() -> Option<Vec<usize>> {
     let mut cores: Vec<usize> = core_affinity::get_core_ids()?.into_iter().map(|core| core.id).collect();
     cores.sort_unstable();

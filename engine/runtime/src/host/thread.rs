@@ -35,7 +35,7 @@ pub fn current_thread() -> i32 {
     0
 }
 
-/// The status of thread `number` of this process; `None` if there is no such thread or the system does not tell.
+/// The status of thread `number` of this process; `None` if there is no such thread or the system does not say.
 /// Allocates and makes system calls.
 pub fn thread_status(number: i32) -> Option<ThreadStatus> {
     if number <= 0 {

@@ -26,7 +26,7 @@ pub struct Core {
 pub struct Topology {
     /// In rising order of their numbers.
     pub cores: Vec<Core>,
-    /// Whether the system told about its cores. If not, `cores` holds those that may be used.
+    /// Whether the system listed its cores. If not, `cores` holds those that may be used.
     pub is_known: bool,
 }
 
@@ -79,7 +79,7 @@ pub struct Cache {
     pub shared_by: Vec<usize>,
 }
 
-/// The caches of a core, nearest first; empty if the system does not tell.
+/// The caches of a core, nearest first; empty if the system does not say.
 pub fn caches(root: &Root, core: usize) -> Vec<Cache> {
     let mut caches: Vec<Cache> = (0..16).map_while(|index| cache(root, core, index)).collect();
     caches.sort_by_key(|cache| cache.level);

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The stages of one thread.
-struct Crew {
+struct Stages {
     /// Those that have a turn in every round, in order.
     every: Vec<(Turn, Box<dyn Stage>)>,
     background: Vec<Box<dyn Stage>>,
@@ -34,11 +34,11 @@ pub(crate) struct Life {
     pub(crate) stop: AtomicBool,
 }
 
-impl Crew {
+impl Stages {
     fn new(stages: Vec<(Turn, Box<dyn Stage>)>) -> Self {
         let (background, every): (Vec<_>, Vec<_>) =
             stages.into_iter().partition(|(turn, _)| *turn == Turn::Background);
-        Crew { every, background: background.into_iter().map(|(_, stage)| stage).collect() }
+        Stages { every, background: background.into_iter().map(|(_, stage)| stage).collect() }
     }
 
     /// One round: every stage in order, each for a slice of time, so that the first has its turn again soon; a piece of
@@ -66,13 +66,13 @@ impl Crew {
 }
 
 /// Runs the stages until the thread is to end.
-fn run<W: Wait>(crew: &mut Crew, wait: &mut W, life: &Life, clock: &Clock, slice: Duration) {
+fn run<W: Wait>(stages: &mut Stages, wait: &mut W, life: &Life, clock: &Clock, slice: Duration) {
     while !life.stop.load(Ordering::Acquire) {
         life.beat.fetch_add(1, Ordering::Relaxed);
-        if crew.round(clock, slice) {
+        if stages.round(clock, slice) {
             wait.busy();
         } else {
-            wait.idle(crew.due_in(), || crew.round(clock, slice) || life.stop.load(Ordering::Acquire));
+            wait.idle(stages.due_in(), || stages.round(clock, slice) || life.stop.load(Ordering::Acquire));
         }
     }
 }

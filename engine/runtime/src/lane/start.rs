@@ -1,7 +1,7 @@
 //! Starting a lane's threads and ending them.
 
 use super::plan::{HelperPlan, LanePlan, ThreadPlan};
-use super::{Crew, Life, help, run};
+use super::{Life, Stages, help, run};
 use crate::eventcount::Notifier;
 use crate::host::thread::current_thread;
 use crate::pin;
@@ -95,7 +95,7 @@ pub(crate) struct LaneThread {
     pub(crate) notifier: Arc<Notifier>,
 }
 
-/// A running lane, as its supervisor sees it. Dropping it tells its threads to stop and does not wait for them.
+/// A running lane, as its supervisor sees it. Dropping it asks its threads to stop and does not wait for them.
 #[must_use]
 pub struct Lane {
     pub(crate) threads: Vec<LaneThread>,
@@ -124,10 +124,10 @@ impl LanePlan {
                 }
             }
             let prepare = move || {
-                let mut crew =
-                    Crew::new(stages.into_iter().map(|stage| (stage.turn, (stage.build)())).collect());
+                let mut stages =
+                    Stages::new(stages.into_iter().map(|stage| (stage.turn, (stage.build)())).collect());
                 let mut wait = W::new(waiter, timing.clock.clone(), timing.spin);
-                move |life: &Life| run(&mut crew, &mut wait, life, &timing.clock, timing.slice)
+                move |life: &Life| run(&mut stages, &mut wait, life, &timing.clock, timing.slice)
             };
             spawned = spawned.and_then(|()| starter.spawn(names, core, notifier, prepare));
         }
@@ -260,7 +260,7 @@ impl Lane {
         totals
     }
 
-    /// Tells every thread to stop; does not wait.
+    /// Asks every thread to stop; does not wait.
     pub fn stop(&self) {
         for thread in &self.threads {
             thread.life.stop.store(true, Ordering::Release);
@@ -268,13 +268,13 @@ impl Lane {
         }
     }
 
-    /// Tells the lane to stop and joins its threads; how many did not end in time. Those are left to themselves.
+    /// Asks the lane to stop and joins its threads; how many did not end in time. Those are left to themselves.
     pub fn end(self, limit: Instant) -> usize {
         self.stop();
         self.join(limit)
     }
 
-    /// Joins the threads of a lane that has been told to stop; how many did not end in time.
+    /// Joins the threads of a lane that has been asked to stop; how many did not end in time.
     pub(crate) fn join(mut self, limit: Instant) -> usize {
         let mut hanging = 0;
         for thread in std::mem::take(&mut self.threads) {

@@ -217,7 +217,7 @@ impl NativeHistogram {
             (next, last) = (bucket + 1, count);
         }
         if positive_span.is_empty() {
-            // An empty span tells a native histogram without values from a classic one.
+            // An empty span distinguishes a native histogram without values from a classic one.
             positive_span.push(BucketSpan { offset: Some(0), length: Some(0) });
         }
         NativeHistogram {

@@ -9,7 +9,7 @@ use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use std::sync::Arc;
 
-/// The lowest value that is told apart from its neighbours, in nanoseconds.
+/// The lowest value that is distinguished from its neighbours, in nanoseconds.
 const LOWEST_NANOS: u64 = 16;
 /// The highest value, in nanoseconds: ten minutes; larger ones count as this.
 const HIGHEST_NANOS: u64 = 600_000_000_000;

@@ -308,7 +308,7 @@ fn is_s32(bytes: &[u8]) -> bool {
         && (lower.iter().all(|&sample| sample == 0.0) || Signal::measure(&lower).is_some_and(is_noise))
 }
 
-/// Bits that a byte tells: 8 if all are equally likely.
+/// Bits of information in a byte: 8 if all are equally likely.
 fn entropy(bytes: &[u8]) -> f64 {
     let shares = counts(bytes).map(|count| count as f64 / bytes.len() as f64);
     shares.iter().filter(|&&share| share > 0.0).map(|share| -share * share.log2()).sum()

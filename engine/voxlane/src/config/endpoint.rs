@@ -3,7 +3,7 @@
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
-/// What tells speech from the rest.
+/// What distinguishes speech from the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
@@ -53,7 +53,7 @@ pub struct EndpointConfig {
     /// milliseconds. Default 0: for ever. For networks that take audio in chunks; then one chunk of a stream is in the
     /// lane at a time.
     pub blank_ms: u16,
-    /// What tells speech from the rest: `silero` (a network, about 0.1 ms for 32 ms of audio), `energy` (loudness, for
+    /// What distinguishes speech from the rest: `silero` (a network, about 0.1 ms for 32 ms of audio), `energy` (loudness, for
     /// clean input) or `off` (the client says where segments end). Default `off`.
     pub detector: DetectorKind,
     /// Length up to which a segment goes on over longer silence, so that neighbors share their context, in seconds.

@@ -20,7 +20,7 @@ impl Topology {
     pub fn of_host() -> Self {
         let cores = host::cores();
         let (existing, allowed) = (cores.ids(|_| true), cores.ids(|core| core.is_allowed));
-        // A system that tells of none has one.
+        // A system that lists none has one.
         let or_first = |cores: Vec<usize>| if cores.is_empty() { vec![0] } else { cores };
         let (existing, allowed) = (or_first(existing), or_first(allowed));
         Topology { existing, allowed }

@@ -257,7 +257,7 @@ impl StreamFault {
         }
     }
 
-    /// Whether it only tells of the signal: nothing has been lost.
+    /// Whether it is about the signal only: nothing has been lost.
     pub fn is_notice(self) -> bool {
         matches!(self, StreamFault::NoAudio | StreamFault::Clipping)
     }

@@ -98,7 +98,7 @@ impl<E: model::Encoder> Encoder<E> {
             (&mut message.header.control, &mut *span)
         {
             let kind = *kind;
-            // A dummy gives way to whatever waits behind it. The buffer of what is given up goes home through the decoder.
+            // A dummy is dropped for whatever waits behind it. The buffer of what is dropped is returned through the decoder.
             if kind.is_warm_up() && has_others {
                 *is_given_up = true;
                 self.encoder.reset(state);

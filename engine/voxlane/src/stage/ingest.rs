@@ -48,7 +48,7 @@ pub(crate) struct IngestPorts {
     pub(crate) slots: Arc<Slots>,
     /// The source of dummy work.
     pub(crate) warmer: Warmer,
-    /// What tells speech from the rest.
+    /// What distinguishes speech from the rest.
     pub(crate) detector: Detector,
 }
 
@@ -266,7 +266,7 @@ impl Ingest {
         send(output, &self.meter, stream.segmenter.header(captured, Control::Last), Extent::default());
     }
 
-    /// The client has gone: tells the stages after this one to forget the stream.
+    /// The client has gone: has the stages after this one forget the stream.
     fn abandon(&mut self, slot: usize, generation: u32) {
         let class = self.class(slot);
         self.open(slot, generation); // anew: what it had is forgotten

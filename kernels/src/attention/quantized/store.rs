@@ -72,7 +72,7 @@ fn store_heads<S: Simd>(s: S, k: Rows<'_>, v: Rows<'_>, block: usize, kv: CacheM
             let sums = &mut value_sums[channel..][..count];
             store_channels(s, v, first + channel, &mut values[channel * STEP..], head_dim, scales, sums);
         }
-        // A key that is not finite reaches all results of its head, and the weights' bytes cannot tell.
+        // A key that is not finite reaches all results of its head, and the weights' bytes do not show it.
         if key_scales[..k.count].iter().any(|scale| scale.is_nan()) {
             value_scales.fill(f32::NAN);
         }

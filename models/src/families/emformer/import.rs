@@ -8,7 +8,7 @@ use crate::networks::emformer::weights::{EmformerWeights, LayerWeights, LstmWeig
 use crate::weights::{Tensor, Weights};
 use std::path::{Path, PathBuf};
 
-/// What PyTorch's layer norms add to the variance unless they are told otherwise.
+/// What PyTorch's layer norms add to the variance by default.
 const NORM_EPSILON: f32 = 1e-5;
 
 /// Mean and inverse standard deviation of each feature.

@@ -25,8 +25,8 @@ fn file_name(precision: Precision) -> String {
 }
 
 /// The network of `files` in `precision`, mapped from its packed file. Where there is none, or one of another
-/// version, origin or content, the model is packed first, and `note` is told. Where the file cannot be written
-/// `note` is told too, and the network is used from memory.
+/// version, origin or content, the model is packed first, and `note` hears of it. Where the file cannot be written
+/// `note` hears of it too, and the network is used from memory.
 ///
 /// The weights are hashed if the packed file's length or one of its times changed since they were last hashed.
 ///

@@ -13,7 +13,7 @@
 //! - on opening, the header, the lengths and the hash of the fields are checked, and every section must lie
 //!   inside the file and have the length that its shape needs;
 //! - the sections, which hold the weights, are hashed when the file is written and by [`PackedFile::verify`],
-//!   not on every opening: hashing would read all of them. The model manager's stamps tell when it is due. A flipped
+//!   not on every opening: hashing would read all of them. The model manager's stamps say when it is due. A flipped
 //!   bit there is a wrong weight, never a wrong access.
 //!
 //! The layouts of the kernels are the same on all instruction sets, so that one file serves all machines with

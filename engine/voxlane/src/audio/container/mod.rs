@@ -83,7 +83,7 @@ enum Behind {
     Rest(Metered),
 }
 
-/// What the end of the file tells about the audio.
+/// What the end of the file says about the audio.
 #[derive(Clone, Debug)]
 enum Tail {
     /// A file that ends inside a packet was cut off.

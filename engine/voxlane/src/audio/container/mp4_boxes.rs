@@ -111,7 +111,7 @@ fn seek(input: &mut Input, at: u64) -> Result<(), Fault> {
 }
 
 /// The size of the box of a pipe that begins with `head`, and whether it holds audio; `None` if it is none of the
-/// file, which can be told once audio has come.
+/// file, which can be reported once audio has come.
 pub(super) fn next_box(head: &[u8], has_audio: bool) -> Option<(u64, bool)> {
     match box_header(head) {
         Some((kind, ..)) if has_audio && is_foreign(&kind, true) => None,

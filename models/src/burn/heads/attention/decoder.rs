@@ -28,7 +28,7 @@ pub struct BurnDecoder<B: Backend> {
 
 /// A segment at a place.
 struct Pass {
-    /// Tells it from earlier passes at its place.
+    /// Distinguishes it from earlier passes at its place.
     number: u64,
     slot: Slot,
     stage: Stage,
@@ -118,7 +118,7 @@ impl<B: Backend> crate::model::Decoder for BurnDecoder<B> {
         // The device has chosen the next tokens when the host sees that a text ends too early: one attempt.
         self.hypotheses[slot].begin(0, request.goal.into(), self.config.max_tokens(span.samples));
         if span.frames() > 0 {
-            // Where there is no free place, the first gives way.
+            // Where there is no free place, the first is dropped.
             let place = self.places.iter().position(Option::is_none).unwrap_or(0);
             self.leave(place);
             self.begun += 1;
