@@ -91,7 +91,7 @@ fn json_has_the_documented_fields() {
 }
 
 #[test]
-fn bad_files_are_told_in_order_and_the_others_finish() {
+fn bad_files_are_named_in_order_and_the_others_finish() {
     let folder = tempfile::tempdir().unwrap();
     let truncated = folder.path().join("truncated.wav");
     let bytes = fs::read(sample()).unwrap();

@@ -88,7 +88,7 @@ fn opposite(warnings: &[Warning]) -> Option<(usize, Place)> {
 }
 
 #[test]
-fn opposite_phase_costs_nothing_and_is_told() {
+fn opposite_phase_costs_nothing_and_is_reported() {
     let voice = voice(120.0, 3.0);
     for (left, right, channel) in [(1.0, -1.0, 1), (-1.0, 1.0, 1), (0.4, -0.8, 2), (0.5, -0.3, 1)] {
         let (samples, warnings) = mix(&[&map(&voice, |s| left * s), &map(&voice, |s| right * s)]);

@@ -461,7 +461,7 @@ fn pages(bytes: &[u8]) -> Vec<usize> {
 }
 
 #[test]
-fn interleaved_ogg_streams_are_told_apart() {
+fn interleaved_ogg_streams_are_kept_apart() {
     // Two streams page by page: first pages first, as the format asks.
     let (one, two) = (fixture("tone-16000-mono-pages.ogg"), fixture("tone-48000-stereo.opus"));
     let split = |bytes: &[u8]| {

@@ -29,9 +29,9 @@ fn provoke(config: Config) -> voxlane::Engine {
     let _ = stream.end_segment();
     for stream in [&mut stream, &mut bystander] {
         let events = drain(stream);
-        let told = &events[events.len() - 2..];
-        assert!(matches!(told[0], Event::Error { error: StreamFault::LaneFailed, .. }), "{events:?}");
-        assert!(matches!(told[1], Event::Closed { .. }), "{events:?}");
+        let last = &events[events.len() - 2..];
+        assert!(matches!(last[0], Event::Error { error: StreamFault::LaneFailed, .. }), "{events:?}");
+        assert!(matches!(last[1], Event::Closed { .. }), "{events:?}");
     }
     assert!(matches!(stream.push(&[0i16; 10]), Err(StreamError::LaneFailed)));
     engine

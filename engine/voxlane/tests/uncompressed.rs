@@ -483,8 +483,8 @@ proptest! {
         prop_assert!(heard.samples.len() <= voice.len());
         assert_is(&heard, &voice[..heard.samples.len()], encoding.step(), "cut");
         // Of a frame, the part that is there is dropped with a warning.
-        let is_told = heard.error.is_some() || heard.samples.len() + 1 == voice.len() && !heard.warnings.is_empty();
-        prop_assert!(is_told, "audio is missing: {:?}", heard);
+        let is_reported = heard.error.is_some() || heard.samples.len() + 1 == voice.len() && !heard.warnings.is_empty();
+        prop_assert!(is_reported, "audio is missing: {:?}", heard);
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn a_slow_reader_of_a_recordings_events_lost_the_stream() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_slow_reader_of_live_events_is_told_so() {
+fn a_slow_reader_of_live_events_hears_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let (config, file) = many_events(folder.path());
     let mut child = spawn(command(&["live", "--config", &config, "--format", "json"]).stdin(Stdio::piped()));

@@ -119,7 +119,7 @@ fn a_panic_of_the_callers_share_waits_for_the_helper() {
 }
 
 #[test]
-fn a_helper_that_sleeps_is_told_to_stop() {
+fn a_helper_that_sleeps_is_asked_to_stop() {
     check_bounded(5, || {
         let waiter = Waiter::fenced();
         let notifier = waiter.notifier();
