@@ -17,7 +17,7 @@ pub struct Deployment {
     pub core: usize,
     /// Streams at once.
     pub slots: usize,
-    /// How threads wait: `spin`, `yield` or `park`.
+    /// How threads wait: `spin` or `park`.
     pub wait: &'static str,
     /// Further tables, as in a configuration file.
     pub tables: &'static str,

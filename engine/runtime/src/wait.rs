@@ -20,7 +20,7 @@ pub trait Wait {
     fn idle(&mut self, due: Option<Duration>, step: impl FnOnce() -> bool);
 }
 
-/// Never gives the core up.
+/// Never gives the core up: for a core that nothing else needs. Where others need it, [`SpinPark`].
 pub struct Spin;
 
 impl Wait for Spin {

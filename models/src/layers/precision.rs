@@ -40,7 +40,7 @@ pub enum PrecisionError {
     /// Weights in bf16 are not offered on the processor.
     #[error(
         "precision \"bf16\" is not offered on the processor: it is hardly faster than \"f32\", and \"int8\" takes half \
-         the time (docs/optimization-log.md)"
+         the time; take \"int8\" or \"f32\""
     )]
     Bf16,
     /// Nothing is called that.

@@ -34,7 +34,7 @@ pub enum Handling {
     Drop,
 }
 
-/// What a stage does with a message.
+/// What a stage does with a message: each gives one to the next stage, or none.
 pub trait Handle: 'static {
     /// What headers say beside what every header says; the same for all stages of a chain.
     type Control: Copy + Default + Send + 'static;
@@ -43,9 +43,10 @@ pub trait Handle: 'static {
     /// What goes out.
     type Out: Copy + Default + Send + 'static;
 
-    /// Writes what follows from `input` into `output`: its header is a copy of the input's already, its payload is what
-    /// some earlier message left there. Must not block, allocate or lock. Of the header a handler may change the control,
-    /// the count, the errors and, of real messages, slot, generation and sequence.
+    /// Writes what follows from `input` into `output`: its header is a copy of the input's already; its payload must be written
+    /// whole, for it still holds an earlier message. Must not block, allocate or lock. Of the header a handler may change the control,
+    /// the count and the errors and, of real messages, slot, generation and sequence; all else is undone, and a dummy's errors are the
+    /// chain's own.
     fn handle(
         &mut self,
         input: &Message<Self::Control, Self::In>,

@@ -134,7 +134,7 @@ where
 
     /// Like [`new`](Self::new), for a chain that is kept warm with a dummy of these payloads: while there is nothing to do
     /// they go all the way like any others, in the slot [`WARM_SLOT`], and no client sees them. Stages that keep state keep
-    /// a scratch state for that slot.
+    /// a scratch state for that slot. Choose payloads that every stage sends on: what a handler drops warms no stage after it.
     pub fn warmed<H: Handle<Control = C, In = First, Out = Last>>(
         name: &'static str,
         build: impl FnOnce() -> H + Send + 'static,

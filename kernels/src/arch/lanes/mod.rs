@@ -19,7 +19,7 @@ pub(crate) use scalar::Scalar;
 mod sixes;
 
 /// Outputs in one panel of packed weights. One cache line of f32, one AVX-512 register. The same for every
-/// instruction set, so that a packed file can be mapped on any of them.
+/// instruction set, so that a packed file fits all of them.
 pub const PANEL: usize = 16;
 
 pub(crate) use sixes::{GROUP_BYTES, LINE, STEPS, unpack};

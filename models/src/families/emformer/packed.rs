@@ -21,8 +21,8 @@ pub fn write<S>(
     })
 }
 
-/// The network and the vocabulary in `file`, which must have been made from `origin`. The weights stay in the file
-/// and are read as they are used.
+/// The network and the vocabulary in `file`, which must have been made from `origin`. The weights are read
+/// into memory at once.
 ///
 /// # Errors
 /// [`PackedError::Origin`], or [`PackedError::Fields`] if the file holds something else.

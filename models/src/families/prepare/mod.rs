@@ -17,7 +17,7 @@ use thiserror::Error;
 /// Why a model is not ready.
 #[derive(Debug, Error)]
 pub enum PrepareError {
-    /// It is not a model of this kind.
+    /// Models of its family are not packed.
     #[error("the model {model} has no packed form")]
     NotPackable {
         /// Its name.
@@ -51,7 +51,7 @@ pub trait Prepared: Sized {
     /// [`PackedError::Io`].
     fn write(&self, file: &Path, origin: &Origin) -> Result<(), PackedError>;
 
-    /// Maps it from a packed file.
+    /// Reads it from a packed file.
     ///
     /// # Errors
     /// [`PackedError`].

@@ -24,7 +24,7 @@ fn file_name(precision: Precision) -> String {
     format!("{precision}.packed")
 }
 
-/// The network of `files` in `precision`, mapped from its packed file. Where there is none, or one of another
+/// The network of `files` in `precision`, read from its packed file. Where there is none, or one of another
 /// version, origin or content, the model is packed first, and `note` hears of it. Where the file cannot be written
 /// `note` hears of it too, and the network is used from memory.
 ///

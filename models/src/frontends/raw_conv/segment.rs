@@ -32,7 +32,7 @@ pub(super) struct OpenSegment {
     pub(super) conv2_frames: usize,
 }
 
-/// A queue of rows of which a sliding window looks at the front.
+/// A queue of rows that a sliding window reads from the front.
 struct FrameQueue {
     data: Buffer,
     width: usize,
