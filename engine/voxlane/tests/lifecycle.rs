@@ -195,7 +195,16 @@ fn a_shutdown_beside_a_client_that_keeps_pushing_decodes_what_was_pushed_until_t
     assert_eq!((report.cut_streams, report.abandoned_threads), (0, 0));
     let (all, events) = (client.join().unwrap(), reader.join().unwrap());
     assert!(!events.iter().any(|event| matches!(event, Event::Error { .. })), "{events:?}");
-    assert_eq!(finals(&events).concat(), expected(&all));
+    // On a busy machine it pushes more than the longest segment, which is then cut where the audio is quietest.
+    let mut at = 0;
+    for event in &events {
+        if let Event::Final(said) = event {
+            let end = (said.end * 16_000.0).round() as usize;
+            assert_eq!(finals(std::slice::from_ref(event)), [expected(&all[at..end])]);
+            at = end;
+        }
+    }
+    assert_eq!(at, all.len());
 }
 
 #[test]
