@@ -126,7 +126,7 @@ impl Encoder {
         ensure(self.layers.len() == config.encoder_layers, "the encoder has another number of layers")?;
         ensure(self.norm.is_scale(hidden), "the encoder's norm is not sound")?;
         ensure(config.has_rotary(&self.rotary, positions), "the encoder's angles are not the network's")?;
-        ensure(self.scale.is_finite(), "the encoder's scale is not finite")?;
+        ensure(self.scale == config.attention_scale(), "the encoder's scale is not the network's")?;
         self.layers.iter().try_for_each(|layer| layer.check(config, precision))
     }
 }

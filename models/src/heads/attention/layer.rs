@@ -116,7 +116,7 @@ impl Layer {
         let (hidden, mlp) = (config.sizes.hidden, config.sizes.decoder_mlp);
         let norms = [&self.self_norm, &self.cross_norm, &self.mlp_norm];
         ensure(norms.iter().all(|norm| norm.is_scale(hidden)), "a norm of a decoder layer is not sound")?;
-        ensure(self.scale.is_finite(), "the scale of a decoder layer is not finite")?;
+        ensure(self.scale == config.attention_scale(), "the scale of a decoder layer is not the network's")?;
         for (linear, shape) in [
             (&self.self_query_key_value, (3 * hidden, hidden)),
             (&self.self_output, (hidden, hidden)),
