@@ -121,10 +121,7 @@ pub(crate) fn gather<S: Simd>(s: S, x: Rows<'_>, width: usize, window: Option<&[
     assert!(x.count <= S::LANES && x.fits(width) && to.len() >= width * S::LANES, "rows inside their data");
     let whole = if x.count == S::LANES { width - width % S::LANES } else { 0 };
     for i in (0..whole).step_by(S::LANES) {
-        // SAFETY: the rows and the lines written to lie inside, as just checked.
-        unsafe {
-            s.transpose_square(x.data[i..].as_ptr(), x.stride, to[i * S::LANES..].as_mut_ptr(), S::LANES)
-        };
+        s.transpose(&x.data[i..], x.stride, &mut to[i * S::LANES..], S::LANES);
     }
     let rest = &mut to[whole * S::LANES..width * S::LANES];
     if x.count < S::LANES {
@@ -158,9 +155,8 @@ pub(crate) fn scatter<S: Simd>(
     let from = &from[..width * S::LANES];
     let whole = if count == S::LANES { width - width % S::LANES } else { 0 };
     for i in (0..whole).step_by(S::LANES) {
-        let to = out.data[first * out.stride + i..].as_mut_ptr();
-        // SAFETY: the rows and the lines read lie inside, as just checked.
-        unsafe { s.transpose_square(from[i * S::LANES..].as_ptr(), S::LANES, to, out.stride) };
+        let to = &mut out.data[first * out.stride + i..];
+        s.transpose(&from[i * S::LANES..], S::LANES, to, out.stride);
     }
     for lane in 0..count {
         let row = &mut out.row(first + lane, width)[whole..];

@@ -4,7 +4,7 @@
 //! may assume an instruction set (`-C target-cpu`), that is a constant and the branch is gone.
 
 /// Functions that are compiled once for each instruction set: `pub fn name(arguments) -> result = body;`, where `body` is an
-/// `#[inline(always)]` function whose first argument is the token of an instruction set.
+/// `#[inline(always)]` function whose first argument is the [target](super::target) to compile for.
 macro_rules! instruction_sets {
     ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? = $body:ident;)+) => {$(
         $(#[$meta])*
@@ -27,7 +27,7 @@ macro_rules! instruction_sets {
             }
             #[inline(never)]
             fn scalar($($arg: $type),*) $(-> $result)? {
-                $body($crate::arch::scalar::Portable, $($arg),*)
+                $body($crate::arch::scalar::Scalar, $($arg),*)
             }
             // SAFETY: the machine has the instruction set that is active.
             unsafe {
@@ -46,49 +46,53 @@ macro_rules! instruction_sets {
 }
 pub(crate) use instruction_sets;
 
-/// `with_lanes!(run(argument))` is `run::<L>(argument)` with the lanes of the active instruction set. `run` may demand that the
-/// machine has the instruction set.
-macro_rules! with_lanes {
-    ($run:ident($($arg:expr),*)) => {
-        // SAFETY: the machine has the instruction set that is active.
-        unsafe {
-            match $crate::arch::isa::active() {
-                #[cfg(target_arch = "x86_64")]
-                $crate::arch::isa::Isa::Avx512 => $run::<$crate::arch::lanes::Avx512>($($arg),*),
-                #[cfg(target_arch = "x86_64")]
-                $crate::arch::isa::Isa::Avx2 => $run::<$crate::arch::lanes::Avx2>($($arg),*),
-                #[cfg(target_arch = "aarch64")]
-                $crate::arch::isa::Isa::Neon => $run::<$crate::arch::lanes::Neon>($($arg),*),
-                _ => $run::<$crate::arch::lanes::Scalar>($($arg),*),
+/// `with_panels!(run(argument))` is `run(target, argument)` with the target of the active instruction set: for products, which
+/// are too large to be compiled as one function and so enable the instruction set for each tile.
+macro_rules! with_panels {
+    ($run:ident($($arg:ident),*)) => {
+        match $crate::arch::isa::active() {
+            #[cfg(target_arch = "x86_64")]
+            $crate::arch::isa::Isa::Avx512 => {
+                // SAFETY: the machine has the instruction set that is active.
+                let target = unsafe { $crate::arch::avx512::Avx512::new() };
+                $run(target, $($arg),*)
             }
+            #[cfg(target_arch = "x86_64")]
+            $crate::arch::isa::Isa::Avx2 => {
+                // SAFETY: the machine has the instruction set that is active.
+                let target = unsafe { $crate::arch::avx2::Avx2::new() };
+                $run(target, $($arg),*)
+            }
+            #[cfg(target_arch = "aarch64")]
+            $crate::arch::isa::Isa::Neon => {
+                // SAFETY: the machine has the instruction set that is active.
+                let target = unsafe { $crate::arch::neon::Neon::new() };
+                $run(target, $($arg),*)
+            }
+            _ => $run($crate::arch::scalar::Scalar, $($arg),*),
         }
     };
 }
-pub(crate) use with_lanes;
+pub(crate) use with_panels;
 
-/// As [`with_lanes!`], for products of bytes: AVX2 and NEON with the 8-bit dot product where the machine has it. The sums are exact
-/// either way.
+/// As [`with_panels!`], for products of bytes: AVX2 and NEON with the 8-bit dot product where the machine has it. The sums
+/// are exact either way.
 macro_rules! with_dots {
-    ($run:ident($($arg:expr),*)) => {
-        // SAFETY: the machine has the instruction set that is active, and the dot product where it was found.
-        unsafe {
-            match $crate::arch::isa::active() {
-                #[cfg(target_arch = "x86_64")]
-                $crate::arch::isa::Isa::Avx512 => $run::<$crate::arch::lanes::Avx512>($($arg),*),
-                #[cfg(target_arch = "x86_64")]
-                $crate::arch::isa::Isa::Avx2 if is_x86_feature_detected!("avxvnni") => {
-                    $run::<$crate::arch::lanes::AvxVnni>($($arg),*)
-                }
-                #[cfg(target_arch = "x86_64")]
-                $crate::arch::isa::Isa::Avx2 => $run::<$crate::arch::lanes::Avx2>($($arg),*),
-                #[cfg(target_arch = "aarch64")]
-                $crate::arch::isa::Isa::Neon if std::arch::is_aarch64_feature_detected!("dotprod") => {
-                    $run::<$crate::arch::lanes::NeonDot>($($arg),*)
-                }
-                #[cfg(target_arch = "aarch64")]
-                $crate::arch::isa::Isa::Neon => $run::<$crate::arch::lanes::Neon>($($arg),*),
-                _ => $run::<$crate::arch::lanes::Scalar>($($arg),*),
+    ($run:ident($($arg:ident),*)) => {
+        match $crate::arch::isa::active() {
+            #[cfg(target_arch = "x86_64")]
+            $crate::arch::isa::Isa::Avx2 if is_x86_feature_detected!("avxvnni") => {
+                // SAFETY: the machine has the instruction set that is active, and the dot product was found.
+                let target = unsafe { $crate::arch::avx2::AvxVnni::new() };
+                $run(target, $($arg),*)
             }
+            #[cfg(target_arch = "aarch64")]
+            $crate::arch::isa::Isa::Neon if std::arch::is_aarch64_feature_detected!("dotprod") => {
+                // SAFETY: the machine has the instruction set that is active, and the dot product was found.
+                let target = unsafe { $crate::arch::neon::NeonDot::new() };
+                $run(target, $($arg),*)
+            }
+            _ => $crate::arch::dispatch::with_panels!($run($($arg),*)),
         }
     };
 }

@@ -1,16 +1,18 @@
 //! Vectors of `f32` for kernels that are written once and compiled for each instruction set.
 //!
-//! A kernel is an `#[inline(always)]` function over a token `S: Simd`; [`super::dispatch`] compiles it once per instruction
-//! set. A token can only be made where its instructions may run, which is what makes the arithmetic on it safe.
+//! A kernel is an `#[inline(always)]` function over `s: impl Simd`, a target; [`super::dispatch`] compiles it once per instruction
+//! set. A target is a value that can only be made where its instructions may run, which is what makes the arithmetic on it safe.
+
+use super::target::Target;
 
 /// The bits of the square root of a half: what [`Simd::split_exponent`] counts exponents from.
 pub(super) const ROOT_BITS: u32 = std::f32::consts::FRAC_1_SQRT_2.to_bits();
 
-/// Proof that an instruction set may be used, and its arithmetic on vectors of `f32`.
+/// The arithmetic of an instruction set on vectors of `f32`.
 ///
 /// Every method is `#[inline(always)]`, because only inlined into a function that enables the instruction
 /// set does it become the one instruction it stands for.
-pub(crate) trait Simd: Copy {
+pub(crate) trait Simd: Target {
     /// Lanes of one vector.
     const LANES: usize;
     /// Vector registers of the instruction set: kernels choose their register tiles by it.
@@ -20,6 +22,8 @@ pub(crate) trait Simd: Copy {
     /// One bit per lane.
     type M: Copy;
 
+    /// Asks for the cache line at `from`, which may be any address, in the second-level cache.
+    fn prefetch(self, from: *const u8);
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::F;
     /// Reads a vector.
@@ -118,6 +122,17 @@ pub(crate) trait Simd: Copy {
     fn sum(self, a: Self::F) -> f32;
     /// The largest lane. NaN may be missed.
     fn max_lane(self, a: Self::F) -> f32;
+
+    /// [`Simd::transpose_square`] from and to the start of slices.
+    #[inline(always)]
+    fn transpose(self, from: &[f32], from_stride: usize, to: &mut [f32], to_stride: usize) {
+        let fits = |len: usize, stride: usize| {
+            len >= Self::LANES && (len - Self::LANES) / (Self::LANES - 1) >= stride
+        };
+        assert!(fits(from.len(), from_stride) && fits(to.len(), to_stride), "squares inside their slices");
+        // SAFETY: just checked.
+        unsafe { self.transpose_square(from.as_ptr(), from_stride, to.as_mut_ptr(), to_stride) }
+    }
 
     /// Reads the first `LANES` elements of `x`.
     #[inline(always)]

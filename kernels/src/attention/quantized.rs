@@ -15,12 +15,12 @@ mod store;
 mod turn;
 
 use crate::arch::dispatch::with_dots;
-use crate::arch::lanes::Dots;
+use crate::arch::dots::Dots;
+use crate::arch::panel::STEP;
 use crate::gemm::PANEL;
 use crate::rows::{Rows, RowsMut};
 use columns::{Columns, LANES};
 use products::{Operands, Score, Sum, add_up, multiply};
-use std::marker::PhantomData;
 pub use store::{CacheMut, store_block};
 
 /// Keys whose values share their scales, and between two corrections of the running maximum.
@@ -29,8 +29,6 @@ pub const BLOCK_KEYS: usize = 128;
 pub const QUERIES: usize = LANES;
 /// The most elements of a head.
 pub const MAX_HEAD: usize = 128;
-/// Inputs of one step of a product.
-const STEP: usize = 4;
 /// Steps of the product of weights and values in a whole block.
 const BLOCK_STEPS: usize = BLOCK_KEYS / STEP;
 
@@ -129,9 +127,7 @@ struct Tile {
     turned: [f32; PANEL * MAX_HEAD],
 }
 
-/// # Safety
-/// The machine has the instruction set of `D`.
-unsafe fn all_heads<D: Dots>(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
+fn all_heads<D: Dots>(d: D, q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMut<'_>) {
     let Shape { heads, head_dim } = kv.shape;
     let width = heads * head_dim;
     assert!(
@@ -162,8 +158,8 @@ unsafe fn all_heads<D: Dots>(q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsM
                 kv.shape,
                 scale,
             );
-            // SAFETY: the caller's promise; the caches' sizes were checked.
-            unsafe { tile.attend::<D>(kv, head, count) };
+            // SAFETY: the caches' sizes were checked.
+            unsafe { tile.attend(d, kv, head, count) };
             let rows = &mut out.data[first * out.stride + column..];
             queries::give(&mut tile, RowsMut::new(rows, out.stride, count), head_dim);
         }
@@ -174,8 +170,8 @@ impl Tile {
     /// Finds the sums of weighted values for the first `count` lanes.
     ///
     /// # Safety
-    /// The machine has the instruction set of `D`; the caches have the size of their shape.
-    unsafe fn attend<D: Dots>(&mut self, kv: &Cache<'_>, head: usize, count: usize) {
+    /// The caches have the size of their shape.
+    unsafe fn attend<D: Dots>(&mut self, d: D, kv: &Cache<'_>, head: usize, count: usize) {
         let Shape { heads, head_dim } = kv.shape;
         let panels = count.div_ceil(PANEL);
         self.columns.restart();
@@ -190,6 +186,7 @@ impl Tile {
             // SAFETY: the rows, panels and scales named lie inside their slices.
             unsafe {
                 let operands = Operands {
+                    d,
                     rows: bytes.as_ptr(),
                     row_stride: STEP,
                     step_stride: STEP * BLOCK_KEYS,
@@ -197,16 +194,16 @@ impl Tile {
                     panel_stride: PANEL * kv.shape.key_bytes(),
                     steps: kv.shape.key_bytes() / STEP,
                     corrections: self.query_corrections.as_ptr(),
-                    dots: PhantomData::<D>,
                 };
                 let finish = Score { row_scales: key_scales.as_ptr(), out: self.columns.scores.as_mut_ptr() };
                 multiply(&operands, &finish, keys, panels);
                 let (lanes, steps, panel_stride) = (panels * PANEL, keys.div_ceil(STEP), PANEL * BLOCK_KEYS);
                 columns::weigh(&mut self.columns, &self.query_scales, keys, lanes);
                 let mut sums = [0.0; LANES];
-                add_up::<D>(self.columns.weights.as_ptr().cast(), panel_stride, panels, steps, &mut sums);
+                add_up(d, self.columns.weights.as_ptr().cast(), panel_stride, panels, steps, &mut sums);
                 columns::settle(&mut self.columns, &sums, keys, lanes);
                 let operands = Operands {
+                    d,
                     rows: bytes[BLOCK_KEYS * kv.shape.key_bytes()..].as_ptr(),
                     row_stride: STEP,
                     step_stride: STEP * head_dim,
@@ -214,7 +211,6 @@ impl Tile {
                     panel_stride,
                     steps,
                     corrections: self.columns.corrections.as_ptr(),
-                    dots: PhantomData::<D>,
                 };
                 let finish = Sum {
                     row_scales: value_scales.as_ptr(),

@@ -2,15 +2,18 @@
 
 use super::PANEL;
 use super::epilogue::Finish;
-use crate::arch::lanes::{Lanes, Task};
+use crate::arch::panel::{Panel, Panels};
+use crate::arch::target::{Target, Task};
 
 /// Rows of a block whose inputs should stay in the second-level cache while all panels pass by, in bytes.
 const ROW_BLOCK_BYTES: usize = 256 << 10;
 
 /// The inner product of one precision.
 pub(super) trait Product {
-    /// The lanes it computes in.
-    type Lanes: Lanes;
+    /// Proof of the instruction set that tiles are compiled for.
+    type Target: Target;
+    /// The panels it computes in.
+    type Simd: Panels;
     /// Rows of the tile that fills the registers, at most 8.
     const ROWS: usize;
     /// Panels of that tile: 1, 3 or 6.
@@ -27,25 +30,27 @@ pub(super) trait Product {
         false
     }
 
-    /// Runs a task with the instruction set enabled.
-    ///
-    /// # Safety
-    /// The machine has it; the task's own conditions hold.
-    unsafe fn enter(task: impl Task);
+    /// The instruction set.
+    fn target(&self) -> Self::Target;
+    /// Its vectors.
+    fn simd(&self) -> Self::Simd;
 
     /// Sums for `M` rows from `row` on and the outputs of `P` panels from `panel` on, over all inputs in
     /// rising order with one accumulator for each output. With `fetch`, the weights of the next tile are
     /// fetched into the cache on the way.
     ///
     /// # Safety
-    /// The rows and panels exist; the instruction set is enabled in the caller.
+    /// The rows and panels exist.
     unsafe fn tile<const M: usize, const P: usize>(
         &self,
         row: usize,
         panel: usize,
         fetch: bool,
-    ) -> [[Self::Lanes; P]; M];
+    ) -> Sums<Self::Simd, M, P>;
 }
+
+/// What a tile of `M` rows and `P` panels comes to.
+pub(super) type Sums<S, const M: usize, const P: usize> = [[<S as Panels>::Panel; P]; M];
 
 /// Where results go. Rows do not overlap.
 pub(super) struct Output<'a> {
@@ -60,8 +65,7 @@ pub(super) struct Output<'a> {
 ///
 /// # Safety
 /// `output` describes memory that is good to write (and to read, if it accumulates); the product has its
-/// rows and `outputs.div_ceil(PANEL)` panels; a bias has `outputs` values; the machine has the instruction
-/// set.
+/// rows and `outputs.div_ceil(PANEL)` panels; a bias has `outputs` values.
 pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output: Output<'_>) {
     let panels = output.outputs.div_ceil(PANEL);
     let block = (ROW_BLOCK_BYTES / bytes_per_row.max(1)).max(1).next_multiple_of(K::ROWS);
@@ -105,7 +109,7 @@ macro_rules! tile_of {
     ($($rows:literal)* of $work:ident, $m:ident, at most $most:expr) => {
         match $m {
             // SAFETY: the caller's promise.
-            $($rows if $rows <= $most => unsafe { K::enter(Tile::<K, $rows, P>($work)) },)*
+            $($rows if $rows <= $most => unsafe { $work.product.target().enter(Tile::<K, $rows, P>($work)) },)*
             _ => unreachable!("no tile has {} rows", $m),
         }
     };
@@ -150,7 +154,7 @@ impl<K: Product, const M: usize, const P: usize> Task for Tile<'_, K, M, P> {
 /// Computes and stores one tile.
 ///
 /// # Safety
-/// The tile lies inside the product and the output; the instruction set is enabled in the caller.
+/// The tile lies inside the product and the output.
 #[inline(always)]
 unsafe fn one_tile<K: Product, const M: usize, const P: usize>(
     product: &K,
@@ -159,6 +163,7 @@ unsafe fn one_tile<K: Product, const M: usize, const P: usize>(
     panel: usize,
     fetch: bool,
 ) {
+    let s = product.simd();
     // SAFETY: the caller's promise.
     let mut sums = unsafe { product.tile::<M, P>(row, panel, fetch) };
     let column = panel * PANEL;
@@ -167,46 +172,47 @@ unsafe fn one_tile<K: Product, const M: usize, const P: usize>(
         for p in 0..P {
             let n = columns.saturating_sub(p * PANEL).min(PANEL);
             // SAFETY: the bias has `outputs` values, of which `n` are left at this column.
-            let bias = unsafe { K::Lanes::load_first(bias.as_ptr().add(column + p * PANEL), n) };
+            let bias: <K::Simd as Panels>::Panel =
+                unsafe { Panel::load_first(s, bias.as_ptr().add(column + p * PANEL), n) };
             for sum in &mut sums {
-                // SAFETY: the instruction set is enabled.
-                sum[p] = unsafe { sum[p].add(bias) };
+                sum[p] = sum[p].add(s, bias);
             }
         }
     }
     if let Some(activation) = output.finish.activation {
-        // SAFETY: the instruction set is enabled.
-        unsafe { activate(&mut sums, activation) };
+        activate(s, &mut sums, activation);
     }
     // SAFETY: the tile's rows and `columns` columns are inside the output.
     unsafe {
         let out = output.data.add(row * output.stride + column);
-        store(&sums, out, output.stride, columns, output.finish.accumulate);
+        store(s, &sums, out, output.stride, columns, output.finish.accumulate);
     }
 }
 
 /// Applies a function on slices to the sums, by way of the stack: to all at once, so that its own latency is hidden. What
 /// it makes of outputs that are not there is never stored.
 #[inline(always)]
-unsafe fn activate<L: Lanes, const M: usize, const P: usize>(
-    sums: &mut [[L; P]; M],
+fn activate<S: Panels, const M: usize, const P: usize>(
+    s: S,
+    sums: &mut Sums<S, M, P>,
     activation: fn(&mut [f32]),
 ) {
     let mut buffer = [[[0.0f32; PANEL]; P]; M];
     for (values, sum) in buffer.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
-        // SAFETY: room for a panel; the instruction set is enabled in the caller.
-        unsafe { sum.store(values.as_mut_ptr()) };
+        // SAFETY: room for a panel.
+        unsafe { sum.store(s, values.as_mut_ptr()) };
     }
     activation(buffer.as_flattened_mut().as_flattened_mut());
     for (values, sum) in buffer.as_flattened().iter().zip(sums.as_flattened_mut()) {
         // SAFETY: as above.
-        *sum = unsafe { L::load(values.as_ptr()) };
+        *sum = unsafe { Panel::load(s, values.as_ptr()) };
     }
 }
 
 #[inline(always)]
-unsafe fn store<L: Lanes, const M: usize, const P: usize>(
-    sums: &[[L; P]; M],
+unsafe fn store<S: Panels, const M: usize, const P: usize>(
+    s: S,
+    sums: &Sums<S, M, P>,
     out: *mut f32,
     stride: usize,
     columns: usize,
@@ -219,10 +225,12 @@ unsafe fn store<L: Lanes, const M: usize, const P: usize>(
                 let out = out.add(m * stride + p * PANEL);
                 // Only the last panel may be cut off: a test for each store would cost as much as the stores.
                 if p + 1 < P || columns == P * PANEL {
-                    (if accumulate { L::load(out).add(sum) } else { sum }).store(out);
+                    let old = || S::Panel::load(s, out);
+                    (if accumulate { old().add(s, sum) } else { sum }).store(s, out);
                 } else {
                     let n = columns - p * PANEL;
-                    (if accumulate { L::load_first(out, n).add(sum) } else { sum }).store_first(out, n);
+                    let old = || S::Panel::load_first(s, out, n);
+                    (if accumulate { old().add(s, sum) } else { sum }).store_first(s, out, n);
                 }
             }
         }

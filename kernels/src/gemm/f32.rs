@@ -2,13 +2,12 @@
 
 use super::PANEL;
 use super::call::Call;
-use super::drive::{Product, drive, fetch_distance};
+use super::drive::{Product, Sums, drive, fetch_distance};
 use super::epilogue::Epilogue;
-use crate::arch::dispatch::with_lanes;
-use crate::arch::lanes::{Lanes, Task};
+use crate::arch::dispatch::with_panels;
+use crate::arch::panel::{Panel, Panels};
 use crate::rows::{Rows, RowsMut};
 use crate::unroll::four_at_a_time;
-use std::marker::PhantomData;
 
 /// Length of the packed form of an `outputs × inputs` matrix, in values.
 pub const fn packed_len(outputs: usize, inputs: usize) -> usize {
@@ -97,27 +96,31 @@ impl<'a> Packed<'a> {
 pub fn gemm(a: Rows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
     assert!(a.fits(w.inputs()), "an input row lies outside its slice");
     let call = Call::new((a, a.count), (*w, w.outputs()), epilogue, out);
-    with_lanes!(run(call));
+    with_panels!(run(call));
 }
 
-struct Tiles<L> {
+struct Tiles<S> {
+    s: S,
     a: *const f32,
     stride: usize,
     panels: *const f32,
     inputs: usize,
-    lanes: PhantomData<L>,
 }
 
-impl<L: Lanes> Product for Tiles<L> {
-    type Lanes = L;
-    const ROWS: usize = L::TILE_ROWS;
-    const PANELS: usize = L::TILE_PANELS;
-    const PANELS_OF_FEW: usize = L::TILE_PANELS_OF_FEW;
+impl<S: Panels> Product for Tiles<S> {
+    type Target = S;
+    type Simd = S;
+    const ROWS: usize = S::TILE.rows;
+    const PANELS: usize = S::TILE.panels;
+    const PANELS_OF_FEW: usize = S::TILE.panels_of_few;
 
     #[inline(always)]
-    unsafe fn enter(task: impl Task) {
-        // SAFETY: the caller's promise.
-        unsafe { L::enter(task) }
+    fn target(&self) -> S {
+        self.s
+    }
+    #[inline(always)]
+    fn simd(&self) -> S {
+        self.s
     }
 
     #[inline(always)]
@@ -126,28 +129,29 @@ impl<L: Lanes> Product for Tiles<L> {
         row: usize,
         panel: usize,
         fetch: bool,
-    ) -> [[L; P]; M] {
+    ) -> Sums<S, M, P> {
+        let s = self.s;
         // SAFETY: the caller's rows and panels exist; a panel is a line of `PANEL` weights for each input.
         unsafe {
             let a: [*const f32; M] = std::array::from_fn(|m| self.a.add((row + m) * self.stride));
             let w: [*const f32; P] =
                 std::array::from_fn(|p| self.panels.add((panel + p) * self.inputs * PANEL));
-            let mut sums = [[L::splat(0.0); P]; M];
+            let mut sums = [[S::Panel::splat(s, 0.0); P]; M];
             let ahead = fetch_distance(fetch, P * self.inputs * PANEL * size_of::<f32>());
             four_at_a_time!(input in 0..self.inputs => {
                 if let Some(ahead) = ahead {
                     for w in w {
-                        L::prefetch(w.add(input * PANEL).wrapping_byte_add(ahead));
+                        s.prefetch(w.add(input * PANEL).cast::<u8>().wrapping_add(ahead));
                     }
                 }
-                let mut weights = [L::splat(0.0); P];
+                let mut weights = [S::Panel::splat(s, 0.0); P];
                 for p in 0..P {
-                    weights[p] = L::load(w[p].add(input * PANEL));
+                    weights[p] = Panel::load(s, w[p].add(input * PANEL));
                 }
                 for m in 0..M {
-                    let a = L::splat(*a[m].add(input));
+                    let a = S::Panel::splat(s, *a[m].add(input));
                     for p in 0..P {
-                        sums[m][p] = sums[m][p].add_product(a, weights[p]);
+                        sums[m][p] = a.mul_add(s, weights[p], sums[m][p]);
                     }
                 }
             });
@@ -156,15 +160,13 @@ impl<L: Lanes> Product for Tiles<L> {
     }
 }
 
-/// # Safety
-/// The machine has the instruction set of `L`.
-unsafe fn run<L: Lanes>(call: Call<'_, Rows<'_>, Packed<'_>>) {
-    let tiles = Tiles::<L> {
+fn run<S: Panels>(s: S, call: Call<'_, Rows<'_>, Packed<'_>>) {
+    let tiles = Tiles {
+        s,
         a: call.a.data.as_ptr(),
         stride: call.a.stride,
         panels: call.w.panels.as_ptr(),
         inputs: call.w.inputs,
-        lanes: PhantomData,
     };
     // SAFETY: the call's shapes were checked when it was made.
     unsafe { drive(&tiles, call.w.inputs * size_of::<f32>(), call.output) }

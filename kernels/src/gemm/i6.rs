@@ -5,15 +5,17 @@
 
 use super::PANEL;
 use super::call::Call;
-use super::drive::{Product, drive};
+use super::drive::{Product, Sums, drive};
 use super::epilogue::Epilogue;
-use super::integer::{self, Layout, NOTHING, STEP};
+use super::integer::{self, Layout, NOTHING};
 pub use super::integer::{pack, scales_len};
 use super::quantize::QuantizedRows;
 use crate::arch::dispatch::with_dots;
-use crate::arch::lanes::{Dots, GROUP_BYTES, LINE, Lanes, STEPS, Task, unpack};
+use crate::arch::dots::{Dots, PanelOf};
+use crate::arch::panel::{LINE, Panel, STEP};
+use crate::arch::simd::Simd;
+use crate::arch::six_bits::{GROUP_BYTES, STEPS, unpack};
 use crate::rows::RowsMut;
-use std::marker::PhantomData;
 
 /// Inputs of the steps whose weights are packed together.
 const GROUP: usize = STEPS * STEP;
@@ -75,6 +77,7 @@ pub fn gemm(a: &QuantizedRows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out:
 }
 
 struct Tiles<D> {
+    d: D,
     a: *const u8,
     a_scales: *const f32,
     panels: *const u8,
@@ -83,7 +86,6 @@ struct Tiles<D> {
     steps: usize,
     /// How far ahead weights are fetched, in bytes.
     ahead: usize,
-    dots: PhantomData<D>,
 }
 
 impl<D: Dots> Tiles<D> {
@@ -93,16 +95,20 @@ impl<D: Dots> Tiles<D> {
 }
 
 impl<D: Dots> Product for Tiles<D> {
-    type Lanes = D::Lanes;
-    const ROWS: usize = if Self::SPLIT { 2 * D::ROWS_OF_CHAINS } else { D::TILE_ROWS };
+    type Target = D;
+    type Simd = D::Simd;
+    const ROWS: usize = if Self::SPLIT { 2 * D::ROWS_OF_CHAINS } else { D::TILE.rows };
     // All weights are read as one stream.
     const PANELS: usize = 1;
     const PANELS_OF_FEW: usize = 1;
 
     #[inline(always)]
-    unsafe fn enter(task: impl Task) {
-        // SAFETY: the caller's promise.
-        unsafe { D::enter(task) }
+    fn target(&self) -> D {
+        self.d
+    }
+    #[inline(always)]
+    fn simd(&self) -> D::Simd {
+        self.d.simd()
     }
 
     #[inline(always)]
@@ -111,56 +117,57 @@ impl<D: Dots> Product for Tiles<D> {
         row: usize,
         panel: usize,
         _fetch: bool,
-    ) -> [[D::Lanes; P]; M] {
+    ) -> Sums<D::Simd, M, P> {
+        let (d, s) = (self.d, self.simd());
         // SAFETY: the caller's rows and panel exist; a row is `steps * STEP` bytes, a panel as many groups as hold its
         // steps, and each panel has `PANEL` scales and corrections.
         unsafe {
             let a: [*const u8; M] = std::array::from_fn(|m| self.a.add((row + m) * self.steps * STEP));
             let groups = self.panels.add(panel * self.steps.div_ceil(STEPS) * GROUP_BYTES);
-            let nothing = D::start(NOTHING.as_ptr());
-            let mut sums = [[D::start(self.corrections.add(panel * PANEL)), nothing, nothing, nothing]; M];
+            let nothing = d.start(&NOTHING);
+            let mut sums =
+                [[d.start(&*self.corrections.add(panel * PANEL).cast()), nothing, nothing, nothing]; M];
             for group in 0..self.steps / STEPS {
                 let group_weights = groups.add(group * GROUP_BYTES);
                 for line in 0..GROUP_BYTES / LINE {
-                    D::Lanes::prefetch(group_weights.add(line * LINE).wrapping_byte_add(self.ahead));
+                    s.prefetch(group_weights.add(line * LINE).cast::<u8>().wrapping_add(self.ahead));
                 }
-                for (step, w) in D::sixes(group_weights).into_iter().enumerate() {
+                for (step, w) in d.six_bit_weights(&*group_weights.cast()).into_iter().enumerate() {
                     for m in 0..M {
-                        let a = D::inputs(a[m].add((group * STEPS + step) * STEP));
+                        let a = d.inputs(*a[m].add((group * STEPS + step) * STEP).cast());
                         let chain = if Self::SPLIT { step } else { 0 };
-                        sums[m][chain] = D::add(sums[m][chain], a, w);
+                        sums[m][chain] = d.add(sums[m][chain], a, w);
                     }
                 }
             }
             let done = self.steps / STEPS * STEPS;
             if done < self.steps {
-                let rest = D::sixes(groups.add(done / STEPS * GROUP_BYTES));
+                let rest = d.six_bit_weights(&*groups.add(done / STEPS * GROUP_BYTES).cast());
                 for (step, w) in rest.into_iter().enumerate().take(self.steps - done) {
                     for m in 0..M {
-                        let a = D::inputs(a[m].add((done + step) * STEP));
-                        sums[m][0] = D::add(sums[m][0], a, w);
+                        let a = d.inputs(*a[m].add((done + step) * STEP).cast());
+                        sums[m][0] = d.add(sums[m][0], a, w);
                     }
                 }
             }
-            let weight_scales = D::Lanes::load(self.scales.add(panel * PANEL));
+            let weight_scales: PanelOf<D> = Panel::load(s, self.scales.add(panel * PANEL));
             let mut results = [[weight_scales; P]; M];
             for m in 0..M {
                 let [mut sum, second, third, fourth] = sums[m];
                 if Self::SPLIT {
-                    sum = D::join(D::join(sum, second), D::join(third, fourth));
+                    sum = d.join(d.join(sum, second), d.join(third, fourth));
                 }
-                let row_scale = D::Lanes::splat(*self.a_scales.add(row + m));
-                results[m][0] = D::finish(sum).mul(row_scale.mul(weight_scales));
+                let row_scale = PanelOf::<D>::splat(s, *self.a_scales.add(row + m));
+                results[m][0] = d.finish(sum).mul(s, row_scale.mul(s, weight_scales));
             }
             results
         }
     }
 }
 
-/// # Safety
-/// The machine has the instruction set of `D`.
-unsafe fn run<D: Dots>(call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
-    let tiles = Tiles::<D> {
+fn run<D: Dots>(d: D, call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
+    let tiles = Tiles {
+        d,
         a: call.a.data.as_ptr(),
         a_scales: call.a.scales.as_ptr(),
         panels: call.w.panels.as_ptr(),
@@ -168,7 +175,6 @@ unsafe fn run<D: Dots>(call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
         corrections: call.w.corrections.as_ptr(),
         steps: call.w.inputs.div_ceil(STEP),
         ahead: crate::isa::fetch_ahead(),
-        dots: PhantomData,
     };
     // SAFETY: the call's shapes were checked when it was made.
     unsafe { drive(&tiles, call.w.inputs, call.output) }

@@ -4,16 +4,17 @@
 
 use super::PANEL;
 use super::call::Call;
-use super::drive::{Product, drive, fetch_distance};
+use super::drive::{Product, Sums, drive, fetch_distance};
 use super::epilogue::Epilogue;
-use super::integer::{self, Layout, NOTHING, STEP};
+use super::integer::{self, Layout, NOTHING};
 pub use super::integer::{MAX_INPUTS, pack, scales_len};
 pub use super::quantize::{QuantizedRows, quantize_rows, row_len};
 use crate::arch::dispatch::with_dots;
-use crate::arch::lanes::{Dots, Lanes, Task};
+use crate::arch::dots::{Dots, PanelOf};
+use crate::arch::panel::{Panel, STEP};
+use crate::arch::simd::Simd;
 use crate::rows::RowsMut;
 use crate::unroll::four_at_a_time;
-use std::marker::PhantomData;
 
 /// Sums that one output is split into where a product has very few rows.
 const CHAINS: usize = 8;
@@ -71,6 +72,7 @@ pub fn gemm(a: &QuantizedRows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out:
 }
 
 struct Tiles<D> {
+    d: D,
     a: *const u8,
     a_scales: *const f32,
     panels: *const i8,
@@ -78,14 +80,14 @@ struct Tiles<D> {
     corrections: *const i32,
     large: bool,
     steps: usize,
-    dots: PhantomData<D>,
 }
 
 impl<D: Dots> Product for Tiles<D> {
-    type Lanes = D::Lanes;
-    const ROWS: usize = D::TILE_ROWS;
-    const PANELS: usize = D::TILE_PANELS;
-    const PANELS_OF_FEW: usize = D::TILE_PANELS_OF_FEW;
+    type Target = D;
+    type Simd = D::Simd;
+    const ROWS: usize = D::TILE.rows;
+    const PANELS: usize = D::TILE.panels;
+    const PANELS_OF_FEW: usize = D::TILE.panels_of_few;
 
     // One stream is what the third level and memory deliver best (87 → 92 % of reads); from the second
     // level, six panels beside each other are faster, having fewer sums to join.
@@ -94,9 +96,12 @@ impl<D: Dots> Product for Tiles<D> {
     }
 
     #[inline(always)]
-    unsafe fn enter(task: impl Task) {
-        // SAFETY: the caller's promise.
-        unsafe { D::enter(task) }
+    fn target(&self) -> D {
+        self.d
+    }
+    #[inline(always)]
+    fn simd(&self) -> D::Simd {
+        self.d.simd()
     }
 
     #[inline(always)]
@@ -105,7 +110,8 @@ impl<D: Dots> Product for Tiles<D> {
         row: usize,
         panel: usize,
         fetch: bool,
-    ) -> [[D::Lanes; P]; M] {
+    ) -> Sums<D::Simd, M, P> {
+        let (d, s) = (self.d, self.simd());
         // SAFETY: the caller's rows and panels exist; a row is `steps * STEP` bytes, a panel `PANEL` times
         // that, and each panel has `PANEL` scales and corrections.
         unsafe {
@@ -113,24 +119,24 @@ impl<D: Dots> Product for Tiles<D> {
             let w: [*const i8; P] =
                 std::array::from_fn(|p| self.panels.add((panel + p) * self.steps * STEP * PANEL));
             let start: [D::Sums; P] =
-                std::array::from_fn(|p| D::start(self.corrections.add((panel + p) * PANEL)));
+                std::array::from_fn(|p| d.start(&*self.corrections.add((panel + p) * PANEL).cast()));
             let mut sums = [start; M];
             let mut step = 0;
             if P == 1 && M <= D::ROWS_OF_CHAINS {
                 // Integer sums may be split: several at once hide the latency of one.
-                let mut parts = [[D::start(NOTHING.as_ptr()); M]; CHAINS];
+                let mut parts = [[d.start(&NOTHING); M]; CHAINS];
                 while step + CHAINS <= self.steps {
                     for part in &mut parts {
-                        let w = D::weights(w[0].add(step * STEP * PANEL));
+                        let w = d.weights(&*w[0].add(step * STEP * PANEL).cast());
                         for m in 0..M {
-                            part[m] = D::add(part[m], D::inputs(a[m].add(step * STEP)), w);
+                            part[m] = d.add(part[m], d.inputs(*a[m].add(step * STEP).cast()), w);
                         }
                         step += 1;
                     }
                 }
                 for part in parts {
                     for m in 0..M {
-                        sums[m][0] = D::join(sums[m][0], part[m]);
+                        sums[m][0] = d.join(sums[m][0], part[m]);
                     }
                 }
             }
@@ -138,24 +144,24 @@ impl<D: Dots> Product for Tiles<D> {
             four_at_a_time!(step in step..self.steps => {
                 if let Some(ahead) = ahead {
                     for w in w {
-                        D::Lanes::prefetch(w.add(step * STEP * PANEL).wrapping_byte_add(ahead));
+                        s.prefetch(w.add(step * STEP * PANEL).cast::<u8>().wrapping_add(ahead));
                     }
                 }
-                let w: [D::Weights; P] = std::array::from_fn(|p| D::weights(w[p].add(step * STEP * PANEL)));
+                let w: [D::Weights; P] = std::array::from_fn(|p| d.weights(&*w[p].add(step * STEP * PANEL).cast()));
                 for m in 0..M {
-                    let a = D::inputs(a[m].add(step * STEP));
+                    let a = d.inputs(*a[m].add(step * STEP).cast());
                     for p in 0..P {
-                        sums[m][p] = D::add(sums[m][p], a, w[p]);
+                        sums[m][p] = d.add(sums[m][p], a, w[p]);
                     }
                 }
             });
-            let weight_scales: [D::Lanes; P] =
-                std::array::from_fn(|p| D::Lanes::load(self.scales.add((panel + p) * PANEL)));
+            let weight_scales: [PanelOf<D>; P] =
+                std::array::from_fn(|p| Panel::load(s, self.scales.add((panel + p) * PANEL)));
             let mut results = [[weight_scales[0]; P]; M];
             for m in 0..M {
-                let row_scale = D::Lanes::splat(*self.a_scales.add(row + m));
+                let row_scale = PanelOf::<D>::splat(s, *self.a_scales.add(row + m));
                 for p in 0..P {
-                    results[m][p] = D::finish(sums[m][p]).mul(row_scale.mul(weight_scales[p]));
+                    results[m][p] = d.finish(sums[m][p]).mul(s, row_scale.mul(s, weight_scales[p]));
                 }
             }
             results
@@ -163,10 +169,9 @@ impl<D: Dots> Product for Tiles<D> {
     }
 }
 
-/// # Safety
-/// The machine has the instruction set of `D`.
-unsafe fn run<D: Dots>(call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
-    let tiles = Tiles::<D> {
+fn run<D: Dots>(d: D, call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
+    let tiles = Tiles {
+        d,
         a: call.a.data.as_ptr(),
         a_scales: call.a.scales.as_ptr(),
         panels: call.w.panels.as_ptr(),
@@ -174,7 +179,6 @@ unsafe fn run<D: Dots>(call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
         corrections: call.w.corrections.as_ptr(),
         large: call.w.large,
         steps: call.w.inputs.div_ceil(STEP),
-        dots: PhantomData,
     };
     // SAFETY: the call's shapes were checked when it was made.
     unsafe { drive(&tiles, call.w.inputs, call.output) }
@@ -188,16 +192,6 @@ mod tests {
     /// A machine with the dot product takes it, so that the other version needs a test of its own.
     #[test]
     fn both_versions_of_an_instruction_set_agree() {
-        use crate::arch::lanes;
-        #[cfg(target_arch = "x86_64")]
-        let (versions, available) = (
-            [run::<lanes::Avx2>, run::<lanes::AvxVnni>],
-            is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"),
-        );
-        #[cfg(target_arch = "aarch64")]
-        let (versions, available) =
-            ([run::<lanes::Neon>, run::<lanes::NeonDot>], std::arch::is_aarch64_feature_detected!("dotprod"));
-
         let (rows, outputs, inputs) = (13, 50, 45);
         let value = |i: usize| if i.is_multiple_of(7) { -1.0 } else { 1.0 - 0.001 * (i % 5) as f32 };
         let weights: Vec<f32> = (0..outputs * inputs).map(value).collect();
@@ -211,17 +205,35 @@ mod tests {
         let (mut data, mut row_scales) = (vec![0; rows * row_len(inputs)], vec![0.0; rows]);
         let a = quantize_rows(Rows::dense(&x, inputs), inputs, &mut data, &mut row_scales);
 
-        let product = |version: unsafe fn(Call<'_, QuantizedRows<'_>, Packed<'_>>)| {
+        let product = |version: fn(Call<'_, QuantizedRows<'_>, Packed<'_>>)| {
             let mut out = vec![0.0; rows * outputs];
             let out_rows = RowsMut::dense(&mut out, outputs);
-            let call = Call::new((a, rows), (packed, outputs), &Epilogue::default(), out_rows);
-            // SAFETY: the machine has the version's instruction set: it is asked below.
-            unsafe { version(call) };
+            version(Call::new((a, rows), (packed, outputs), &Epilogue::default(), out_rows));
             out
         };
-        let want = product(run::<lanes::Scalar>);
-        for version in versions.into_iter().filter(|_| available) {
-            assert_eq!(product(version), want);
+        let want = product(|call| run(crate::arch::scalar::Scalar, call));
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("f16c")
+        {
+            use crate::arch::avx2::{Avx2, AvxVnni};
+            // SAFETY: just detected.
+            assert_eq!(product(|call| run(unsafe { Avx2::new() }, call)), want);
+            if is_x86_feature_detected!("avxvnni") {
+                // SAFETY: just detected.
+                assert_eq!(product(|call| run(unsafe { AvxVnni::new() }, call)), want);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        {
+            use crate::arch::neon::{Neon, NeonDot};
+            // SAFETY: part of the baseline.
+            assert_eq!(product(|call| run(unsafe { Neon::new() }, call)), want);
+            if std::arch::is_aarch64_feature_detected!("dotprod") {
+                // SAFETY: just detected.
+                assert_eq!(product(|call| run(unsafe { NeonDot::new() }, call)), want);
+            }
         }
     }
 }

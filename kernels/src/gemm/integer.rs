@@ -6,8 +6,6 @@ use std::mem::size_of_val;
 
 /// The most inputs a product may have: beyond, a sum of `255 * 127` could leave 32 bits.
 pub const MAX_INPUTS: usize = 65_536;
-/// Inputs of one step: as many products go into one 32-bit sum at once.
-pub(super) const STEP: usize = 4;
 /// Corrections of sums that need none.
 pub(super) const NOTHING: [i32; PANEL] = [0; PANEL];
 

@@ -20,4 +20,4 @@ pub(crate) mod quantize;
 
 pub use epilogue::{Activation, Epilogue};
 
-pub use crate::arch::lanes::PANEL;
+pub use crate::arch::panel::PANEL;

@@ -1,12 +1,15 @@
 //! Products of 8-bit rows with the lanes of a tile.
 
+use super::STEP;
 use super::columns::LANES;
-use crate::arch::lanes::{Dots, Lanes, Task};
+use crate::arch::dots::Dots;
+use crate::arch::panel::{LINE, Panel, Panels};
+use crate::arch::target::Task;
 use crate::gemm::PANEL;
-use std::marker::PhantomData;
 
 /// What is multiplied: rows of unsigned bytes, 128 too large, with panels of signed ones.
 pub(super) struct Operands<D> {
+    pub d: D,
     pub rows: *const u8,
     pub row_stride: usize,
     /// From four inputs of a row to the next four.
@@ -17,14 +20,13 @@ pub(super) struct Operands<D> {
     pub steps: usize,
     /// -128 times the sum of each lane's bytes.
     pub corrections: *const i32,
-    pub dots: PhantomData<D>,
 }
 
 /// What is done with the sums of a row and a panel.
-pub(super) trait Finish<L> {
+pub(super) trait Finish<S: Panels> {
     /// # Safety
-    /// The row and the sixteen lanes from `lane` on exist; the instruction set is enabled in the caller.
-    unsafe fn put(&self, row: usize, lane: usize, sums: L);
+    /// The row and the sixteen lanes from `lane` on exist.
+    unsafe fn put(&self, s: S, row: usize, lane: usize, sums: S::Panel);
 }
 
 /// Sums become scores, yet to be multiplied by the scale of their lane.
@@ -34,11 +36,14 @@ pub(super) struct Score {
     pub out: *mut f32,
 }
 
-impl<L: Lanes> Finish<L> for Score {
+impl<S: Panels> Finish<S> for Score {
     #[inline(always)]
-    unsafe fn put(&self, row: usize, lane: usize, sums: L) {
+    unsafe fn put(&self, s: S, row: usize, lane: usize, sums: S::Panel) {
         // SAFETY: the caller's promise.
-        unsafe { sums.mul(L::splat(*self.row_scales.add(row))).store(self.out.add(row * LANES + lane)) }
+        unsafe {
+            let scale = Panel::splat(s, *self.row_scales.add(row));
+            sums.mul(s, scale).store(s, self.out.add(row * LANES + lane));
+        }
     }
 }
 
@@ -52,15 +57,16 @@ pub(super) struct Sum {
     pub out: *mut f32,
 }
 
-impl<L: Lanes> Finish<L> for Sum {
+impl<S: Panels> Finish<S> for Sum {
     #[inline(always)]
-    unsafe fn put(&self, row: usize, lane: usize, sums: L) {
+    unsafe fn put(&self, s: S, row: usize, lane: usize, sums: S::Panel) {
         // SAFETY: the caller's promise.
         unsafe {
             let out = self.out.add(row * LANES + lane);
-            let scale = L::splat(*self.row_scales.add(row)).mul(L::load(self.new.add(lane)));
-            let sums = sums.add(L::splat(*self.row_offsets.add(row)));
-            L::load(out).mul(L::load(self.old.add(lane))).add_product(sums, scale).store(out);
+            let (old, new) = (Panel::load(s, self.old.add(lane)), Panel::load(s, self.new.add(lane)));
+            let scale = S::Panel::splat(s, *self.row_scales.add(row)).mul(s, new);
+            let sums = sums.add(s, Panel::splat(s, *self.row_offsets.add(row)));
+            sums.mul_add(s, scale, S::Panel::load(s, out).mul(s, old)).store(s, out);
         }
     }
 }
@@ -68,8 +74,8 @@ impl<L: Lanes> Finish<L> for Sum {
 /// Multiplies `rows` rows with `panels` panels, at most three.
 ///
 /// # Safety
-/// They exist, and the places that `finish` writes; the machine has the instruction set of `D`.
-pub(super) unsafe fn multiply<D: Dots, F: Finish<D::Lanes>>(
+/// They exist, and the places that `finish` writes.
+pub(super) unsafe fn multiply<D: Dots, F: Finish<D::Simd>>(
     operands: &Operands<D>,
     finish: &F,
     rows: usize,
@@ -77,7 +83,7 @@ pub(super) unsafe fn multiply<D: Dots, F: Finish<D::Lanes>>(
 ) {
     let mut panel = 0;
     while panel < panels {
-        let wide = if D::TILE_PANELS == 1 { 1 } else { panels - panel };
+        let wide = if D::TILE.panels == 1 { 1 } else { panels - panel };
         // SAFETY: the caller's promise.
         unsafe {
             match wide {
@@ -93,8 +99,9 @@ pub(super) unsafe fn multiply<D: Dots, F: Finish<D::Lanes>>(
 /// Adds up the signed bytes of each lane of `panels` panels.
 ///
 /// # Safety
-/// The panels exist, `panel_stride` bytes apart, with `steps` steps each; the machine has the instruction set of `D`.
+/// The panels exist, `panel_stride` bytes apart, with `steps` steps each.
 pub(super) unsafe fn add_up<D: Dots>(
+    d: D,
     first: *const i8,
     panel_stride: usize,
     panels: usize,
@@ -103,46 +110,46 @@ pub(super) unsafe fn add_up<D: Dots>(
 ) {
     for (panel, sums) in sums.chunks_exact_mut(PANEL).take(panels).enumerate() {
         // SAFETY: the caller's promise; `sums` has room for a panel.
-        unsafe {
-            D::enter(Bytes::<D> { panel: first.add(panel * panel_stride), steps, sums, dots: PhantomData })
-        };
+        unsafe { d.enter(Bytes { d, panel: first.add(panel * panel_stride), steps, sums }) };
     }
 }
 
 /// One panel, whose bytes are to be added up.
 struct Bytes<'a, D> {
+    d: D,
     panel: *const i8,
     steps: usize,
     sums: &'a mut [f32],
-    dots: PhantomData<D>,
 }
 
 impl<D: Dots> Task for Bytes<'_, D> {
     #[inline(always)]
     unsafe fn run(self) {
         const CHAINS: usize = 4;
+        let d = self.d;
         // SAFETY: the panel has its steps, by the caller's promise.
         unsafe {
-            let ones = D::inputs([D::ONE; 4].as_ptr());
-            let mut chains = [D::start([0; PANEL].as_ptr()); CHAINS];
+            let ones = d.inputs([D::ONE; STEP]);
+            let mut chains = [d.start(&[0; PANEL]); CHAINS];
             let whole = self.steps - self.steps % CHAINS;
             for step in (0..whole).step_by(CHAINS) {
                 for (i, chain) in chains.iter_mut().enumerate() {
-                    *chain = D::add(*chain, ones, D::weights(self.panel.add((step + i) * PANEL * 4)));
+                    *chain = d.add(*chain, ones, d.weights(&*self.panel.add((step + i) * LINE).cast()));
                 }
             }
-            let [mut a, b, c, d] = chains;
+            let [mut first, second, third, fourth] = chains;
             for step in whole..self.steps {
-                a = D::add(a, ones, D::weights(self.panel.add(step * PANEL * 4)));
+                first = d.add(first, ones, d.weights(&*self.panel.add(step * LINE).cast()));
             }
-            D::finish(D::join(D::join(a, b), D::join(c, d))).store(self.sums.as_mut_ptr());
+            let sums = d.join(d.join(first, second), d.join(third, fourth));
+            d.finish(sums).store(d.simd(), self.sums.as_mut_ptr());
         }
     }
 }
 
 /// # Safety
 /// As for [`multiply`].
-unsafe fn all_rows<D: Dots, F: Finish<D::Lanes>, const P: usize>(
+unsafe fn all_rows<D: Dots, F: Finish<D::Simd>, const P: usize>(
     operands: &Operands<D>,
     finish: &F,
     rows: usize,
@@ -152,19 +159,19 @@ unsafe fn all_rows<D: Dots, F: Finish<D::Lanes>, const P: usize>(
     while row < rows {
         // As many tiles as the registers hold, then what is left.
         let left = rows - row;
-        let m = left.min(D::TILE_ROWS);
+        let m = left.min(D::TILE.rows);
         let end = row + left / m * m;
         // SAFETY: the caller's promise.
         unsafe {
             match m {
-                1 => D::enter(Tile::<D, F, 1, P> { operands, finish, row, end, panel }),
-                2 => D::enter(Tile::<D, F, 2, P> { operands, finish, row, end, panel }),
-                3 => D::enter(Tile::<D, F, 3, P> { operands, finish, row, end, panel }),
-                4 => D::enter(Tile::<D, F, 4, P> { operands, finish, row, end, panel }),
-                5 => D::enter(Tile::<D, F, 5, P> { operands, finish, row, end, panel }),
-                6 => D::enter(Tile::<D, F, 6, P> { operands, finish, row, end, panel }),
-                7 => D::enter(Tile::<D, F, 7, P> { operands, finish, row, end, panel }),
-                _ => D::enter(Tile::<D, F, 8, P> { operands, finish, row, end, panel }),
+                1 => operands.d.enter(Tile::<D, F, 1, P> { operands, finish, row, end, panel }),
+                2 => operands.d.enter(Tile::<D, F, 2, P> { operands, finish, row, end, panel }),
+                3 => operands.d.enter(Tile::<D, F, 3, P> { operands, finish, row, end, panel }),
+                4 => operands.d.enter(Tile::<D, F, 4, P> { operands, finish, row, end, panel }),
+                5 => operands.d.enter(Tile::<D, F, 5, P> { operands, finish, row, end, panel }),
+                6 => operands.d.enter(Tile::<D, F, 6, P> { operands, finish, row, end, panel }),
+                7 => operands.d.enter(Tile::<D, F, 7, P> { operands, finish, row, end, panel }),
+                _ => operands.d.enter(Tile::<D, F, 8, P> { operands, finish, row, end, panel }),
             }
         }
         row = end;
@@ -180,31 +187,33 @@ struct Tile<'a, D, F, const M: usize, const P: usize> {
     panel: usize,
 }
 
-impl<D: Dots, F: Finish<D::Lanes>, const M: usize, const P: usize> Task for Tile<'_, D, F, M, P> {
+impl<D: Dots, F: Finish<D::Simd>, const M: usize, const P: usize> Task for Tile<'_, D, F, M, P> {
     #[inline(always)]
     unsafe fn run(self) {
         let Tile { operands, finish, row, end, panel } = self;
-        let Operands { rows, row_stride, step_stride, panels, panel_stride, steps, corrections, .. } =
+        let Operands { d, rows, row_stride, step_stride, panels, panel_stride, steps, corrections } =
             *operands;
         // SAFETY: the rows and panels exist, by the caller's promise.
         unsafe {
-            let start: [D::Sums; P] = std::array::from_fn(|p| D::start(corrections.add((panel + p) * PANEL)));
+            let start: [D::Sums; P] =
+                std::array::from_fn(|p| d.start(&*corrections.add((panel + p) * PANEL).cast()));
             let w: [*const i8; P] = std::array::from_fn(|p| panels.add((panel + p) * panel_stride));
             for row in (row..end).step_by(M) {
                 let a: [*const u8; M] = std::array::from_fn(|m| rows.add((row + m) * row_stride));
                 let mut sums = [start; M];
                 for step in 0..steps {
-                    let w: [D::Weights; P] = std::array::from_fn(|p| D::weights(w[p].add(step * PANEL * 4)));
+                    let w: [D::Weights; P] =
+                        std::array::from_fn(|p| d.weights(&*w[p].add(step * LINE).cast()));
                     for m in 0..M {
-                        let a = D::inputs(a[m].add(step * step_stride));
+                        let a = d.inputs(*a[m].add(step * step_stride).cast());
                         for p in 0..P {
-                            sums[m][p] = D::add(sums[m][p], a, w[p]);
+                            sums[m][p] = d.add(sums[m][p], a, w[p]);
                         }
                     }
                 }
                 for (m, sums) in sums.iter().enumerate() {
                     for (p, &sums) in sums.iter().enumerate() {
-                        finish.put(row + m, (panel + p) * PANEL, D::finish(sums));
+                        finish.put(d.simd(), row + m, (panel + p) * PANEL, d.finish(sums));
                     }
                 }
             }

@@ -26,18 +26,14 @@ pub(super) fn to_columns<S: Simd>(s: S, rows: Rows<'_>, columns: usize, turned: 
     for column in starts::<S>(columns) {
         let to = &mut turned[column * S::LANES..][..S::LANES * S::LANES];
         if rows.count == S::LANES && columns >= S::LANES {
-            // SAFETY: as many whole rows as lanes, all inside.
-            unsafe {
-                s.transpose_square(rows.data[column..].as_ptr(), rows.stride, to.as_mut_ptr(), S::LANES)
-            };
+            s.transpose(&rows.data[column..], rows.stride, to, S::LANES);
         } else {
             let width = S::LANES.min(columns);
             let mut square = [0.0; SQUARE];
             for (i, square) in square.chunks_exact_mut(S::LANES).take(rows.count).enumerate() {
                 s.store(square, s.load_partial(&rows.row(i, columns)[column..][..width]));
             }
-            // SAFETY: both are squares of whole vectors.
-            unsafe { s.transpose_square(square.as_ptr(), S::LANES, to.as_mut_ptr(), S::LANES) };
+            s.transpose(&square, S::LANES, to, S::LANES);
         }
     }
     turned[columns * S::LANES..columns.next_multiple_of(STEP) * S::LANES].fill(0.0);
@@ -60,14 +56,11 @@ pub(super) fn to_rows<S: Simd>(s: S, turned: &Turned, columns: usize, mut rows: 
     for column in starts::<S>(columns) {
         let from = &turned[column * S::LANES..][..S::LANES * S::LANES];
         if rows.count == S::LANES && columns >= S::LANES {
-            let to = rows.data[column..].as_mut_ptr();
-            // SAFETY: as many whole rows as lanes, all inside.
-            unsafe { s.transpose_square(from.as_ptr(), S::LANES, to, rows.stride) };
+            s.transpose(from, S::LANES, &mut rows.data[column..], rows.stride);
         } else {
             let width = S::LANES.min(columns);
             let mut square = [0.0; SQUARE];
-            // SAFETY: both are squares of whole vectors.
-            unsafe { s.transpose_square(from.as_ptr(), S::LANES, square.as_mut_ptr(), S::LANES) };
+            s.transpose(from, S::LANES, &mut square, S::LANES);
             for (i, square) in square.chunks_exact(S::LANES).take(rows.count).enumerate() {
                 s.store_partial(&mut rows.row(i, columns)[column..][..width], s.load(square));
             }

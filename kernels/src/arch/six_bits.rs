@@ -1,13 +1,9 @@
 //! 6-bit weights of sixteen outputs, four steps of four inputs together.
 
-use super::PANEL;
+use super::panel::LINE;
 
-/// Inputs of one step.
-const STEP: usize = 4;
 /// Steps whose weights are packed together.
 pub(crate) const STEPS: usize = 4;
-/// Weights of one step of one panel, and bytes of a cache line.
-pub(crate) const LINE: usize = PANEL * STEP;
 /// Bytes of one group of one panel: the lower four bits of two steps, those of the other two, the upper two bits
 /// of all.
 pub(crate) const GROUP_BYTES: usize = 3 * LINE;

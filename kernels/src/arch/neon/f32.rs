@@ -1,34 +1,19 @@
 //! Vectors of four in NEON registers.
 
-use super::half;
-use super::simd::{ROOT_BITS, Simd};
-use std::arch::aarch64::*;
-
-/// The machine has NEON, which is part of every aarch64 baseline.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Neon(());
-
-impl Neon {
-    /// The token: safe to make where the compiler may use the instruction set.
-    #[inline]
-    #[target_feature(enable = "neon")]
-    pub(crate) fn new() -> Self {
-        Neon(())
-    }
-}
+use super::Neon;
+use crate::arch::half;
+use crate::arch::panel::{Panels, TileShape};
+use crate::arch::simd::{ROOT_BITS, Simd};
+use crate::arch::target::intrinsics;
+use std::arch::{aarch64::*, asm};
 
 /// Four lanes set, then four not set: a window of it is the mask of the first few lanes.
 static MASKS: [u32; 8] = [!0, !0, !0, !0, 0, 0, 0, 0];
 
-/// A method that is one intrinsic.
-macro_rules! one {
-    ($(fn $name:ident($($arg:ident),*) = $intrinsic:ident($($given:expr),*);)+) => {
-        $(#[inline(always)]
-        fn $name(self, $($arg: float32x4_t),*) -> float32x4_t {
-            // SAFETY: the token is proof of the instruction set.
-            unsafe { $intrinsic($($given),*) }
-        })+
-    };
+impl Panels for Neon {
+    type Panel = [float32x4_t; 4];
+    // 24 accumulators, four weight registers and one input: 29 of 32.
+    const TILE: TileShape = TileShape { rows: 6, panels: 1, panels_of_few: 3 };
 }
 
 impl Simd for Neon {
@@ -37,47 +22,38 @@ impl Simd for Neon {
     type F = float32x4_t;
     type M = uint32x4_t;
 
-    one! {
-        fn add(a, b) = vaddq_f32(a, b);
-        fn sub(a, b) = vsubq_f32(a, b);
-        fn mul(a, b) = vmulq_f32(a, b);
-        fn div(a, b) = vdivq_f32(a, b);
-        fn mul_add(a, b, c) = vfmaq_f32(c, a, b);
-        fn round(a) = vrndnq_f32(a);
+    intrinsics! {
+        fn add(a: float32x4_t, b: float32x4_t) -> float32x4_t = vaddq_f32(a, b);
+        fn sub(a: float32x4_t, b: float32x4_t) -> float32x4_t = vsubq_f32(a, b);
+        fn mul(a: float32x4_t, b: float32x4_t) -> float32x4_t = vmulq_f32(a, b);
+        fn div(a: float32x4_t, b: float32x4_t) -> float32x4_t = vdivq_f32(a, b);
+        fn mul_add(a: float32x4_t, b: float32x4_t, c: float32x4_t) -> float32x4_t = vfmaq_f32(c, a, b);
+        fn round(a: float32x4_t) -> float32x4_t = vrndnq_f32(a);
+    }
+    #[inline(always)]
+    fn prefetch(self, from: *const u8) {
+        // SAFETY: any address may be fetched.
+        unsafe {
+            asm!("prfm pldl2keep, [{from}]", from = in(reg) from, options(readonly, nostack, preserves_flags))
+        }
     }
     #[inline(always)]
     fn larger_magnitude(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        // SAFETY: the token is proof of the instruction set. Without signs, numbers are ordered as their bits are.
+        // SAFETY: `self` is proof of the instruction set. Without signs, numbers are ordered as their bits are.
         unsafe {
             let bits = vreinterpretq_u32_f32(vabsq_f32(b));
             vreinterpretq_f32_u32(vmaxq_u32(vreinterpretq_u32_f32(a), bits))
         }
     }
-    #[inline(always)]
-    fn largest_magnitude(self, a: float32x4_t) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { f32::from_bits(vmaxvq_u32(vreinterpretq_u32_f32(a))) }
+    intrinsics! {
+        fn largest_magnitude(a: float32x4_t) -> f32 = f32::from_bits(vmaxvq_u32(vreinterpretq_u32_f32(a)));
     }
     // NEON's own maximum gives NaN where either is NaN; these give the second operand.
-    #[inline(always)]
-    fn max(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { vbslq_f32(vcgtq_f32(a, b), a, b) }
-    }
-    #[inline(always)]
-    fn min(self, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { vbslq_f32(vcltq_f32(a, b), a, b) }
-    }
-    #[inline(always)]
-    fn splat(self, x: f32) -> float32x4_t {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { vdupq_n_f32(x) }
-    }
-    #[inline(always)]
-    unsafe fn load_ptr(self, from: *const f32) -> float32x4_t {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { vld1q_f32(from) }
+    intrinsics! {
+        fn max(a: float32x4_t, b: float32x4_t) -> float32x4_t = vbslq_f32(vcgtq_f32(a, b), a, b);
+        fn min(a: float32x4_t, b: float32x4_t) -> float32x4_t = vbslq_f32(vcltq_f32(a, b), a, b);
+        fn splat(x: f32) -> float32x4_t = vdupq_n_f32(x);
+        unsafe fn load_ptr(from: *const f32) -> float32x4_t = vld1q_f32(from);
     }
     #[inline(always)]
     unsafe fn load_masked(self, from: *const f32, mask: uint32x4_t) -> float32x4_t {
@@ -93,10 +69,8 @@ impl Simd for Neon {
             vld1q_f32(lanes.as_ptr())
         }
     }
-    #[inline(always)]
-    unsafe fn store_ptr(self, to: *mut f32, v: float32x4_t) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { vst1q_f32(to, v) }
+    intrinsics! {
+        unsafe fn store_ptr(to: *mut f32, v: float32x4_t) = vst1q_f32(to, v);
     }
     #[inline(always)]
     unsafe fn store_masked(self, to: *mut f32, v: float32x4_t, mask: uint32x4_t) {
@@ -113,7 +87,7 @@ impl Simd for Neon {
     }
     #[inline(always)]
     unsafe fn load_f16_ptr(self, from: *const u16) -> float32x4_t {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set.
         unsafe {
             let bits = from.cast::<[u16; 4]>().read_unaligned();
             vld1q_f32(bits.map(half::to_f32).as_ptr())
@@ -126,7 +100,7 @@ impl Simd for Neon {
             // SAFETY: only the first n elements are read.
             *lane = half::to_f32(unsafe { *from.add(i) });
         }
-        // SAFETY: four elements; the token is proof of the instruction set.
+        // SAFETY: four elements; `self` is proof of the instruction set.
         unsafe { vld1q_f32(lanes.as_ptr()) }
     }
     #[inline(always)]
@@ -140,12 +114,12 @@ impl Simd for Neon {
     #[inline(always)]
     fn first(self, n: usize) -> uint32x4_t {
         let window = &MASKS[4 - n.min(4)..][..4];
-        // SAFETY: the window holds four u32; the token is proof of the instruction set.
+        // SAFETY: the window holds four u32; `self` is proof of the instruction set.
         unsafe { vld1q_u32(window.as_ptr()) }
     }
     #[inline(always)]
     fn scale_by_power(self, a: float32x4_t, n: float32x4_t) -> float32x4_t {
-        // SAFETY: the token is proof of the instruction set.
+        // SAFETY: `self` is proof of the instruction set.
         unsafe {
             // The exponent field of 2^n; at n = -127 it is that of zero.
             let n = vcvtq_s32_f32(self.max(n, vdupq_n_f32(-127.0)));
@@ -155,7 +129,7 @@ impl Simd for Neon {
     }
     #[inline(always)]
     fn split_exponent(self, a: float32x4_t) -> (float32x4_t, float32x4_t) {
-        // SAFETY: the token is proof of the instruction set.
+        // SAFETY: `self` is proof of the instruction set.
         unsafe {
             let bits = vreinterpretq_s32_f32(a);
             let exponent = vshrq_n_s32::<23>(vsubq_s32(bits, vdupq_n_s32(ROOT_BITS as i32)));
@@ -163,19 +137,13 @@ impl Simd for Neon {
             (vreinterpretq_f32_s32(mantissa), vcvtq_f32_s32(exponent))
         }
     }
-    #[inline(always)]
-    fn select(self, mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { vbslq_f32(mask, a, b) }
-    }
-    #[inline(always)]
-    fn any_greater(self, a: float32x4_t, b: float32x4_t) -> bool {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { vmaxvq_u32(vcgtq_f32(a, b)) != 0 }
+    intrinsics! {
+        fn select(mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t = vbslq_f32(mask, a, b);
+        fn any_greater(a: float32x4_t, b: float32x4_t) -> bool = vmaxvq_u32(vcgtq_f32(a, b)) != 0;
     }
     #[inline(always)]
     unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [float32x4_t; 4]) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set. Each shift inserts above the bits
+        // SAFETY: the caller's promise; `self` is proof of the instruction set. Each shift inserts above the bits
         // that it keeps.
         unsafe {
             let [a, b, c, d] = v.map(|v| vreinterpretq_u32_f32(v));
@@ -187,7 +155,7 @@ impl Simd for Neon {
     }
     #[inline(always)]
     unsafe fn store_bytes_ptr(self, to: *mut u8, v: float32x4_t, n: usize) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set.
         unsafe {
             let halves = vmovn_u32(vreinterpretq_u32_f32(v));
             let bytes = vmovn_u16(vcombine_u16(halves, halves));
@@ -197,7 +165,7 @@ impl Simd for Neon {
     }
     #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set.
         unsafe {
             let [a, b, c, d] = [0, 1, 2, 3].map(|r| vld1q_f32(from.add(r * from_stride)));
             let (even, odd) = (vtrnq_f32(a, b), vtrnq_f32(c, d));
@@ -210,14 +178,8 @@ impl Simd for Neon {
             }
         }
     }
-    #[inline(always)]
-    fn sum(self, a: float32x4_t) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { vaddvq_f32(a) }
-    }
-    #[inline(always)]
-    fn max_lane(self, a: float32x4_t) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { vmaxvq_f32(a) }
+    intrinsics! {
+        fn sum(a: float32x4_t) -> f32 = vaddvq_f32(a);
+        fn max_lane(a: float32x4_t) -> f32 = vmaxvq_f32(a);
     }
 }

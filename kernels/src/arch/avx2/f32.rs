@@ -1,33 +1,18 @@
 //! Vectors of eight in AVX registers, with fused multiply-add.
 
-use super::simd::{ROOT_BITS, Simd};
+use super::Avx2;
+use crate::arch::panel::{Panels, TileShape};
+use crate::arch::simd::{ROOT_BITS, Simd};
+use crate::arch::target::intrinsics;
 use std::arch::x86_64::*;
-
-/// The machine has AVX2, FMA and F16C.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx2(());
-
-impl Avx2 {
-    /// The token: safe to make where the compiler may use the instruction set.
-    #[inline]
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(crate) fn new() -> Self {
-        Avx2(())
-    }
-}
 
 /// Eight lanes set, then eight not set: a window of it is the mask of the first few lanes.
 static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// A method that is one intrinsic.
-macro_rules! one {
-    ($(fn $name:ident($($arg:ident),*) = $intrinsic:ident($($given:expr),*);)+) => {
-        $(#[inline(always)]
-        fn $name(self, $($arg: __m256),*) -> __m256 {
-            // SAFETY: the token is proof of the instruction set.
-            unsafe { $intrinsic($($given),*) }
-        })+
-    };
+impl Panels for Avx2 {
+    type Panel = [__m256; 2];
+    // 12 accumulators, two weight registers and one input: 15 of 16.
+    const TILE: TileShape = TileShape { rows: 6, panels: 1, panels_of_few: 3 };
 }
 
 impl Simd for Avx2 {
@@ -36,48 +21,26 @@ impl Simd for Avx2 {
     type F = __m256;
     type M = __m256i;
 
-    one! {
-        fn add(a, b) = _mm256_add_ps(a, b);
-        fn sub(a, b) = _mm256_sub_ps(a, b);
-        fn mul(a, b) = _mm256_mul_ps(a, b);
-        fn div(a, b) = _mm256_div_ps(a, b);
-        fn mul_add(a, b, c) = _mm256_fmadd_ps(a, b, c);
-        fn max(a, b) = _mm256_max_ps(a, b);
-        fn min(a, b) = _mm256_min_ps(a, b);
-    }
-    #[inline(always)]
-    fn splat(self, x: f32) -> __m256 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm256_set1_ps(x) }
-    }
-    #[inline(always)]
-    unsafe fn load_ptr(self, from: *const f32) -> __m256 {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm256_loadu_ps(from) }
-    }
-    #[inline(always)]
-    unsafe fn load_masked(self, from: *const f32, mask: __m256i) -> __m256 {
-        // SAFETY: the caller's promise; lanes outside the mask are not read.
-        unsafe { _mm256_maskload_ps(from, mask) }
-    }
-    #[inline(always)]
-    unsafe fn store_ptr(self, to: *mut f32, v: __m256) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm256_storeu_ps(to, v) }
-    }
-    #[inline(always)]
-    unsafe fn store_masked(self, to: *mut f32, v: __m256, mask: __m256i) {
-        // SAFETY: the caller's promise; lanes outside the mask are not written.
-        unsafe { _mm256_maskstore_ps(to, mask, v) }
-    }
-    #[inline(always)]
-    unsafe fn load_f16_ptr(self, from: *const u16) -> __m256 {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm256_cvtph_ps(_mm_loadu_si128(from.cast())) }
+    intrinsics! {
+        fn add(a: __m256, b: __m256) -> __m256 = _mm256_add_ps(a, b);
+        fn sub(a: __m256, b: __m256) -> __m256 = _mm256_sub_ps(a, b);
+        fn mul(a: __m256, b: __m256) -> __m256 = _mm256_mul_ps(a, b);
+        fn div(a: __m256, b: __m256) -> __m256 = _mm256_div_ps(a, b);
+        fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fmadd_ps(a, b, c);
+        fn max(a: __m256, b: __m256) -> __m256 = _mm256_max_ps(a, b);
+        fn min(a: __m256, b: __m256) -> __m256 = _mm256_min_ps(a, b);
+        // Any address may be fetched.
+        fn prefetch(from: *const u8) -> () = _mm_prefetch::<_MM_HINT_T1>(from.cast());
+        fn splat(x: f32) -> __m256 = _mm256_set1_ps(x);
+        unsafe fn load_ptr(from: *const f32) -> __m256 = _mm256_loadu_ps(from);
+        unsafe fn load_masked(from: *const f32, mask: __m256i) -> __m256 = _mm256_maskload_ps(from, mask);
+        unsafe fn store_ptr(to: *mut f32, v: __m256) = _mm256_storeu_ps(to, v);
+        unsafe fn store_masked(to: *mut f32, v: __m256, mask: __m256i) = _mm256_maskstore_ps(to, mask, v);
+        unsafe fn load_f16_ptr(from: *const u16) -> __m256 = _mm256_cvtph_ps(_mm_loadu_si128(from.cast()));
     }
     #[inline(always)]
     unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> __m256 {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set.
         unsafe {
             match n {
                 8 => self.load_f16_ptr(from),
@@ -91,20 +54,19 @@ impl Simd for Avx2 {
             }
         }
     }
-    #[inline(always)]
-    unsafe fn store_f16_ptr(self, to: *mut u16, v: __m256) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v)) }
+    intrinsics! {
+        unsafe fn store_f16_ptr(to: *mut u16, v: __m256) =
+            _mm_storeu_si128(to.cast(), _mm256_cvtps_ph::<_MM_FROUND_TO_NEAREST_INT>(v));
     }
     #[inline(always)]
     fn first(self, n: usize) -> __m256i {
         let window = &MASKS[8 - n.min(8)..][..8];
-        // SAFETY: the window holds eight i32; the token is proof of the instruction set.
+        // SAFETY: the window holds eight i32; `self` is proof of the instruction set.
         unsafe { _mm256_loadu_si256(window.as_ptr().cast()) }
     }
     #[inline(always)]
     fn larger_magnitude(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token is proof of the instruction set. Without signs, numbers are ordered as their bits are.
+        // SAFETY: `self` is proof of the instruction set. Without signs, numbers are ordered as their bits are.
         unsafe {
             let bits = _mm256_and_si256(_mm256_castps_si256(b), _mm256_set1_epi32(i32::MAX));
             _mm256_castsi256_ps(_mm256_max_epi32(_mm256_castps_si256(a), bits))
@@ -112,7 +74,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn largest_magnitude(self, a: __m256) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
+        // SAFETY: `self` is proof of the instruction set.
         unsafe {
             let bits = _mm256_castps_si256(a);
             let half = _mm_max_epi32(_mm256_castsi256_si128(bits), _mm256_extracti128_si256::<1>(bits));
@@ -121,14 +83,12 @@ impl Simd for Avx2 {
             f32::from_bits(_mm_cvtsi128_si32(one) as u32)
         }
     }
-    #[inline(always)]
-    fn round(self, a: __m256) -> __m256 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    intrinsics! {
+        fn round(a: __m256) -> __m256 = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
     }
     #[inline(always)]
     fn scale_by_power(self, a: __m256, n: __m256) -> __m256 {
-        // SAFETY: the token is proof of the instruction set.
+        // SAFETY: `self` is proof of the instruction set.
         unsafe {
             // The exponent field of 2^n; at n = -127 it is that of zero.
             let n = _mm256_cvtps_epi32(_mm256_max_ps(n, _mm256_set1_ps(-127.0)));
@@ -138,7 +98,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn split_exponent(self, a: __m256) -> (__m256, __m256) {
-        // SAFETY: the token is proof of the instruction set.
+        // SAFETY: `self` is proof of the instruction set.
         unsafe {
             let bits = _mm256_castps_si256(a);
             let exponent =
@@ -147,19 +107,15 @@ impl Simd for Avx2 {
             (_mm256_castsi256_ps(mantissa), _mm256_cvtepi32_ps(exponent))
         }
     }
-    #[inline(always)]
-    fn select(self, mask: __m256i, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm256_blendv_ps(b, a, _mm256_castsi256_ps(mask)) }
-    }
-    #[inline(always)]
-    fn any_greater(self, a: __m256, b: __m256) -> bool {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0 }
+    intrinsics! {
+        fn select(mask: __m256i, a: __m256, b: __m256) -> __m256 =
+            _mm256_blendv_ps(b, a, _mm256_castsi256_ps(mask));
+        fn any_greater(a: __m256, b: __m256) -> bool =
+            _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0;
     }
     #[inline(always)]
     unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [__m256; 4]) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set.
         unsafe {
             let [a, b, c, d] = v.map(|v| _mm256_castps_si256(v));
             let lowest = _mm256_set1_epi32(0xff);
@@ -171,7 +127,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store_bytes_ptr(self, to: *mut u8, v: __m256, n: usize) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set. The shuffle gathers four bytes in
+        // SAFETY: the caller's promise; `self` is proof of the instruction set. The shuffle gathers four bytes in
         // each half.
         unsafe {
             let pick = _mm256_set1_epi64x(0x0000_0000_0c08_0400);
@@ -188,7 +144,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set.
         unsafe {
             for q in 0..2 {
                 // Halves of rows r and r + 4 share a register, so that shuffles within halves finish the square.
@@ -214,7 +170,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn sum(self, a: __m256) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
+        // SAFETY: `self` is proof of the instruction set.
         unsafe {
             let half = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let quarter = _mm_add_ps(half, _mm_movehl_ps(half, half));
@@ -223,7 +179,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn max_lane(self, a: __m256) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
+        // SAFETY: `self` is proof of the instruction set.
         unsafe {
             let half = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
             let quarter = _mm_max_ps(half, _mm_movehl_ps(half, half));

@@ -1,30 +1,15 @@
 //! Vectors of sixteen in AVX-512 registers.
 
-use super::simd::{ROOT_BITS, Simd};
+use super::Avx512;
+use crate::arch::panel::{Panels, TileShape};
+use crate::arch::simd::{ROOT_BITS, Simd};
+use crate::arch::target::intrinsics;
 use std::arch::x86_64::*;
 
-/// The machine has AVX-512 F, BW, DQ, VL and VNNI.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Avx512(());
-
-impl Avx512 {
-    /// The token: safe to make where the compiler may use the instruction set.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")]
-    pub(crate) fn new() -> Self {
-        Avx512(())
-    }
-}
-
-/// A method that is one intrinsic.
-macro_rules! one {
-    ($(fn $name:ident($($arg:ident),*) = $intrinsic:ident($($given:expr),*);)+) => {
-        $(#[inline(always)]
-        fn $name(self, $($arg: __m512),*) -> __m512 {
-            // SAFETY: the token is proof of the instruction set.
-            unsafe { $intrinsic($($given),*) }
-        })+
-    };
+impl Panels for Avx512 {
+    type Panel = [__m512; 1];
+    // 24 accumulators, three weight registers and one input: 28 of 32.
+    const TILE: TileShape = TileShape { rows: 8, panels: 3, panels_of_few: 6 };
 }
 
 impl Simd for Avx512 {
@@ -33,45 +18,23 @@ impl Simd for Avx512 {
     type F = __m512;
     type M = __mmask16;
 
-    one! {
-        fn add(a, b) = _mm512_add_ps(a, b);
-        fn sub(a, b) = _mm512_sub_ps(a, b);
-        fn mul(a, b) = _mm512_mul_ps(a, b);
-        fn div(a, b) = _mm512_div_ps(a, b);
-        fn mul_add(a, b, c) = _mm512_fmadd_ps(a, b, c);
-        fn max(a, b) = _mm512_max_ps(a, b);
-        fn min(a, b) = _mm512_min_ps(a, b);
-        fn scale_by_power(a, n) = _mm512_scalef_ps(a, n);
-    }
-    #[inline(always)]
-    fn splat(self, x: f32) -> __m512 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm512_set1_ps(x) }
-    }
-    #[inline(always)]
-    unsafe fn load_ptr(self, from: *const f32) -> __m512 {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm512_loadu_ps(from) }
-    }
-    #[inline(always)]
-    unsafe fn load_masked(self, from: *const f32, mask: __mmask16) -> __m512 {
-        // SAFETY: the caller's promise; lanes outside the mask are not read.
-        unsafe { _mm512_maskz_loadu_ps(mask, from) }
-    }
-    #[inline(always)]
-    unsafe fn store_ptr(self, to: *mut f32, v: __m512) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm512_storeu_ps(to, v) }
-    }
-    #[inline(always)]
-    unsafe fn store_masked(self, to: *mut f32, v: __m512, mask: __mmask16) {
-        // SAFETY: the caller's promise; lanes outside the mask are not written.
-        unsafe { _mm512_mask_storeu_ps(to, mask, v) }
-    }
-    #[inline(always)]
-    unsafe fn load_f16_ptr(self, from: *const u16) -> __m512 {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
-        unsafe { _mm512_cvtph_ps(_mm256_loadu_si256(from.cast())) }
+    intrinsics! {
+        fn add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
+        fn sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
+        fn mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
+        fn div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b);
+        fn mul_add(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
+        fn max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
+        fn min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
+        fn scale_by_power(a: __m512, n: __m512) -> __m512 = _mm512_scalef_ps(a, n);
+        // Any address may be fetched.
+        fn prefetch(from: *const u8) -> () = _mm_prefetch::<_MM_HINT_T1>(from.cast());
+        fn splat(x: f32) -> __m512 = _mm512_set1_ps(x);
+        unsafe fn load_ptr(from: *const f32) -> __m512 = _mm512_loadu_ps(from);
+        unsafe fn load_masked(from: *const f32, mask: __mmask16) -> __m512 = _mm512_maskz_loadu_ps(mask, from);
+        unsafe fn store_ptr(to: *mut f32, v: __m512) = _mm512_storeu_ps(to, v);
+        unsafe fn store_masked(to: *mut f32, v: __m512, mask: __mmask16) = _mm512_mask_storeu_ps(to, mask, v);
+        unsafe fn load_f16_ptr(from: *const u16) -> __m512 = _mm512_cvtph_ps(_mm256_loadu_si256(from.cast()));
     }
     #[inline(always)]
     unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> __m512 {
@@ -80,7 +43,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store_f16_ptr(self, to: *mut u16, v: __m512) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set.
         unsafe {
             _mm256_storeu_si256(
                 to.cast(),
@@ -94,30 +57,26 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn larger_magnitude(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token is proof of the instruction set. Without signs, numbers are ordered as their bits are.
+        // SAFETY: `self` is proof of the instruction set. Without signs, numbers are ordered as their bits are.
         unsafe {
             let bits = _mm512_and_si512(_mm512_castps_si512(b), _mm512_set1_epi32(i32::MAX));
             _mm512_castsi512_ps(_mm512_max_epi32(_mm512_castps_si512(a), bits))
         }
     }
-    #[inline(always)]
-    fn largest_magnitude(self, a: __m512) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { f32::from_bits(_mm512_reduce_max_epi32(_mm512_castps_si512(a)) as u32) }
-    }
-    #[inline(always)]
-    fn round(self, a: __m512) -> __m512 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a) }
+    intrinsics! {
+        fn largest_magnitude(a: __m512) -> f32 =
+            f32::from_bits(_mm512_reduce_max_epi32(_mm512_castps_si512(a)) as u32);
+        fn round(a: __m512) -> __m512 =
+            _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
     }
     #[inline(always)]
     fn split_negative(self, a: __m512) -> (__m512, __m512) {
-        // Scaling rounds exponents down by itself. SAFETY: the token is proof of the instruction set.
+        // Scaling rounds exponents down by itself. SAFETY: `self` is proof of the instruction set.
         (a, unsafe { _mm512_reduce_ps::<{ _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC }>(a) })
     }
     #[inline(always)]
     fn split_exponent(self, a: __m512) -> (__m512, __m512) {
-        // SAFETY: the token is proof of the instruction set.
+        // SAFETY: `self` is proof of the instruction set.
         unsafe {
             let bits = _mm512_castps_si512(a);
             let exponent =
@@ -126,19 +85,13 @@ impl Simd for Avx512 {
             (_mm512_castsi512_ps(mantissa), _mm512_cvtepi32_ps(exponent))
         }
     }
-    #[inline(always)]
-    fn select(self, mask: __mmask16, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm512_mask_blend_ps(mask, b, a) }
-    }
-    #[inline(always)]
-    fn any_greater(self, a: __m512, b: __m512) -> bool {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0 }
+    intrinsics! {
+        fn select(mask: __mmask16, a: __m512, b: __m512) -> __m512 = _mm512_mask_blend_ps(mask, b, a);
+        fn any_greater(a: __m512, b: __m512) -> bool = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0;
     }
     #[inline(always)]
     unsafe fn store_lowest_bytes_ptr(self, to: *mut u8, v: [__m512; 4]) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set. Masks select the second, third
+        // SAFETY: the caller's promise; `self` is proof of the instruction set. Masks select the second, third
         // and fourth byte of each lane.
         unsafe {
             let [a, b, c, d] = v.map(|v| _mm512_castps_si512(v));
@@ -150,7 +103,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn store_bytes_ptr(self, to: *mut u8, v: __m512, n: usize) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set. Masked bytes are not written.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set. Masked bytes are not written.
         unsafe {
             let bytes = _mm512_cvtepi32_epi8(_mm512_castps_si512(v));
             if n >= 16 {
@@ -162,7 +115,7 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize) {
-        // SAFETY: the caller's promise; the token is proof of the instruction set.
+        // SAFETY: the caller's promise; `self` is proof of the instruction set.
         unsafe {
             // Quarters of four rows at a time are loaded into one register, so that two rounds of shuffles
             // within quarters finish the square: rows r, r + 4, r + 8 and r + 12 at columns 4 q on.
@@ -192,14 +145,8 @@ impl Simd for Avx512 {
             }
         }
     }
-    #[inline(always)]
-    fn sum(self, a: __m512) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm512_reduce_add_ps(a) }
-    }
-    #[inline(always)]
-    fn max_lane(self, a: __m512) -> f32 {
-        // SAFETY: the token is proof of the instruction set.
-        unsafe { _mm512_reduce_max_ps(a) }
+    intrinsics! {
+        fn sum(a: __m512) -> f32 = _mm512_reduce_add_ps(a);
+        fn max_lane(a: __m512) -> f32 = _mm512_reduce_max_ps(a);
     }
 }

@@ -1,11 +1,9 @@
-//! Vectors as plain arrays: what the compiler makes of them for the target's baseline.
+//! Vectors of eight in plain arrays.
 
-use super::half;
-use super::simd::{ROOT_BITS, Simd};
-
-/// Plain Rust on arrays of eight.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Portable;
+use super::Scalar;
+use crate::arch::half;
+use crate::arch::panel::{Panels, TileShape};
+use crate::arch::simd::{ROOT_BITS, Simd};
 
 const LANES: usize = 8;
 
@@ -20,13 +18,20 @@ macro_rules! lanes {
     }};
 }
 
-impl Simd for Portable {
+impl Panels for Scalar {
+    type Panel = [[f32; LANES]; 2];
+    const TILE: TileShape = TileShape { rows: 2, panels: 1, panels_of_few: 1 };
+}
+
+impl Simd for Scalar {
     const LANES: usize = LANES;
     // Eight lanes are two registers of most baselines.
     const REGISTERS: usize = 8;
     type F = [f32; LANES];
     type M = [bool; LANES];
 
+    #[inline(always)]
+    fn prefetch(self, _from: *const u8) {}
     #[inline(always)]
     fn splat(self, x: f32) -> Self::F {
         [x; LANES]
