@@ -1,8 +1,11 @@
 //! Decode strategies: how the predictions of a network become tokens. Each is a type, chosen once.
 
+mod beam;
 pub mod coverage;
-mod ctc;
+mod ctc_beam;
+mod ctc_greedy;
 mod greedy;
+mod greedy_slot;
 mod guard;
 mod hotwords;
 mod kind;
@@ -15,7 +18,8 @@ mod transducer_beam;
 mod transducer_greedy;
 mod verified;
 
-pub use ctc::{CtcGreedy, CtcPrefixBeam};
+pub use ctc_beam::CtcPrefixBeam;
+pub use ctc_greedy::CtcGreedy;
 pub use greedy::AttentionGreedy;
 pub use hotwords::{Credit, Hotwords, Place};
 pub use kind::DecodeKind;

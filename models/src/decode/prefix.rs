@@ -2,11 +2,8 @@
 
 use crate::hypothesis::{Hypothesis, Token};
 
-/// A sequence, by the number of its last token.
+/// A sequence, by the number of its last token; 0 is the empty one.
 pub(super) type Prefix = u32;
-
-/// The empty sequence.
-pub(super) const EMPTY: Prefix = 0;
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {

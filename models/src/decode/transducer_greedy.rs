@@ -4,6 +4,7 @@
 //! Where a frame says nothing, which is the common case, it costs one product of the joiner and its argmax: the
 //! prediction is made once, when a token is emitted. What was emitted stays: all tokens are stable.
 
+use super::greedy_slot::GreedySlot;
 use super::hotwords::{Credit, Hotwords};
 use super::stream::{Joiner, Predictor, StreamLimits, StreamStrategy};
 use crate::buffer::Buffer;
@@ -29,14 +30,9 @@ pub struct TransducerGreedy<const MAX_SYMBOLS: usize = 4> {
 
 #[derive(Debug)]
 struct SlotState {
-    hypothesis: Hypothesis,
+    said: GreedySlot,
     state: Buffer,
     prediction: Buffer,
-    /// Frames so far, and those since the last token.
-    frames: usize,
-    quiet: usize,
-    hotwords: Option<Arc<Hotwords>>,
-    credit: Credit,
 }
 
 impl<N: Predictor + Joiner, const MAX_SYMBOLS: usize> StreamStrategy<N> for TransducerGreedy<MAX_SYMBOLS> {
@@ -45,13 +41,9 @@ impl<N: Predictor + Joiner, const MAX_SYMBOLS: usize> StreamStrategy<N> for Tran
     fn new(network: &mut N, limits: StreamLimits) -> Self {
         let mut slot = || {
             let mut state = SlotState {
-                hypothesis: Hypothesis::with_capacity(limits.max_tokens),
+                said: GreedySlot::new(&limits),
                 state: Buffer::zeros(network.state_len()),
                 prediction: Buffer::zeros(network.prediction_len()),
-                frames: 0,
-                quiet: 0,
-                hotwords: None,
-                credit: Credit::default(),
             };
             network.start(&mut state.state, &mut state.prediction);
             state
@@ -63,17 +55,15 @@ impl<N: Predictor + Joiner, const MAX_SYMBOLS: usize> StreamStrategy<N> for Tran
     #[inline]
     fn frame(&mut self, network: &mut N, slot: Slot, frame: &[f32], faults: &mut Faults) {
         let slot = &mut self.slots[slot];
-        let place = slot.frames;
-        slot.frames += 1;
-        slot.quiet += 1;
+        let (start, end) = slot.said.next_frame(&self.limits);
         for _ in 0..MAX_SYMBOLS {
-            let best = match slot.hotwords.as_deref() {
+            let best = match slot.said.hotwords.as_deref() {
                 None => network.best(frame, &slot.prediction).map(|best| (best.token as u32, best.logit)),
                 Some(hotwords) => {
                     let logits = &mut self.logits;
                     let prediction = Rows::one(&slot.prediction);
                     network.logits(frame, prediction, RowsMut::one(logits));
-                    raised(logits, hotwords, slot.credit)
+                    raised(logits, hotwords, slot.said.credit)
                 }
             };
             let Some((token, logit)) = best.filter(|(_, logit)| logit.is_finite()) else {
@@ -83,48 +73,36 @@ impl<N: Predictor + Joiner, const MAX_SYMBOLS: usize> StreamStrategy<N> for Tran
             if token == self.blank {
                 return;
             }
-            if slot.hotwords.is_none() {
+            if slot.said.hotwords.is_none() {
                 network.logits(frame, Rows::one(&slot.prediction), RowsMut::one(&mut self.logits));
             }
             let log_prob = (logit - log_sum_exp(&self.logits)).min(0.0);
-            let (start, end) = self.limits.times(place);
-            if !slot.hypothesis.push(Token { id: token, log_prob, start, end }) {
-                *faults |= Faults::TOKEN_LIMIT;
+            if !slot.said.emit(Token { id: token, log_prob, start, end }, faults) {
                 return;
-            }
-            slot.quiet = 0;
-            if let Some(hotwords) = &slot.hotwords {
-                slot.credit = hotwords.advance(slot.credit, token).0;
             }
             network.advance(token, &mut slot.state, &mut slot.prediction);
         }
     }
 
     fn conclude(&mut self, slot: Slot, _is_last: bool) {
-        let hypothesis = &mut self.slots[slot].hypothesis;
-        hypothesis.set_stable(hypothesis.tokens().len());
+        self.slots[slot].said.conclude();
     }
 
     fn hypothesis(&self, slot: Slot) -> &Hypothesis {
-        &self.slots[slot].hypothesis
+        &self.slots[slot].said.hypothesis
     }
 
     fn quiet_frames(&self, slot: Slot) -> usize {
-        self.slots[slot].quiet
+        self.slots[slot].said.quiet
     }
 
     fn set_hotwords(&mut self, slot: Slot, hotwords: Option<Arc<Hotwords>>) -> Option<Arc<Hotwords>> {
-        let slot = &mut self.slots[slot];
-        if let Some(old) = &slot.hotwords {
-            slot.credit = old.close(slot.credit).0;
-        }
-        std::mem::replace(&mut slot.hotwords, hotwords)
+        self.slots[slot].said.set_hotwords(hotwords)
     }
 
     fn reset(&mut self, network: &mut N, slot: Slot) {
         let slot = &mut self.slots[slot];
-        slot.hypothesis.clear();
-        (slot.frames, slot.quiet, slot.credit) = (0, 0, Credit::default());
+        slot.said.reset();
         network.start(&mut slot.state, &mut slot.prediction);
     }
 }
