@@ -24,7 +24,7 @@ pub struct Compression {
 /// One kind of log-mel spectrogram, its tables in slices that the caller owns.
 #[derive(Clone, Copy, Debug)]
 pub struct Spectrogram<'a> {
-    /// The factor of each sample of a frame. Frames shorter than the transform are centred in it.
+    /// The factor of each sample of a frame. Frames shorter than the transform are centered in it.
     pub window: &'a [f32],
     /// The transform.
     pub plan: Plan<'a>,

@@ -95,8 +95,8 @@ fn scale_row<S: Simd>(s: S, x: &[f32], (mean, factor): (f32, f32), affine: Affin
         s.store(&mut out[i..], y);
     }
     if whole < width {
-        let centred = s.mul(s.sub(s.load_partial(&x[whole..]), mean), factor);
-        let scaled = s.mul(centred, s.load_partial(&weight[whole..]));
+        let centered = s.mul(s.sub(s.load_partial(&x[whole..]), mean), factor);
+        let scaled = s.mul(centered, s.load_partial(&weight[whole..]));
         let y = match bias {
             Some(bias) => s.add(scaled, s.load_partial(&bias[whole..])),
             None => scaled,

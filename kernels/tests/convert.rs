@@ -65,7 +65,7 @@ on_every_instruction_set! {
 
     fn narrowing_rounds_to_nearest_even() {
         let mut random = Random(5);
-        // Halfway between neighbours, just beside it, and anywhere, subnormal numbers included.
+        // Halfway between neighbors, just beside it, and anywhere, subnormal numbers included.
         let mut x = Vec::new();
         for _ in 0..size(20_000, 20) {
             let bits = (random.next() % 0x7bff) as u16;

@@ -61,7 +61,7 @@ fn filters_of_unit_area_cover_every_frequency_between_the_corners() {
     let (mut triangles, mut weights) = (vec![Triangle::default(); 40], vec![0.0; bank.weights_len()]);
     let used = bank.fill(&mut triangles, &mut weights);
     assert_eq!(used, triangles.iter().map(|t| t.bins).sum::<usize>());
-    // Neighbouring triangles with peaks of one add up to one between the first and the last peak.
+    // Neighboring triangles with peaks of one add up to one between the first and the last peak.
     let mut sums = vec![0.0; 201];
     let mut rest = &weights[..];
     for t in &triangles {

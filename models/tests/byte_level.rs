@@ -37,7 +37,7 @@ fn check(tokenizer: &ByteLevel, cases: &Path) {
 }
 
 #[test]
-fn texts_are_spelt_and_joined_as_in_the_reference() {
+fn texts_are_spelled_and_joined_as_in_the_reference() {
     check(&tokenizer(), &data("cases.json"));
 }
 
@@ -53,7 +53,7 @@ fn a_vocabulary_that_is_given_is_the_references_too() {
 }
 
 #[test]
-fn special_pieces_give_no_text_and_are_not_spelt() {
+fn special_pieces_give_no_text_and_are_not_spelled() {
     let tokenizer = tokenizer();
     let end = tokenizer.special("<|endoftext|>").unwrap();
     assert_eq!(tokenizer.special("the"), None);

@@ -23,7 +23,7 @@ fn count(bytes: usize) {
 }
 
 // SAFETY: every call goes to the system's allocator unchanged; counting touches no memory of the caller's and
-// does not allocate, since the counter needs no initialisation at run time and no destructor.
+// does not allocate, since the counter needs no initialization at run time and no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());

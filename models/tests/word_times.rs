@@ -67,5 +67,5 @@ fn what_is_said_after_a_joint_is_placed_after_it() {
         assert!(distance.abs() < 3_200, "the same word, {distance} samples away: {token:?} and {alone:?}");
         count += 1;
     }
-    assert!(count >= 4, "the second recording is recognised behind the first: {count} tokens");
+    assert!(count >= 4, "the second recording is recognized behind the first: {count} tokens");
 }

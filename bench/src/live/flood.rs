@@ -1,4 +1,4 @@
-//! A recording pushed as fast as it goes beside live streams: what a neighbour that is in no hurry costs them.
+//! A recording pushed as fast as it goes beside live streams: what a neighbor that is in no hurry costs them.
 
 use super::feed::{self, Run};
 use crate::recordings::SAMPLE_RATE;

@@ -54,11 +54,11 @@ pub fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
     Ok(BufWriter::new(file))
 }
 
-/// Fetches the models that a configuration needs, if they are not in the cache; gives the recogniser's files, none if
+/// Fetches the models that a configuration needs, if they are not in the cache; gives the recognizer's files, none if
 /// it is in the binary.
 ///
 /// # Errors
-/// [`Failure`] if they are not to be had, or the recogniser is none.
+/// [`Failure`] if they are not to be had, or the recognizer is none.
 pub fn fetch(
     manager: &Manager,
     config: &Config,

@@ -40,7 +40,7 @@ const LOG_VARIABLE: &str = "VOXLANE_LOG";
 )]
 #[command(args_conflicts_with_subcommands = true, subcommand_required = false, arg_required_else_help = true)]
 struct Cli {
-    /// Print the crates that this program is built of, and their licences
+    /// Print the crates that this program is built of, and their licenses
     #[arg(long)]
     licenses: bool,
 

@@ -78,9 +78,9 @@ struct Import {
     /// What it is to be called; by default as the file
     #[arg(long)]
     name: Option<String>,
-    /// The licence of the weights
-    #[arg(long, value_name = "SPDX", default_value = "unknown")]
-    licence: String,
+    /// The license of the weights
+    #[arg(long, alias = "licence", value_name = "SPDX", default_value = "unknown")]
+    license: String,
     /// Number format of the packed weights: f32 or int8
     #[arg(long, value_name = "FORMAT", default_value_t = Config::default().precision)]
     precision: Precision,
@@ -161,24 +161,24 @@ fn import(wanted: &Import, manager: &Manager) -> Result<PathBuf, Failure> {
     let mut files: Vec<(&str, &Path)> = vec![(checkpoint, &source.checkpoint), (tokens, &source.tokens)];
     files.extend(source.statistics.iter().map(|path| (statistics, path.as_path())));
     files.extend(source.config.iter().map(|path| (config, path.as_path())));
-    let files = manager.import(&name, "emformer-rnnt", &wanted.licence, &files)?;
+    let files = manager.import(&name, "emformer-rnnt", &wanted.license, &files)?;
     Ok(families::pack(&files, wanted.precision)?)
 }
 
 /// What is damaged goes to `progress`.
 fn list(manager: &Manager, output: &mut dyn Write, progress: &mut dyn Progress) -> io::Result<()> {
-    writeln!(output, "{:<26}{:>9}  {:<9}{:<11}description", "name", "size", "cached", "licence")?;
+    writeln!(output, "{:<26}{:>9}  {:<9}{:<11}description", "name", "size", "cached", "license")?;
     let line =
-        |output: &mut dyn Write, name: &str, bytes: f64, cached: &str, licence: &str, description: &str| {
+        |output: &mut dyn Write, name: &str, bytes: f64, cached: &str, license: &str, description: &str| {
             let megabytes = bytes / 1e6;
-            writeln!(output, "{name:<26}{megabytes:>6.1} MB  {cached:<9}{licence:<11}{description}")
+            writeln!(output, "{name:<26}{megabytes:>6.1} MB  {cached:<9}{license:<11}{description}")
         };
     line(
         output,
         commands::NAME,
         commands::bytes() as f64,
         "built in",
-        commands::LICENCE,
+        commands::LICENSE,
         commands::DESCRIPTION,
     )?;
     for Listing { entry, state } in manager.list() {
@@ -192,8 +192,8 @@ fn list(manager: &Manager, output: &mut dyn Write, progress: &mut dyn Progress) 
             State::Damaged(errors) => ("damaged", errors.iter().map(ToString::to_string).collect()),
         };
         faults.iter().for_each(|fault| progress.note(&printable(format!("{}: {fault}", entry.name))));
-        let [name, licence, description] = [&entry.name, &entry.licence, &entry.description].map(printable);
-        line(output, &name, entry.bytes() as f64, cached, &licence, &description)?;
+        let [name, license, description] = [&entry.name, &entry.license, &entry.description].map(printable);
+        line(output, &name, entry.bytes() as f64, cached, &license, &description)?;
     }
     writeln!(output, "cache: {}", printable(manager.cache_dir()))
 }

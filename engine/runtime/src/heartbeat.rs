@@ -7,7 +7,7 @@
 //! - *starved*: it did not get the time. It is stopped (a signal, a debugger), cannot be interrupted (a disk, a frozen
 //!   cgroup), or waits for a core. It goes on by itself and nothing is lost.
 //!
-//! So not wall time counts towards the watchdog, but the thread's own processor time and the time that it was seen
+//! So not wall time counts toward the watchdog, but the thread's own processor time and the time that it was seen
 //! sleeping.
 
 use crate::host::thread::{ThreadState, ThreadStatus};

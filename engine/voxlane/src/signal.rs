@@ -3,7 +3,7 @@
 use crate::audio::ENGINE_RATE_HZ;
 use crate::protocol::Notice;
 
-/// Digital silence for this long is reported: no analogue input is that quiet.
+/// Digital silence for this long is reported: no analog input is that quiet.
 const NO_AUDIO_SAMPLES: u64 = 2 * ENGINE_RATE_HZ as u64;
 /// Samples at least this large count as clipped: full scale, less what a resampling filter takes off.
 const CLIPPED: u16 = 32_700;

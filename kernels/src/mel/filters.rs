@@ -33,7 +33,7 @@ impl MelScale {
         }
     }
 
-    /// The logarithm of the ratio of neighbouring mels above the break: 27 of them span a factor of 6.4.
+    /// The logarithm of the ratio of neighboring mels above the break: 27 of them span a factor of 6.4.
     fn step() -> f64 {
         6.4f64.ln() / 27.0
     }

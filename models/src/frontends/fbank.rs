@@ -1,6 +1,6 @@
 //! Samples → features, as torchaudio's `RNNTBundle` makes them, while the audio comes.
 //!
-//! A frame is 400 samples around its centre; centres lie 160 samples apart, the first on the first sample. What a
+//! A frame is 400 samples around its center; centers lie 160 samples apart, the first on the first sample. What a
 //! window lacks at an edge is reflected there, without repeating the edge itself: before the first sample stand the
 //! second, the third and so on; behind the last sample of a closed segment stand the last but one and those before
 //! it. So the first two frames wait for samples that come anyway, a frame is sent as soon as its last sample has
@@ -22,7 +22,7 @@ use voxlane_kernels::fft::Plan;
 use voxlane_kernels::mel::{Compression, FilterBank, MelScale, Spectrogram, Triangle, log_mel, scratch_len};
 use voxlane_kernels::rows::Rows;
 
-/// Samples of a window on either side of its centre.
+/// Samples of a window on either side of its center.
 const HALF: usize = WINDOW_SAMPLES / 2;
 /// Frames made in one unit: less than 100 µs.
 const UNIT_FRAMES: usize = 32;

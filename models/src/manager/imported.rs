@@ -28,7 +28,7 @@ impl Manager {
         &self,
         name: &str,
         architecture: &str,
-        licence: &str,
+        license: &str,
         files: &[(&str, &Path)],
     ) -> Result<ModelFiles, ManagerError> {
         let refused = |reason| ManagerError::Name { name: name.to_owned(), reason };
@@ -43,7 +43,7 @@ impl Manager {
             architecture: architecture.to_owned(),
             imported: true,
             description: "imported".to_owned(),
-            licence: licence.to_owned(),
+            license: license.to_owned(),
             sample: None,
             hub: None,
             npm: None,

@@ -28,8 +28,9 @@ pub struct ModelEntry {
     pub imported: bool,
     /// One line for people.
     pub description: String,
-    /// The licence of its weights, as an SPDX expression.
-    pub licence: String,
+    /// The license of its weights, as an SPDX expression.
+    #[serde(rename = "licence")]
+    pub license: String,
     /// The file that holds a recording to try the model with.
     pub sample: Option<String>,
     /// The repository on the Hugging Face hub.

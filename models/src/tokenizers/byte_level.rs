@@ -1,6 +1,6 @@
-//! Byte-pair vocabularies over bytes, as GPT-2 and Whisper have them: any text can be spelt, and any tokens give bytes.
+//! Byte-pair vocabularies over bytes, as GPT-2 and Whisper have them: any text can be spelled, and any tokens give bytes.
 //!
-//! Text is cut into words by GPT-2's pattern, and within each word the pair of neighbors that was learnt first is joined,
+//! Text is cut into words by GPT-2's pattern, and within each word the pair of neighbors that was learned first is joined,
 //! until none is left. Tokens give their bytes; what is not UTF-8 becomes U+FFFD. In `tokenizer.json` each byte is written as a
 //! printable character (Radford et al. 2019, `bytes_to_unicode`).
 
@@ -18,7 +18,7 @@ const WORDS: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}
 #[derive(Clone, Debug)]
 pub struct ByteLevel {
     pieces: Vec<Option<Piece>>,
-    /// Two neighbors → when their joining was learnt, and the joined piece.
+    /// Two neighbors → when their joining was learned, and the joined piece.
     merges: HashMap<(u32, u32), (u32, u32)>,
     /// The piece of each byte.
     bytes: Vec<u32>,
@@ -161,7 +161,7 @@ impl ByteLevel {
         self.pieces.iter().position(is_it).map(|index| index as u32)
     }
 
-    /// The tokens that spell `text`. What looks like a special piece is spelt like any other text.
+    /// The tokens that spell `text`. What looks like a special piece is spelled like any other text.
     pub fn encode(&self, text: &str) -> Vec<u32> {
         let mut ids = Vec::new();
         for word in words(&self.words, text) {

@@ -75,7 +75,7 @@ struct Model {
 
 /// More than any vocabulary takes.
 const MAX_FILE_BYTES: u64 = 64 << 20;
-/// Stands for a space within pieces, since spaces separate words in the files that vocabularies are learnt from.
+/// Stands for a space within pieces, since spaces separate words in the files that vocabularies are learned from.
 const SPACE_MARK: &str = "\u{2581}";
 
 /// The bytes of a `tokenizer.json`.

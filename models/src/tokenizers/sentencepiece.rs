@@ -183,7 +183,7 @@ impl SentencePiece {
     /// Characters, joined pair by pair, the pair with the best score first, of equal ones the leftmost.
     fn merged(&self, text: &str) -> Vec<u32> {
         let mut parts: Vec<&str> = text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]).collect();
-        // Where each part starts, so that two neighbours are one slice.
+        // Where each part starts, so that two neighbors are one slice.
         let mut starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
         loop {
             let pairs = (1..parts.len()).filter_map(|i| {

@@ -49,7 +49,7 @@ pub fn run<B: Platform>(args: &Args, weights: &MoonshineWeights, device: &B::Dev
         ))?;
     }
     say(format_args!(
-        "\nOne read-back of tokens a step and no other synchronisation; every step runs all places, taken or not.\n\
+        "\nOne read-back of tokens a step and no other synchronization; every step runs all places, taken or not.\n\
          encoding: upload, stem and encoder of one segment, and one read-back to know the end."
     ))
 }

@@ -1,6 +1,6 @@
 //! A stage's own histograms, double-buffered.
 //!
-//! The stage records into one set without any synchronisation. To read, the control thread hands it an empty
+//! The stage records into one set without any synchronization. To read, the control thread hands it an empty
 //! set over a small ring; the stage swaps at its next step and hands the full one back.
 
 use crate::eventcount::Notifier;
@@ -9,7 +9,7 @@ use ringbuf::traits::{Consumer, Producer, Split};
 use ringbuf::{HeapCons, HeapProd, HeapRb};
 use std::sync::Arc;
 
-/// The lowest value that is distinguished from its neighbours, in nanoseconds.
+/// The lowest value that is distinguished from its neighbors, in nanoseconds.
 const LOWEST_NANOS: u64 = 16;
 /// The highest value, in nanoseconds: ten minutes; larger ones count as this.
 const HIGHEST_NANOS: u64 = 600_000_000_000;

@@ -63,7 +63,7 @@ pub(super) struct Downmix {
     filters: Vec<HighPass>,
     /// Frames given out.
     given: u64,
-    cancelled: Cancelled,
+    canceled: Canceled,
 }
 
 /// Power without its constant part: of each channel, and of their mean.
@@ -74,7 +74,7 @@ struct Power {
 
 /// What there is to warn about.
 #[derive(Default)]
-struct Cancelled {
+struct Canceled {
     /// Where the last stretch of blocks that cancel began, and how many of them were loud.
     start: Option<(Oddity, Place)>,
     loud_blocks: u32,
@@ -96,7 +96,7 @@ impl Downmix {
             memory,
             filters: vec![HighPass::new(rate); channels],
             given: start,
-            cancelled: Cancelled::default(),
+            canceled: Canceled::default(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Downmix {
         if !self.block.is_empty() {
             self.mix(out, warnings);
         }
-        self.cancelled.warn(warnings);
+        self.canceled.warn(warnings);
     }
 
     fn mix(&mut self, out: &mut Vec<f32>, warnings: &mut Warnings) {
@@ -161,24 +161,24 @@ impl Downmix {
 
     fn note(&mut self, now: &Power, was_mean: bool, warnings: &mut Warnings) {
         let power = now.all();
-        let cancelled = &mut self.cancelled;
-        cancelled.all_power = cancelled.all_power * WARN_MEMORY + power;
-        cancelled.power *= WARN_MEMORY;
+        let canceled = &mut self.canceled;
+        canceled.all_power = canceled.all_power * WARN_MEMORY + power;
+        canceled.power *= WARN_MEMORY;
         let Some(choice) = self.choice else { return };
-        cancelled.power += power;
+        canceled.power += power;
         if was_mean {
             let place = Place::Time(self.given as f64 / f64::from(self.rate));
-            cancelled.start = Some((Oddity::OppositePhase { channel: choice + 1 }, place));
-            cancelled.loud_blocks = 0;
+            canceled.start = Some((Oddity::OppositePhase { channel: choice + 1 }, place));
+            canceled.loud_blocks = 0;
         }
-        cancelled.loud_blocks += u32::from(power > LOUD);
-        if cancelled.loud_blocks >= WARN_BLOCKS {
-            cancelled.warn(warnings);
+        canceled.loud_blocks += u32::from(power > LOUD);
+        if canceled.loud_blocks >= WARN_BLOCKS {
+            canceled.warn(warnings);
         }
     }
 }
 
-impl Cancelled {
+impl Canceled {
     /// Warns once a file, if most of the power cancels.
     fn warn(&mut self, warnings: &mut Warnings) {
         if let Some((problem, place)) =

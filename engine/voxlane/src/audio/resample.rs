@@ -200,20 +200,20 @@ impl Filter {
         let sinc = Async::new_sinc(ratio, 1.0, &parameters, block, 1, FixedAsync::Input)
             .map_err(|error| ResampleError::Filter(error.to_string()))?;
 
-        // Output k of the filter is centred on input `(k + 1) · period − length / 2`, in input samples.
-        // With `lead_in` zeros in front, output `lead_out` is centred on the audio's first sample if
+        // Output k of the filter is centered on input `(k + 1) · period − length / 2`, in input samples.
+        // With `lead_in` zeros in front, output `lead_out` is centered on the audio's first sample if
         // `lead_in = (lead_out + 1) · period − length / 2`, which is whole for multiples of `up`.
         let common = gcd(rate, target);
         let (down, up) = ((rate / common) as usize, (target / common) as usize);
-        let centre = length / 2;
-        let turns = centre.div_ceil(down);
+        let center = length / 2;
+        let turns = center.div_ceil(down);
         let mut filter = Filter {
             length,
             block: vec![0.0; block],
             filled: 0,
             pending: vec![0.0; sinc.output_frames_max()],
             ready: (0, 0),
-            lead_in: turns * down - centre,
+            lead_in: turns * down - center,
             lead_out: turns * up - 1,
             drop: 0,
             sinc,

@@ -1,6 +1,6 @@
 //! What bytes without a header resemble, if not the samples that they are read as.
 //!
-//! Neighbouring samples of a recording are alike. Read in another format they jump: the bytes are loud noise in the
+//! Neighboring samples of a recording are alike. Read in another format they jump: the bytes are loud noise in the
 //! format that was expected, and smooth in the right one. `engine/voxlane/tests/raw_audio.rs` counts on 25 clips,
 //! as they are, at full scale, overdriven by 18 dB, at -50 dB, noisy, aliased to 8 kHz, differentiated and cut to 8
 //! bits: of 800 streams one resembles something else, an overdriven one in A-law.
@@ -21,7 +21,7 @@ const MAX_WINDOWS: usize = 120;
 /// How many windows must resemble something else.
 const CERTAIN_WINDOWS: usize = 2;
 
-/// The root mean square of the steps between neighbours, in relation to full scale, up to which a signal is no
+/// The root mean square of the steps between neighbors, in relation to full scale, up to which a signal is no
 /// noise. Of recordings at their own level, 99 % are below 0.12, the loudest fricatives reach 0.26.
 const MIN_STEP: f64 = 0.06;
 
@@ -218,7 +218,7 @@ fn resemblance(bytes: &[u8], expected: Resemblance, channels: usize) -> Option<R
 /// What a format makes of bytes, apart from their constant part.
 #[derive(Clone, Copy, Debug)]
 struct Signal {
-    /// The power of the steps between neighbours, in relation to that of uncorrelated samples: 0 is smooth, 1 noise.
+    /// The power of the steps between neighbors, in relation to that of uncorrelated samples: 0 is smooth, 1 noise.
     roughness: f64,
     /// The root mean square.
     level: f64,
@@ -243,7 +243,7 @@ impl Signal {
         (power > 0.0).then(|| Signal { roughness: steps / (2.0 * power), level: (power / count).sqrt() })
     }
 
-    /// The root mean square of the steps between neighbours.
+    /// The root mean square of the steps between neighbors.
     fn step(self) -> f64 {
         self.level * (2.0 * self.roughness).sqrt()
     }

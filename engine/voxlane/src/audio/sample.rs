@@ -102,7 +102,7 @@ fn little_endian<const N: usize>(bytes: &[u8], is_big: bool) -> impl Iterator<It
 }
 
 /// Whether whole frames behind the end of the audio are more of it, and neither text nor what encrypted, compressed
-/// or executable bytes are: neighbouring samples of a channel of speech are alike, those of noise at full level are
+/// or executable bytes are: neighboring samples of a channel of speech are alike, those of noise at full level are
 /// not.
 pub(super) fn is_audio(bytes: &[u8], encoding: Encoding, channels: usize) -> bool {
     /// Noise of fewer samples may look like anything.

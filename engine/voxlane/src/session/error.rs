@@ -34,7 +34,7 @@ pub enum EngineError {
     /// The voice activity detector is not there or cannot be used.
     #[error("voice activity: {0}")]
     Detector(Box<dyn std::error::Error + Send + Sync>),
-    /// The model is no recogniser.
+    /// The model is no recognizer.
     #[error("{name} does not turn speech into text")]
     NoRecognizer {
         /// Its name.

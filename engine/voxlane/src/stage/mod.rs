@@ -1,5 +1,5 @@
 //! The five stages of a lane. Each owns its state and its ends of the rings; none knows which thread it runs
-//! on or who its neighbours are.
+//! on or who its neighbors are.
 
 mod decoder;
 mod emit;

@@ -16,8 +16,8 @@ use std::path::Path;
 pub const NAME: &str = crate::manager::BUILT_IN;
 /// One line for people.
 pub const DESCRIPTION: &str = "Coffee orders, digits, letters, wake phrases; streaming, 1.7 M parameters";
-/// The licence of its weights, as an SPDX expression.
-pub const LICENCE: &str = "Apache-2.0";
+/// The license of its weights, as an SPDX expression.
+pub const LICENSE: &str = "Apache-2.0";
 
 /// A file of the model, by its ending.
 macro_rules! file {

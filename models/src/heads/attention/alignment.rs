@@ -5,7 +5,7 @@
 //! one run for each token.
 //!
 //! The heads of Moonshine tiny were chosen by measurement: against a forced alignment of the development clips by
-//! another recogniser (PocketSphinx 5.1, 76 clips whose words are all in its dictionary, 2,014 words). They were
+//! another recognizer (PocketSphinx 5.1, 76 clips whose words are all in its dictionary, 2,014 words). They were
 //! picked one after the other, each for what it adds, on 30 clips. On the other 46 the start of a word is off by
 //! 28 ms in the middle and 75 ms for nine of ten words; its end, punctuation left out, by 30 ms and 109 ms. The best single
 //! head reaches 42 ms and 190 ms, all heads of the upper layers together 29 ms and 108 ms.

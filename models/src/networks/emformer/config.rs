@@ -8,7 +8,7 @@ use voxlane_kernels::gemm::Activation;
 pub const SAMPLE_RATE_HZ: u32 = 16_000;
 /// Samples from one feature frame to the next.
 pub const HOP_SAMPLES: usize = 160;
-/// Samples that a feature frame is made of, centred at its place.
+/// Samples that a feature frame is made of, centered at its place.
 pub const WINDOW_SAMPLES: usize = 400;
 /// The longest segment. A stream has no such limit, but buffers for a whole recording have.
 pub const MAX_SEGMENT_S: usize = 30;
@@ -206,7 +206,7 @@ impl Config {
         Chunks { first: samples(last) + WINDOW_SAMPLES as u64 / 2, step: samples(self.segment_length) }
     }
 
-    /// Feature frames of `samples` samples: their centres lie 160 samples apart, the first on the first sample.
+    /// Feature frames of `samples` samples: their centers lie 160 samples apart, the first on the first sample.
     pub fn feature_frames(&self, samples: usize) -> usize {
         if samples < self.limits().min_segment_samples { 0 } else { samples / HOP_SAMPLES + 1 }
     }

@@ -164,7 +164,7 @@ fn heads(graph: &Graph, value: &str) -> Result<Heads, OnnxError> {
 
 /// The frequencies that turn the value which becomes `operand`; empty where it is not turned.
 ///
-/// Turned pairs are neighbours: every second channel is taken, its pair negated. The angles come from a product
+/// Turned pairs are neighbors: every second channel is taken, its pair negated. The angles come from a product
 /// of constant frequencies with positions, which runs through a cosine.
 fn rotary(graph: &Graph, operand: &str) -> Result<Vec<f32>, OnnxError> {
     let within = |node: &Node| is_on_the_way(node) && !is_linear(graph, node);
@@ -174,7 +174,7 @@ fn rotary(graph: &Graph, operand: &str) -> Result<Vec<f32>, OnnxError> {
     let step = halved.filter(|node| node.operator == "Slice").and_then(|node| node.inputs.get(4));
     if step.and_then(|step| graph.integers(step)) != Some(&[2]) {
         return Err(
-            graph.node_error(negation, NodeProblem::Unsupported("pairs that are not neighbours".into()))
+            graph.node_error(negation, NodeProblem::Unsupported("pairs that are not neighbors".into()))
         );
     }
     let cosines = graph.leading_to(operand, within, |node| node.operator == "Cos");
