@@ -7,6 +7,19 @@ use std::time::Duration;
 ///
 /// A stage cuts its work into units of at most about 100 µs and checks the budget between them, so that it overruns by at
 /// most one unit. Reading it costs one read of the time-stamp counter.
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane_runtime::budget::Budget;
+/// use voxlane_runtime::clock::Clock;
+///
+/// let budget = Budget::of(&Clock::new(), Duration::from_millis(2));
+/// let mut units = 0;
+/// while !budget.is_spent() {
+///     units += 1; // one unit of work
+/// }
+/// assert!(units > 0 && budget.left().is_none());
+/// ```
 #[derive(Clone, Debug)]
 pub struct Budget {
     clock: quanta::Clock,
@@ -16,20 +29,20 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// Spent `length` from now by `clock`.
+    /// Creates a budget that is spent `length` from now by `clock`.
     #[inline]
     pub fn of(clock: &Clock, length: Duration) -> Self {
         let (clock, nanos) = (clock.quanta().clone(), u64::try_from(length.as_nanos()).unwrap_or(u64::MAX));
         Budget { start: clock.raw(), clock, nanos }
     }
 
-    /// Whether the step should return. A counter that has fallen since the start ends the budget.
+    /// Returns whether the step should return. A counter that has fallen since the start ends the budget.
     #[inline]
     pub fn is_spent(&self) -> bool {
         self.left().is_none()
     }
 
-    /// What is left of it; nothing if it is spent.
+    /// Returns the time that is left; nothing if the budget is spent.
     #[inline]
     pub fn left(&self) -> Option<Duration> {
         let reading = self.clock.raw();

@@ -11,33 +11,43 @@ use std::time::Duration;
 
 /// A point in time: nanoseconds since its clock was made.
 ///
-/// Capture times and the times that latencies are counted from are of this kind; [`Clock::now`] gives the present.
+/// Capture times and the times that latencies are counted from are of this kind; [`Clock::now`] returns the present.
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane_runtime::clock::Time;
+///
+/// let begun = Time::from_nanos(1_000);
+/// let ended = begun.after(Duration::from_micros(3));
+/// assert_eq!(ended.since(begun), Duration::from_micros(3));
+/// assert_eq!(begun.nanos_since(ended), 0, "a time in the future counts as now");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(transparent)]
 pub struct Time(u64);
 
 impl Time {
-    /// From nanoseconds since the clock's origin.
+    /// Creates the time that lies `nanos` nanoseconds after the clock's origin.
     pub const fn from_nanos(nanos: u64) -> Self {
         Time(nanos)
     }
 
-    /// Nanoseconds since the clock's origin.
+    /// Returns the nanoseconds since the clock's origin.
     pub const fn nanos(self) -> u64 {
         self.0
     }
 
-    /// The time from `earlier` to this one; zero if it lies in the future.
+    /// Returns the time from `earlier` to this one; zero if `earlier` lies behind it.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.nanos_since(earlier))
     }
 
-    /// Like [`since`](Self::since), in nanoseconds.
+    /// Returns the same as [`since`](Self::since), in nanoseconds.
     pub const fn nanos_since(self, earlier: Time) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// This time and `length` more.
+    /// Returns the time that lies `length` after this one.
     pub fn after(self, length: Duration) -> Time {
         Time(self.0.saturating_add(u64::try_from(length.as_nanos()).unwrap_or(u64::MAX)))
     }
@@ -52,6 +62,14 @@ const SKEW: Duration = Duration::from_millis(1);
 
 /// A clock on the time-stamp counter, shared by everything that compares times. It goes back only when the counter has fallen, and
 /// then by no more than the time between two notes of the supervisor.
+///
+/// ```
+/// use voxlane_runtime::clock::Clock;
+///
+/// let clock = Clock::new();
+/// let (before, after) = (clock.now(), clock.clone().now());
+/// assert!(before <= after, "clones read the same time");
+/// ```
 #[derive(Clone, Debug)]
 pub struct Clock {
     clock: quanta::Clock,
@@ -71,7 +89,7 @@ struct Anchor {
 }
 
 impl Clock {
-    /// A clock whose origin is an hour ago. The first one of a process calibrates the counter, for 0.2 s at most.
+    /// Creates a clock whose origin is an hour ago. The first one of a process calibrates the counter, for 0.2 s at most.
     pub fn new() -> Self {
         Clock::on(quanta::Clock::new())
     }
@@ -87,7 +105,7 @@ impl Clock {
         Clock { clock, anchor: Arc::new(anchor) }
     }
 
-    /// The present. One read of the counter, no system call.
+    /// Returns the present. One read of the counter, no system call.
     #[inline]
     pub fn now(&self) -> Time {
         let reading = self.clock.raw();
@@ -103,7 +121,7 @@ impl Clock {
         self.anchor.noted.fetch_max(self.clock.raw(), Ordering::Relaxed);
     }
 
-    /// The clock that budgets are made of.
+    /// Returns the clock that budgets are made of.
     pub fn quanta(&self) -> &quanta::Clock {
         &self.clock
     }

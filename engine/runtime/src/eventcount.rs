@@ -16,8 +16,8 @@ const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
 const POLLED: u32 = 2;
 
-/// The producer's side: shared by everyone who hands work to one thread. Notifying takes no lock: a producer that is
-/// stopped at any point holds nobody up.
+/// The producer's side of an eventcount: shared by everyone who hands work to one thread. Notifying takes no lock: a
+/// producer that is stopped at any point holds nobody up. [`Waiter`] has an example.
 pub struct Notifier {
     /// The word that the consumer sleeps on.
     state: futex::Word,
@@ -27,13 +27,32 @@ pub struct Notifier {
     task: AtomicWaker,
 }
 
-/// The consumer's side: owned by the thread that sleeps.
+/// The consumer's side of an eventcount: owned by the thread that sleeps.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use std::time::Duration;
+/// use voxlane_runtime::eventcount::Waiter;
+///
+/// let (waiter, work) = (Waiter::fenced(), AtomicBool::new(false));
+/// let notifier = waiter.notifier();
+/// std::thread::scope(|scope| {
+///     scope.spawn(|| {
+///         work.store(true, Ordering::Release);
+///         notifier.notify();
+///     });
+///     while !work.load(Ordering::Acquire) {
+///         waiter.wait(Duration::from_secs(60), || work.load(Ordering::Acquire));
+///     }
+/// });
+/// assert!(work.into_inner());
+/// ```
 pub struct Waiter {
     notifier: Arc<Notifier>,
 }
 
 impl Notifier {
-    /// Call after publishing work: wakes the consumer if it sleeps or is about to.
+    /// Wakes the consumer if it sleeps or is about to. Call it after publishing work.
     #[inline]
     pub fn notify(&self) {
         if self.asymmetric {
@@ -57,13 +76,13 @@ impl Notifier {
 }
 
 impl Waiter {
-    /// A waiter whose producers pay nothing while it is awake: going to sleep interrupts every running thread of the
+    /// Creates a waiter whose producers pay nothing while it is awake: going to sleep interrupts every running thread of the
     /// process for a moment. For threads of a lane.
     pub fn new() -> Self {
         Waiter::of(membarrier::register())
     }
 
-    /// A waiter whose producers pay a fence, and that interrupts nobody. For clients' threads.
+    /// Creates a waiter whose producers pay a fence, and that interrupts nobody. For clients' threads.
     pub fn fenced() -> Self {
         Waiter::of(false)
     }
@@ -74,7 +93,7 @@ impl Waiter {
         Waiter { notifier: Arc::new(Notifier { state, asymmetric, fallback, task }) }
     }
 
-    /// The other side.
+    /// Returns the producer's side.
     pub fn notifier(&self) -> Arc<Notifier> {
         Arc::clone(&self.notifier)
     }

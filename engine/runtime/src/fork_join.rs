@@ -24,8 +24,30 @@ const CLAIMED: u32 = 5;
 
 type Job = *mut (dyn FnMut() + Send + 'static);
 
-/// Where callers and one helper thread meet. One call at a time has the helper; another that comes meanwhile, from another
-/// thread or from within a share, does both of its shares itself.
+/// A place where callers and one helper thread meet. One call at a time has the helper; another that comes meanwhile, from
+/// another thread or from within a share, does both of its shares itself.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use voxlane_runtime::eventcount::Waiter;
+/// use voxlane_runtime::fork_join::ForkJoin;
+///
+/// let numbers: Vec<u64> = (0..1000).collect();
+/// let (first, second) = numbers.split_at(500);
+/// let fork_join = ForkJoin::new(Waiter::fenced().notifier());
+/// let (mut left, mut right, done) = (0, 0, AtomicBool::new(false));
+/// std::thread::scope(|scope| {
+///     // The helper: here one that spins, in a lane one that waits by its strategy.
+///     scope.spawn(|| {
+///         while !done.load(Ordering::Acquire) {
+///             fork_join.serve();
+///         }
+///     });
+///     fork_join.join(&mut || right = second.iter().sum(), &mut || left = first.iter().sum());
+///     done.store(true, Ordering::Release);
+/// });
+/// assert_eq!(left + right, 499_500);
+/// ```
 pub struct ForkJoin {
     state: AtomicU32,
     job: UnsafeCell<Option<Job>>,
@@ -40,12 +62,12 @@ unsafe impl Send for ForkJoin {}
 unsafe impl Sync for ForkJoin {}
 
 impl ForkJoin {
-    /// For a helper that is woken by `notifier`.
+    /// Creates a place for callers and the helper thread that `notifier` wakes.
     pub fn new(notifier: Arc<Notifier>) -> Self {
         ForkJoin { state: AtomicU32::new(IDLE), job: UnsafeCell::new(None), notifier }
     }
 
-    /// The helper's side: runs a job if one waits; whether it did.
+    /// Runs a job if one waits, and returns whether it did. For the helper thread.
     pub fn serve(&self) -> bool {
         if self.state.load(Ordering::Relaxed) != POSTED
             || self.state.compare_exchange(POSTED, RUNNING, Ordering::Acquire, Ordering::Relaxed).is_err()

@@ -10,31 +10,43 @@ use crate::clock::Time;
 /// The most stages of a chain: as many as a header has time stamps.
 pub const MAX_STAGES: usize = 6;
 
-/// The unit of a header's time stamps.
+/// The unit of a header's time stamps, in nanoseconds.
 pub const STAMP_NANOS: u64 = 16;
 
 /// The slot of dummies, which no client has.
 pub const WARM_SLOT: u16 = u16::MAX;
 
 /// The first cache line of every message. `C` says what the message means; it has 12 bytes at most.
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane_runtime::clock::Time;
+/// use voxlane_runtime::message::Header;
+///
+/// let captured = Time::from_nanos(1_000_000);
+/// let mut header = Header { captured, slot: 3, ..Header::<()>::default() };
+/// header.stamp(0, captured.after(Duration::from_micros(32)));
+/// assert_eq!(header.stamped(0).since(captured), Duration::from_micros(32));
+/// assert!(!header.is_warm());
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
 pub struct Header<C> {
-    /// When the newest of what the message reflects came into being. Stamps count from it.
+    /// The time at which the newest of what the message reflects came into being. Stamps count from it.
     pub captured: Time,
     /// The client's place in its lane.
     pub slot: u16,
-    /// How much of the payload is valid, in the payload's own unit.
+    /// The valid part of the payload, in the payload's own unit.
     pub count: u16,
-    /// Which of the slot's successive clients it belongs to.
+    /// The number of the client among the slot's successive ones.
     pub generation: u32,
-    /// Counts a client's messages at their source; runs over.
+    /// The number of the message among its client's, as counted at the source; wraps around.
     pub sequence: u32,
-    /// What went wrong on the way: bits of the pipeline's own.
+    /// Errors on the way: bits whose meaning is the pipeline's.
     pub errors: u32,
-    /// What the message means.
+    /// The meaning of the message.
     pub control: C,
-    /// When each stage published it: units of [`STAMP_NANOS`] after `captured`, saturating after 68 s.
+    /// The time at which each stage published it: units of [`STAMP_NANOS`] after `captured`, saturating after 68 s.
     pub stamps: [u32; MAX_STAGES],
     /// The time spent computing for it, in the same units.
     pub compute: u32,
@@ -44,7 +56,7 @@ impl<C> Header<C> {
     /// Fails to compile where the header is larger than a cache line.
     pub(crate) const FITS: () = assert!(size_of::<Header<C>>() <= 64, "a control has 12 bytes at most");
 
-    /// Whether it is a dummy's, which keeps caches warm and reaches no client.
+    /// Returns whether the message is part of a dummy, which keeps caches warm and reaches no client.
     #[inline]
     pub fn is_warm(&self) -> bool {
         self.slot == WARM_SLOT
@@ -56,7 +68,7 @@ impl<C> Header<C> {
         self.stamps[position] = to_stamp(now.nanos_since(self.captured));
     }
 
-    /// When the stage at `position` published the message.
+    /// Returns the time at which the stage at `position` published the message.
     #[inline]
     pub fn stamped(&self, position: usize) -> Time {
         Time::from_nanos(self.captured.nanos() + u64::from(self.stamps[position]) * STAMP_NANOS)
@@ -68,13 +80,13 @@ impl<C> Header<C> {
         self.compute = self.compute.saturating_add(to_stamp(nanos));
     }
 
-    /// The time spent computing, in nanoseconds.
+    /// Returns the time spent computing, in nanoseconds.
     #[inline]
     pub fn compute_nanos(&self) -> u64 {
         u64::from(self.compute) * STAMP_NANOS
     }
 
-    /// The same header with another meaning.
+    /// Returns the same header with another meaning.
     #[inline]
     pub fn with<D>(self, control: D) -> Header<D> {
         let Header { captured, slot, count, generation, sequence, errors, stamps, compute, .. } = self;
@@ -88,12 +100,20 @@ fn to_stamp(nanos: u64) -> u32 {
 }
 
 /// A header and a payload.
+///
+/// ```
+/// use voxlane_runtime::message::{Header, Message};
+///
+/// let message = Message { header: Header { control: 7_u32, ..Header::default() }, payload: [0.5_f32; 24] };
+/// assert_eq!((message.header.control, message.payload[23]), (7, 0.5));
+/// assert_eq!((size_of_val(&message) % 128, align_of_val(&message)), (0, 128));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(128))]
 pub struct Message<C, P> {
-    /// What it is and where it belongs.
+    /// Its meaning and where it belongs.
     pub header: Header<C>,
-    /// What it carries.
+    /// The data that it carries.
     pub payload: P,
 }
 

@@ -8,7 +8,7 @@ pub(crate) fn pin(core: usize) -> bool {
     core < MAX_CORES && core_affinity::set_for_current(core_affinity::CoreId { id: core })
 }
 
-/// The core that the calling thread runs on, as the operating system says; nothing where it does not say.
+/// Returns the core that the calling thread runs on, as the operating system says; nothing where it does not say.
 pub fn current_core() -> Option<usize> {
     #[cfg(target_os = "linux")]
     {

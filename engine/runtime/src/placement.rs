@@ -9,8 +9,8 @@ pub struct ThreadPlacement {
     pub stages: Vec<usize>,
 }
 
-/// The threads of a lane whose stages run on `cores`, in the order of the first stage of each: stages on the same core share
-/// a thread.
+/// Returns the threads of a lane whose stages run on `cores`, in the order of the first stage of each: stages on the same
+/// core share a thread.
 ///
 /// ```
 /// let threads = voxlane_runtime::placement::by_core(&[0, 3, 3, 0]);

@@ -1,4 +1,4 @@
-//! Buffers that are too large to ride in frames: a frame carries a number, the buffer stays where it is.
+//! Buffers that are too large to travel in messages: a message carries a number, the buffer stays where it is.
 //!
 //! Ownership follows the number: whoever holds it takes the buffer out, works on it, and puts it back before
 //! passing the number on. Numbers of free buffers come back to their source over a reverse ring. A lane that
@@ -9,6 +9,17 @@ use std::marker::PhantomData;
 use std::ptr;
 
 /// A fixed set of buffers. Taking and putting are one atomic swap of a pointer each.
+///
+/// ```
+/// use voxlane_runtime::pool::Pool;
+///
+/// let pool = Pool::new(2, || vec![0.0_f32; 1024]);
+/// let mut buffer = pool.take(1).expect("both are free");
+/// assert!(pool.take(1).is_none(), "somebody has it");
+/// buffer[0] = 0.5;
+/// pool.put(1, buffer);
+/// assert_eq!(pool.take(1).map(|buffer| buffer[0]), Some(0.5));
+/// ```
 pub struct Pool<T> {
     /// Each is null or a leaked `Box` that this place owns.
     places: Box<[AtomicPtr<T>]>,
@@ -23,13 +34,13 @@ unsafe impl<T: Send> Sync for Pool<T> {}
 unsafe impl<T: Send> Send for Pool<T> {}
 
 impl<T> Pool<T> {
-    /// Places for `count` buffers, numbered from 0, all empty.
+    /// Creates places for `count` buffers, numbered from 0, all empty.
     pub fn empty(count: usize) -> Self {
         let places = (0..count).map(|_| AtomicPtr::new(ptr::null_mut())).collect();
         Pool { places, owns: PhantomData }
     }
 
-    /// `count` buffers made by `make`.
+    /// Creates a pool of `count` buffers made by `make`.
     pub fn new(count: usize, make: impl FnMut() -> T) -> Self {
         let pool = Pool::empty(count);
         pool.fill(make);
@@ -54,7 +65,7 @@ impl<T> Pool<T> {
         }
     }
 
-    /// How many buffers there are.
+    /// Returns the number of places.
     pub fn capacity(&self) -> usize {
         self.places.len()
     }

@@ -1,9 +1,9 @@
-//! Bounded single-producer single-consumer rings of frames, written and read in place.
+//! Bounded single-producer single-consumer rings of frames (plain values of one type), written and read in place.
 //!
 //! The storage and the index protocol are `ringbuf`'s. This wrapper adds what stages need: slots that are
 //! made once and only written over, a cached copy of the other side's index (so that a side touches the
 //! other's cache line only when it runs out), and the consumer's [`Notifier`]. A ring that is full refuses
-//! ([`Sender::reserve`] gives nothing, and counts it): what to do then is the caller's named policy.
+//! ([`Sender::reserve`] returns nothing, and counts it): what to do then is the caller's named policy.
 //!
 //! A [`WriteSlot`] is the right to write one place; publishing consumes it, and dropping it leaves the place reserved
 //! for nobody.
@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 type Shared<T> = Arc<SharedRb<Heap<T>>>;
 
-/// The producer's end.
+/// The producer's end of a [ring](ring()).
 pub struct Sender<T> {
     ring: Prod<Shared<T>>,
     notifier: Arc<Notifier>,
@@ -30,7 +30,7 @@ pub struct Sender<T> {
     is_blocked: bool,
 }
 
-/// The consumer's end.
+/// The consumer's end of a [ring](ring()).
 pub struct Receiver<T> {
     /// Dropped before the ring.
     _guard: Box<dyn Any + Send>,
@@ -61,13 +61,32 @@ impl Indices {
     }
 }
 
-/// A ring of `capacity` frames, at least one, whose consumer is woken by `notifier`.
+/// Creates a ring of `capacity` frames, at least one, whose consumer is woken by `notifier`.
+///
+/// ```
+/// use voxlane_runtime::eventcount::Waiter;
+/// use voxlane_runtime::ring::ring;
+///
+/// let waiter = Waiter::fenced(); // the consumer's thread sleeps by it
+/// let (mut sender, mut receiver) = ring::<[u8; 32]>(2, waiter.notifier());
+///
+/// let mut place = sender.reserve().expect("the ring is empty");
+/// place[0] = 7; // written in place
+/// place.publish();
+/// assert!(sender.send(&[8; 32]));
+/// assert!(!sender.send(&[9; 32]), "a full ring refuses");
+///
+/// assert_eq!(receiver.peek().map(|frame| frame[0]), Some(7)); // read in place
+/// receiver.release();
+/// assert_eq!(receiver.take(), Some([8; 32]));
+/// assert_eq!((receiver.take(), sender.refused()), (None, 1));
+/// ```
 pub fn ring<T: Copy + Default + Send>(capacity: usize, notifier: Arc<Notifier>) -> (Sender<T>, Receiver<T>) {
     ring_guarded(capacity, notifier, |_| ())
 }
 
-/// Like [`ring`]; keeps what `guard` makes of the ring's memory, a lock on its pages for instance, until just before the
-/// ring is dropped.
+/// Creates a [`ring`](ring()) that keeps what `guard` makes of its memory, a lock on its pages for instance, until just before
+/// the ring is dropped.
 pub fn ring_guarded<T: Copy + Default + Send, G: Send + 'static>(
     capacity: usize,
     notifier: Arc<Notifier>,
@@ -102,8 +121,8 @@ pub fn ring_guarded<T: Copy + Default + Send, G: Send + 'static>(
 }
 
 impl<T: Copy> Sender<T> {
-    /// The next free place, holding an old frame to be written over, or what an earlier reservation wrote and did not
-    /// publish. Nothing if the ring is full.
+    /// Returns the next free place, which holds an old frame to be written over, or what an earlier reservation wrote and did
+    /// not publish. Nothing if the ring is full.
     #[inline]
     pub fn reserve(&mut self) -> Option<WriteSlot<'_, T>> {
         if self.index.occupied() == self.index.capacity {
@@ -136,18 +155,18 @@ impl<T: Copy> Sender<T> {
         }
     }
 
-    /// How many frames fit now.
+    /// Returns the number of frames that fit now.
     pub fn vacant(&mut self) -> usize {
         self.index.read = self.ring.read_index();
         self.index.capacity - self.index.occupied()
     }
 
-    /// How often the ring was found full: asking again while it is does not count.
+    /// Returns how often the ring was found full: asking again while it is does not count.
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// The most frames it holds.
+    /// Returns the number of frames that the ring holds at most.
     pub fn capacity(&self) -> usize {
         self.index.capacity
     }
@@ -206,7 +225,7 @@ impl<T: Copy> DerefMut for WriteSlot<'_, T> {
 }
 
 impl<T: Copy> Receiver<T> {
-    /// The oldest frame, in place; it stays until [`release`](Self::release).
+    /// Returns the oldest frame, in place; it stays until [`release`](Self::release).
     #[inline]
     pub fn peek(&mut self) -> Option<&T> {
         if self.is_empty() {
@@ -229,7 +248,7 @@ impl<T: Copy> Receiver<T> {
         }
     }
 
-    /// A copy of the oldest frame, which is released.
+    /// Returns a copy of the oldest frame, and releases it.
     #[inline]
     pub fn take(&mut self) -> Option<T> {
         let frame = self.peek().copied();
@@ -237,7 +256,7 @@ impl<T: Copy> Receiver<T> {
         frame
     }
 
-    /// Whether nothing is waiting.
+    /// Returns whether no frame is waiting.
     #[inline]
     pub fn is_empty(&mut self) -> bool {
         if self.index.occupied() == 0 {
@@ -246,7 +265,7 @@ impl<T: Copy> Receiver<T> {
         self.index.occupied() == 0
     }
 
-    /// Whether any waiting frame passes `test`.
+    /// Returns whether any waiting frame passes `test`.
     pub fn any(&mut self, test: impl Fn(&T) -> bool) -> bool {
         self.index.write = self.ring.write_index();
         // SAFETY: this is the only consumer, and the places between its index and the producer's are occupied.
@@ -255,7 +274,7 @@ impl<T: Copy> Receiver<T> {
         first.iter().chain(second).any(|place| test(unsafe { place.assume_init_ref() }))
     }
 
-    /// How many frames are waiting.
+    /// Returns the number of waiting frames.
     pub fn len(&mut self) -> usize {
         self.index.write = self.ring.write_index();
         self.index.occupied()

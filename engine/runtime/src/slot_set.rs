@@ -1,11 +1,23 @@
 //! Sets of slots, a bit each: to find the next one costs a word of 64 slots, not a slot.
 
-/// See the module.
+/// A set of slots, a bit each.
+///
+/// ```
+/// use voxlane_runtime::slot_set::SlotSet;
+///
+/// let (mut waiting, none) = (SlotSet::new(100), SlotSet::new(100));
+/// waiting.insert(3);
+/// waiting.insert(70);
+/// // The next one in turn after slot 3, whatever `none` holds.
+/// assert_eq!(waiting.next(4, (&none, false)), Some(70));
+/// waiting.remove(70);
+/// assert_eq!(waiting.next(4, (&none, false)), Some(3), "from the start again");
+/// ```
 #[derive(Clone, Debug)]
 pub struct SlotSet(Vec<u64>);
 
 impl SlotSet {
-    /// The empty set of so many slots.
+    /// Creates the empty set of `slots` slots.
     pub fn new(slots: usize) -> Self {
         SlotSet(vec![0; slots.div_ceil(64).max(1)])
     }
@@ -15,28 +27,28 @@ impl SlotSet {
         self.0[slot / 64] |= 1 << (slot % 64);
     }
 
-    /// Takes a slot out.
+    /// Removes a slot.
     pub fn remove(&mut self, slot: usize) {
         self.0[slot / 64] &= !(1 << (slot % 64));
     }
 
-    /// Whether a slot is in the set.
+    /// Returns whether a slot is in the set.
     pub fn contains(&self, slot: usize) -> bool {
         self.0[slot / 64] >> (slot % 64) & 1 == 1
     }
 
-    /// Whether there is none.
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|&word| word == 0)
     }
 
-    /// Adds 64 slots at a time: `more` gives those of each word.
+    /// Adds 64 slots at a time: `more` returns those of each word.
     pub fn extend(&mut self, mut more: impl FnMut(usize) -> u64) {
         self.0.iter_mut().enumerate().for_each(|(number, word)| *word |= more(number));
     }
 
-    /// The first slot at or behind `from`, and else the first of all, that is in the set and, with `is_in`, also in or
-    /// not in `other`.
+    /// Returns the first slot at or behind `from`, and else the first of all, that is in the set and also in `other`, or not
+    /// in `other` where `is_in` is false.
     pub fn next(&self, from: usize, (other, is_in): (&SlotSet, bool)) -> Option<usize> {
         let words = self.0.len();
         let from = from % (64 * words);

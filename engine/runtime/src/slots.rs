@@ -22,8 +22,22 @@ struct Slot<S> {
     state: S,
 }
 
-/// Which slots have something for the first stage, and the state of each. One word a line would waste memory with
+/// The slots that have something for the first stage, and the state of each. One word a line would waste memory with
 /// many slots; the words are written only when something changes. `S` is what a pipeline shares beside.
+///
+/// ```
+/// use voxlane_runtime::slots::SlotTable;
+///
+/// let table = SlotTable::<()>::new(8);
+/// // The client of slot 3, the first there, has pushed all that it has.
+/// table.finish(3, 1);
+/// // The first stage finds the slot among 64 with one look.
+/// assert_eq!(table.take_active(0), 1 << 3);
+/// assert_eq!((table.finishing(3), table.abandoned(3)), (1, 0));
+/// // Nothing of it is left in the lane.
+/// table.close(3, 1);
+/// assert_eq!((table.closed(3), table.take_active(0)), (1, 0));
+/// ```
 #[derive(Debug)]
 pub struct SlotTable<S> {
     activity: Box<[AtomicU64]>,
@@ -31,7 +45,7 @@ pub struct SlotTable<S> {
 }
 
 impl<S: Default> SlotTable<S> {
-    /// State for `count` slots.
+    /// Creates the state of `count` slots.
     pub fn new(count: usize) -> Self {
         SlotTable {
             activity: (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect(),
@@ -41,84 +55,84 @@ impl<S: Default> SlotTable<S> {
 }
 
 impl<S> SlotTable<S> {
-    /// What the pipeline shares about a slot.
+    /// Returns what the pipeline shares about a slot.
     #[inline]
     pub fn state(&self, slot: usize) -> &S {
         &self.slots[slot].state
     }
 
-    /// Marks a slot for the first stage. Call after publishing.
+    /// Marks a slot for the first stage. Call it after publishing.
     #[inline]
     pub fn mark_active(&self, slot: usize) {
         // Unconditional: a bit seen as set may be about to be cleared by a stage that does not see our message.
         self.activity[slot / 64].fetch_or(1 << (slot % 64), Ordering::AcqRel);
     }
 
-    /// Takes the bits of 64 slots: those marked since the last call.
+    /// Takes the bits of 64 slots: those that were marked since the last call.
     #[inline]
     pub fn take_active(&self, word: usize) -> u64 {
         let Some(word) = self.activity.get(word) else { return 0 };
         if word.load(Ordering::Relaxed) == 0 { 0 } else { word.swap(0, Ordering::AcqRel) }
     }
 
-    /// The client of `generation` has gone: drop what is on the way.
+    /// Says that the client of `generation` has gone: what is on the way is dropped.
     pub fn abandon(&self, slot: usize, generation: u32) {
         self.slots[slot].abandoned.store(generation, Ordering::Release);
         self.mark_active(slot);
     }
 
-    /// The latest abandoned generation.
+    /// Returns the latest abandoned generation.
     #[inline]
     pub fn abandoned(&self, slot: usize) -> u32 {
         self.slots[slot].abandoned.load(Ordering::Acquire)
     }
 
-    /// The client begins to hand something over; it asks after this whether the lane still takes any.
+    /// Says that the client begins to hand something over; it asks after this whether the lane still takes any.
     #[inline]
     pub fn begin_push(&self, slot: usize) {
         // Sequentially consistent, as is the shutdown's word that no more is taken: one of the two sees the other.
         self.slots[slot].pushing.swap(true, Ordering::SeqCst);
     }
 
-    /// The client has handed over what it had.
+    /// Says that the client has handed over what it had.
     #[inline]
     pub fn end_push(&self, slot: usize) {
         self.slots[slot].pushing.store(false, Ordering::Release);
     }
 
-    /// Whether the client is handing something over that it may have been allowed to.
+    /// Returns whether the client is handing something over that it may have been allowed to.
     pub fn is_pushing(&self, slot: usize) -> bool {
         self.slots[slot].pushing.load(Ordering::SeqCst)
     }
 
-    /// Treat what `generation` has pushed so far as all there is.
+    /// Says that what `generation` has pushed so far is all there is.
     pub fn finish(&self, slot: usize, generation: u32) {
         self.slots[slot].finishing.store(generation, Ordering::Release);
         self.mark_active(slot);
     }
 
-    /// The latest generation to be finished.
+    /// Returns the latest generation to be finished.
     #[inline]
     pub fn finishing(&self, slot: usize) -> u32 {
         self.slots[slot].finishing.load(Ordering::Acquire)
     }
 
-    /// Nothing of `generation` is left in the lane.
+    /// Says that nothing of `generation` is left in the lane.
     pub fn close(&self, slot: usize, generation: u32) {
         self.slots[slot].closed.store(generation, Ordering::Release);
     }
 
-    /// The latest closed generation.
+    /// Returns the latest closed generation.
     pub fn closed(&self, slot: usize) -> u32 {
         self.slots[slot].closed.load(Ordering::Acquire)
     }
 
-    /// The client of `generation` did not read what comes out in time; the rest was dropped.
+    /// Says that the client of `generation` did not read what comes out in time and the rest was dropped.
     pub fn overrun(&self, slot: usize, generation: u32) {
         self.slots[slot].overrun.store(generation, Ordering::Release);
     }
 
-    /// Whether something of `generation` was dropped.
+    /// Returns whether something of `generation` was dropped because its client was too slow.
     pub fn is_overrun(&self, slot: usize, generation: u32) -> bool {
         self.slots[slot].overrun.load(Ordering::Acquire) == generation
     }

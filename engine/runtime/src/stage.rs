@@ -3,23 +3,23 @@
 use crate::budget::Budget;
 use std::time::Duration;
 
-/// What a step came to.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepStatus {
-    /// It did something, or has left something that the budget did not allow or that waits for room.
+    /// The stage did something, or has left something that the budget did not allow or that waits for room.
     Busy,
-    /// There was nothing to do.
+    /// The stage had nothing to do.
     Idle,
 }
 
 impl StepStatus {
-    /// Busy if `worked`.
+    /// Returns `Busy` if `worked`, else `Idle`.
     #[inline]
     pub fn of(worked: bool) -> Self {
         if worked { StepStatus::Busy } else { StepStatus::Idle }
     }
 
-    /// Whether the step was busy.
+    /// Returns whether the step was busy.
     #[inline]
     pub fn is_busy(self) -> bool {
         self == StepStatus::Busy
@@ -28,6 +28,40 @@ impl StepStatus {
 
 /// A stage of a lane: owns its state and its ends of the rings, and knows neither which thread it runs on nor who its
 /// neighbors are.
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane_runtime::budget::Budget;
+/// use voxlane_runtime::clock::Clock;
+/// use voxlane_runtime::eventcount::Waiter;
+/// use voxlane_runtime::ring::{Receiver, ring};
+/// use voxlane_runtime::stage::{Stage, StepStatus};
+///
+/// struct Sum {
+///     input: Receiver<u64>,
+///     sum: u64,
+/// }
+///
+/// impl Stage for Sum {
+///     fn step(&mut self, budget: &Budget) -> StepStatus {
+///         let mut worked = false;
+///         while let (false, Some(number)) = (budget.is_spent(), self.input.take()) {
+///             self.sum += number;
+///             worked = true;
+///         }
+///         StepStatus::of(worked)
+///     }
+/// }
+///
+/// // A lane's thread steps its stages in turn; here the test does.
+/// let (mut sender, input) = ring(8, Waiter::fenced().notifier());
+/// let mut stage = Sum { input, sum: 0 };
+/// let budget = Budget::of(&Clock::new(), Duration::from_secs(60));
+/// assert_eq!(stage.step(&budget), StepStatus::Idle);
+/// assert!(sender.send(&20) && sender.send(&22));
+/// assert!(stage.step(&budget).is_busy());
+/// assert_eq!(stage.sum, 42);
+/// ```
 pub trait Stage {
     /// Does what is at hand within `budget`: many messages in, many out. Never blocks, allocates or locks.
     fn step(&mut self, budget: &Budget) -> StepStatus;
@@ -38,7 +72,7 @@ pub trait Stage {
         StepStatus::Idle
     }
 
-    /// How long the thread may sleep at most, although nothing wakes it.
+    /// Returns how long the thread may sleep at most, although nothing wakes it.
     fn due_in(&self) -> Option<Duration> {
         None
     }
@@ -47,16 +81,16 @@ pub trait Stage {
     fn report(&mut self) {}
 }
 
-/// When a stage has its turn among those of its thread.
+/// The rounds in which a stage has its turn among those of its thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
-    /// In every round.
+    /// A turn in every round.
     Always,
-    /// In every round, and before background stages.
+    /// A turn in every round, before background stages.
     Foreground,
-    /// In rounds in which no foreground stage has anything to do, one background stage at a time: the last one that has.
+    /// A turn in rounds in which no foreground stage has anything to do, one background stage at a time: the last one that has.
     Background,
 }
 
-/// Makes a stage, on the thread that is to run it: memory belongs to the core that first touches it.
+/// A function that makes a stage, on the thread that is to run it: memory belongs to the core that first touches it.
 pub type Build = Box<dyn FnOnce() -> Box<dyn Stage> + Send>;

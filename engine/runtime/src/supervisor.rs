@@ -17,9 +17,9 @@ use thiserror::Error;
 
 /// How long a report waits for the stages.
 const REPORT_LIMIT: Duration = Duration::from_secs(1);
-/// What a longer deadline of a shutdown counts as: a time that every clock can add.
+/// The longest deadline of a shutdown, which longer ones count as: a time that every clock can add.
 pub const LONGEST_SHUTDOWN: Duration = Duration::from_secs(365 * 24 * 3600);
-/// Makes a lane again and again.
+/// A maker of one lane, which is asked again whenever the lane has failed. [`Supervisor`] has an example.
 pub trait LaneFactory: Send {
     /// Starts the lane anew and lets clients into it: nothing of an earlier lane is reused, so that nothing of it can reach
     /// a later client.
@@ -28,24 +28,24 @@ pub trait LaneFactory: Send {
     /// If it does not start; nothing is left running.
     fn start(&mut self, epoch: u64, exits: &Sender<Exit>) -> Result<Lane, LaneError>;
 
-    /// The lane has failed: its clients get an error, and nobody gets a slot of it any more.
+    /// Ends what clients have of a lane that has failed: they get an error, and nobody gets a slot of it any more.
     fn failed(&mut self);
 }
 
-/// What is asked of a supervisor.
+/// A request to a supervisor.
 pub enum Command {
-    /// To collect every stage's measurements.
+    /// Collects every stage's measurements.
     Report(Sender<Report>),
-    /// To end every lane when its clients' work is done, or the time is over.
+    /// Ends every lane when its clients' work is done, or the time is over.
     Shutdown {
-        /// How long clients' work may take.
+        /// The time that clients' work may take.
         deadline: Duration,
-        /// Where to say what came of it.
+        /// The channel for the answer.
         reply: Sender<ShutdownReport>,
     },
 }
 
-/// What a shutdown had to cut.
+/// The streams and threads that a shutdown had to cut.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ShutdownReport {
     /// Streams that were not served to their end within the deadline.
@@ -54,14 +54,14 @@ pub struct ShutdownReport {
     pub abandoned_threads: usize,
 }
 
-/// When a lane counts as failed, and how often it may.
+/// The limits beyond which a lane counts as failed, or as failed too often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Watch {
-    /// How long a thread may work or sleep within one round.
+    /// The time that a thread may work or sleep within one round.
     pub watchdog: Duration,
-    /// How often a lane may be restarted within the window.
+    /// The number of restarts of a lane that are allowed within the window.
     pub max_restarts: usize,
-    /// How long a restart counts.
+    /// The time for which a restart counts.
     pub restart_window: Duration,
 }
 
@@ -71,11 +71,83 @@ pub struct Watch {
 pub struct StartError {
     /// The lane's number.
     pub lane: usize,
-    /// Why.
+    /// The reason.
     pub source: LaneError,
 }
 
-/// See the module.
+/// The one thread that watches over all lanes, and replaces a lane that fails.
+///
+/// ```
+/// use crossbeam_channel::{Sender, bounded};
+/// use std::time::Duration;
+/// use voxlane_runtime::budget::Budget;
+/// use voxlane_runtime::clock::Clock;
+/// use voxlane_runtime::lane::{Exit, Lane, LaneError, LanePlan, StagePlan, ThreadPlan, Timing};
+/// use voxlane_runtime::stage::{Stage, StepStatus, Turn};
+/// use voxlane_runtime::supervisor::{Command, LaneFactory, ShutdownReport, Supervisor, Watch};
+/// use voxlane_runtime::wait::SpinPark;
+///
+/// /// A stage that fails in the first lane, and not in the one that replaces it.
+/// struct Fragile {
+///     epoch: u64,
+/// }
+///
+/// impl Stage for Fragile {
+///     fn step(&mut self, _: &Budget) -> StepStatus {
+///         assert!(self.epoch > 0, "the first lane fails");
+///         StepStatus::Idle
+///     }
+/// }
+///
+/// struct Factory {
+///     core: usize,
+/// }
+///
+/// impl LaneFactory for Factory {
+///     fn start(&mut self, epoch: u64, exits: &Sender<Exit>) -> Result<Lane, LaneError> {
+///         let mut thread = ThreadPlan::new(self.core);
+///         thread.stages.push(StagePlan::new("fragile", Turn::Always, move || Fragile { epoch }));
+///         let timing = Timing {
+///             clock: Clock::new(),
+///             slice: Duration::from_micros(200),
+///             spin: Duration::from_micros(50),
+///         };
+///         let (threads, readers) = (vec![thread], Vec::new());
+///         let plan =
+///             LanePlan { number: 0, prefix: "demo", threads, helper: None, readers, timing, warm_up: None };
+///         plan.start::<SpinPark>(epoch, exits)
+///     }
+///
+///     fn failed(&mut self) {} // clients would get an error
+/// }
+///
+/// # let core = voxlane_runtime::host::allowed_cores().unwrap()[0];
+/// let watch = Watch {
+///     watchdog: Duration::from_secs(2),
+///     max_restarts: 8,
+///     restart_window: Duration::from_secs(600),
+/// };
+/// let supervisor = Supervisor::start(vec![Box::new(Factory { core })], watch, Clock::new())?;
+/// let (commands, inbox) = bounded(8);
+/// // There are no clients whose work a shutdown would wait for.
+/// let thread = std::thread::spawn(move || supervisor.run(&inbox, |_, _| 0));
+///
+/// let report = || {
+///     let (reply, answer) = bounded(1);
+///     commands.send(Command::Report(reply)).unwrap();
+///     answer.recv().unwrap()
+/// };
+/// while report().restarts == 0 {
+///     std::thread::sleep(Duration::from_millis(1));
+/// }
+/// assert_eq!((report().restarts, report().lanes_down), (1, 0));
+///
+/// let (reply, answer) = bounded(1);
+/// commands.send(Command::Shutdown { deadline: Duration::from_secs(1), reply })?;
+/// assert_eq!(answer.recv()?, ShutdownReport::default(), "nothing had to be cut");
+/// thread.join().unwrap();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Supervisor {
     lanes: Vec<Watched>,
     watch: Watch,

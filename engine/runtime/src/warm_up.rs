@@ -10,7 +10,7 @@ use std::time::Duration;
 /// A dummy that has not come to its end after so long will not.
 const LOST: Duration = Duration::from_secs(10);
 
-/// What the last stage reports to the first about dummies.
+/// The last stage's report to the first about dummies. [`WarmUp`] has an example.
 #[derive(Debug, Default)]
 pub struct WarmFeedback {
     /// Dummies that reached the last stage.
@@ -20,30 +20,51 @@ pub struct WarmFeedback {
 }
 
 impl WarmFeedback {
-    /// A dummy has gone all the way. For the last stage.
+    /// Counts a dummy that has gone all the way. For the last stage.
     pub fn complete(&self, compute_nanos: u64) {
         self.compute_nanos.fetch_add(compute_nanos, Ordering::Relaxed);
         self.completed.fetch_add(1, Ordering::Release);
     }
 
-    /// How many dummies have gone all the way, and the nanoseconds they took.
+    /// Returns how many dummies have gone all the way, and the nanoseconds they took.
     pub fn totals(&self) -> (u64, u64) {
         (self.completed.load(Ordering::Acquire), self.compute_nanos.load(Ordering::Relaxed))
     }
 }
 
-/// The rhythm of dummies.
+/// The rhythm of dummies: when the next begins, and how much of the time they may take.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rhythm {
-    /// How long after the last real work, and after the last dummy began, the next one begins.
+    /// The time from the last real work, and from the start of the last dummy, to the next dummy.
     pub after: Duration,
     /// The largest share of time that dummies may take, 0 to 1.
     pub duty: f64,
-    /// Dummies end when no real input has come for so long; never, if that is not said.
+    /// The time without real input after which dummies end; without it they never do.
     pub stop_after: Option<Duration>,
 }
 
-/// Says when the next message of a dummy is due.
+/// A schedule that says when the next message of a dummy is due.
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane_runtime::clock::Clock;
+/// use voxlane_runtime::warm_up::{Rhythm, WarmFeedback, WarmUp};
+///
+/// let (clock, feedback) = (Clock::new(), WarmFeedback::default());
+/// let rhythm = Rhythm { after: Duration::from_millis(1), duty: 0.25, stop_after: None };
+/// let start = clock.now();
+/// // Dummies of two messages.
+/// let mut warm_up = WarmUp::new(rhythm, 2, start);
+/// for expected in 0..2 {
+///     assert_eq!(warm_up.due(start, &feedback), Some(expected));
+///     warm_up.sent();
+/// }
+/// assert_eq!(warm_up.due(start, &feedback), None, "it is on its way");
+/// // The last stage says that it has come; it took 3 ms, so the next begins after 12 ms.
+/// feedback.complete(3_000_000);
+/// assert_eq!(warm_up.due(start, &feedback), None);
+/// assert_eq!(warm_up.due_in(start), Some(Duration::from_millis(12)));
+/// ```
 #[derive(Debug)]
 pub struct WarmUp {
     rhythm: Rhythm,
@@ -67,29 +88,29 @@ enum State {
 }
 
 impl WarmUp {
-    /// For dummies of so many messages, the first of which is due now.
+    /// Creates a schedule for dummies of `messages` messages, the first of which is due now.
     pub fn new(rhythm: Rhythm, messages: usize, now: Time) -> Self {
         let (messages, state) = (messages.max(1), State::Resting { until: now });
         WarmUp { rhythm, messages, state, not_before: now, last_input: now, dummies: 0 }
     }
 
-    /// How many dummies have been completed.
+    /// Returns how many dummies have been completed.
     pub fn dummies(&self) -> u32 {
         self.dummies
     }
 
-    /// Real input has come, if only such that makes no work.
+    /// Notes that real input has come, if only such that makes no work.
     #[inline]
     pub fn input_came(&mut self, now: Time) {
         self.last_input = now;
     }
 
-    /// Whether part of a dummy has been sent, and part not.
+    /// Returns whether part of a dummy has been sent, and part not.
     pub fn is_sending(&self) -> bool {
         matches!(self.state, State::Sending { .. })
     }
 
-    /// Real work has come: puts the next dummy off. One of which only a part has been sent is given up.
+    /// Puts the next dummy off, because real work has come. One of which only a part has been sent is given up.
     pub fn rest(&mut self, now: Time) {
         self.not_before = now.after(self.rhythm.after);
         if self.is_sending() {
@@ -97,7 +118,7 @@ impl WarmUp {
         }
     }
 
-    /// The number of the dummy's message that is due now; none if none is.
+    /// Returns the number of the dummy's message that is due now; none if none is.
     pub fn due(&mut self, now: Time, feedback: &WarmFeedback) -> Option<usize> {
         let (has_stopped, is_early) = (self.has_stopped(now), now < self.not_before);
         match &mut self.state {
@@ -133,7 +154,7 @@ impl WarmUp {
         }
     }
 
-    /// The message that was due has been sent.
+    /// Notes that the message that was due has been sent.
     pub fn sent(&mut self) {
         if let State::Sending { sent, began, before } = self.state {
             let sent = sent + 1;
@@ -145,7 +166,7 @@ impl WarmUp {
         }
     }
 
-    /// How long the first stage may sleep without missing a message that is due.
+    /// Returns how long the first stage may sleep without missing a message that is due.
     pub fn due_in(&self, now: Time) -> Option<Duration> {
         match self.state {
             State::Resting { .. } if self.has_stopped(now) => None,

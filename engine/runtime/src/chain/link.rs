@@ -25,22 +25,47 @@ const LOOK_AGAIN: Duration = Duration::from_micros(100);
 /// The error bits of a dummy that a handler has dropped: it goes on without being handled.
 const DROPPED: u32 = u32::MAX;
 
-/// What becomes of a message that has been handled.
+/// The fate of a message that has been handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handling {
     /// The next stage gets what was written.
     SendOn,
-    /// Nothing follows from it. A dummy goes on all the same, without being handled any more.
+    /// The message ends here. A dummy goes on all the same, without being handled any more.
     Drop,
 }
 
-/// What a stage does with a message: each gives one to the next stage, or none.
+/// The work of a stage on a message: each results in one for the next stage, or in none.
+///
+/// ```
+/// use voxlane_runtime::chain::{Handle, Handling};
+/// use voxlane_runtime::message::{Header, Message};
+///
+/// /// Passes the peak of every block of samples on, where there is one.
+/// struct Peak;
+///
+/// impl Handle for Peak {
+///     type Control = ();
+///     type In = [i16; 4];
+///     type Out = u16;
+///
+///     fn handle(&mut self, input: &Message<(), [i16; 4]>, output: &mut Message<(), u16>) -> Handling {
+///         output.payload = input.payload.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
+///         if output.payload > 0 { Handling::SendOn } else { Handling::Drop }
+///     }
+/// }
+///
+/// // A pipeline calls it on its thread; here the test does.
+/// let input = Message { header: Header::default(), payload: [3, -9, 4, 0] };
+/// let mut output = Message::default();
+/// assert_eq!(Peak.handle(&input, &mut output), Handling::SendOn);
+/// assert_eq!(output.payload, 9);
+/// ```
 pub trait Handle: 'static {
-    /// What headers say beside what every header says; the same for all stages of a chain.
+    /// The part of a header that is the chain's own; the same for all its stages.
     type Control: Copy + Default + Send + 'static;
-    /// What comes in.
+    /// The payload that comes in.
     type In: Copy + Default + Send + 'static;
-    /// What goes out.
+    /// The payload that goes out.
     type Out: Copy + Default + Send + 'static;
 
     /// Writes what follows from `input` into `output`: its header is a copy of the input's already; its payload must be written

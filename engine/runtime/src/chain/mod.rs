@@ -28,7 +28,7 @@
 //!
 //! A stage gets a place to write into before it reads: where the next stage does not keep up, messages wait in the ring
 //! before, up to the client, whose [`send`](Pipeline::send) is refused. Pipelines of another shape, with many clients, rings
-//! back, or two chains of which one makes way, are [stages](crate::stage::Stage) of their own on a [`LanePlan`].
+//! back, or two chains of which one pauses for the other, are [stages](crate::stage::Stage) of their own on a [`LanePlan`].
 
 mod link;
 mod pipeline;
@@ -52,16 +52,23 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a pipeline runs.
+/// The settings of a pipeline.
+///
+/// ```
+/// use voxlane_runtime::chain::Settings;
+///
+/// let settings = Settings { capacity: 8, ..Settings::default() };
+/// assert_eq!((settings.capacity, settings.slice.as_micros()), (8, 200));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// Messages that may wait in front of each stage, and in front of the client. Default 64.
+    /// The number of messages that may wait in front of each stage, and in front of the client. Default 64.
     pub capacity: usize,
-    /// How long a stage may work before the others of its thread have their turn. Default 200 µs.
+    /// The time that a stage may work before the others of its thread have their turn. Default 200 µs.
     pub slice: Duration,
-    /// How long a thread without work spins before it sleeps, where it does both. Default 50 µs.
+    /// The time for which a thread without work spins before it sleeps, where it does both. Default 50 µs.
     pub spin: Duration,
-    /// When dummies are due, for a chain that is [warmed](Chain::warmed). Default: 1 ms after work, at most a quarter of the
+    /// The rhythm of dummies, for a chain that is [warmed](Chain::warmed). Default: 1 ms after work, at most a quarter of the
     /// time, for ever.
     pub rhythm: Rhythm,
 }
@@ -80,7 +87,7 @@ pub struct Length<const N: usize>;
 /// A number of stages to which another can be added.
 #[diagnostic::on_unimplemented(message = "a chain has at most six stages")]
 pub trait Extend {
-    /// One more.
+    /// The number that is greater by one.
     type Next;
 }
 
@@ -124,7 +131,7 @@ where
     First: Copy + Default + Send + 'static,
     Last: Copy + Default + Send + 'static,
 {
-    /// A chain of one stage, which `build` makes on the thread that runs it.
+    /// Creates a chain of one stage, which `build` makes on the thread that runs it.
     pub fn new<H: Handle<Control = C, In = First, Out = Last>>(
         name: &'static str,
         build: impl FnOnce() -> H + Send + 'static,
@@ -132,7 +139,7 @@ where
         Chain::warmed(name, build, [])
     }
 
-    /// Like [`new`](Self::new), for a chain that is kept warm with a dummy of these payloads: while there is nothing to do
+    /// Creates a chain as [`new`](Self::new) does that is kept warm with a dummy of these payloads: while there is nothing to do
     /// they go all the way like any others, in the slot [`WARM_SLOT`], and no client sees them. Stages that keep state keep
     /// a scratch state for that slot. Choose payloads that every stage sends on: what a handler drops warms no stage after it.
     pub fn warmed<H: Handle<Control = C, In = First, Out = Last>>(

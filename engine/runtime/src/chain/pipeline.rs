@@ -1,4 +1,4 @@
-//! A chain that runs, as its client has it.
+//! A running chain, as its client has it.
 
 use crate::clock::{Clock, Time};
 use crate::eventcount::Waiter;
@@ -19,6 +19,37 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// A running chain. Dropping it ends its threads. It is not watched over: a stage that panics ends its thread, and the client
 /// finds out by [`failure`](Self::failure). What is to go on by itself runs under a
 /// [supervisor](crate::supervisor).
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane_runtime::chain::{Chain, Handle, Handling, Pipeline, Settings, TOTAL};
+/// use voxlane_runtime::message::Message;
+/// use voxlane_runtime::wait::SpinPark;
+///
+/// struct Square;
+/// impl Handle for Square {
+///     type Control = ();
+///     type In = u64;
+///     type Out = u64;
+///     fn handle(&mut self, input: &Message<(), u64>, output: &mut Message<(), u64>) -> Handling {
+///         output.payload = input.payload * input.payload;
+///         Handling::SendOn
+///     }
+/// }
+///
+/// # let core = voxlane_runtime::host::allowed_cores().unwrap()[0];
+/// let mut pipeline: Pipeline<(), u64, u64> =
+///     Chain::new("square", || Square).start::<SpinPark>(&[core], Settings::default())?;
+/// for number in 1..=3 {
+///     assert!(pipeline.send(|message| message.payload = number), "64 messages may wait");
+/// }
+/// let next = || pipeline.receive_within(Duration::from_secs(60)).map(|message| message.payload);
+/// assert!(std::iter::repeat_with(next).take(3).eq([Some(1), Some(4), Some(9)]));
+/// assert_eq!(pipeline.failure(), None);
+/// let report = pipeline.shutdown();
+/// assert_eq!(report.stages[0].histograms.get(TOTAL).len(), 3, "the latencies of three messages");
+/// # Ok::<(), voxlane_runtime::lane::LaneError>(())
+/// ```
 pub struct Pipeline<C, First, Last> {
     /// Nothing once it has been shut down.
     lane: Option<Lane>,
@@ -43,20 +74,20 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         Pipeline { lane: Some(lane), input, output, waiter, clock, ended, totals, failure: None }
     }
 
-    /// The clock that stages stamp by.
+    /// Returns the clock that stages stamp by.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Hands a message to the first stage, which `write` has written in place; `false`, and nothing written, if the stage does
-    /// not keep up. The message counts as captured now.
+    /// Hands a message, which `write` writes in place, to the first stage. Returns `false`, and nothing is written, if the stage
+    /// does not keep up. The message counts as captured now.
     pub fn send(&mut self, write: impl FnOnce(&mut Message<C, First>)) -> bool {
         let now = self.clock.now();
         self.send_at(now, write)
     }
 
-    /// Like [`send`](Self::send), for what came into being at `captured`: latencies count from there. A message that `write`
-    /// puts into the slot of dummies is refused too.
+    /// Hands a message on as [`send`](Self::send) does, for what came into being at `captured`: latencies count from there. A
+    /// message that `write` puts into the slot of dummies is refused too.
     pub fn send_at(&mut self, captured: Time, write: impl FnOnce(&mut Message<C, First>)) -> bool {
         let Some(mut place) = self.input.reserve() else { return false };
         place.header = Header { captured, ..Header::default() };
@@ -68,12 +99,12 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         is_taken
     }
 
-    /// The next message of the last stage, if there is one. Never blocks.
+    /// Returns the next message of the last stage, if there is one. Never blocks.
     pub fn receive(&mut self) -> Option<Message<C, Last>> {
         self.output.take()
     }
 
-    /// The next message of the last stage, waiting for it for `limit` at most, or until a stage has failed.
+    /// Returns the next message of the last stage, and waits for it for `limit` at most, or until a stage has failed.
     pub fn receive_within(&mut self, limit: Duration) -> Option<Message<C, Last>> {
         let end = Instant::now().checked_add(limit);
         loop {
@@ -90,7 +121,7 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         }
     }
 
-    /// What a stage that panicked said; nothing while all go on.
+    /// Returns what a stage that panicked said; nothing while all go on.
     pub fn failure(&mut self) -> Option<&str> {
         for exit in self.ended.try_iter() {
             if let Outcome::Panicked { stages, message } = exit.outcome {
@@ -100,7 +131,7 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         self.failure.as_deref()
     }
 
-    /// What the stages have measured so far. Waits for every stage to hand its histograms over, for a second at most.
+    /// Returns what the stages have measured so far. Waits for every stage to hand its histograms over, for a second at most.
     pub fn report(&mut self) -> Report {
         self.clock.note();
         if let Some(lane) = &mut self.lane {
@@ -119,7 +150,7 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         }
     }
 
-    /// Ends every thread, and says what the stages have measured. Messages on their way are lost.
+    /// Ends every thread, and returns what the stages have measured. Messages on their way are lost.
     pub fn shutdown(mut self) -> Report {
         let mut report = self.report();
         if let Some(lane) = self.lane.take() {

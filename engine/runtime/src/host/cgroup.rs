@@ -2,17 +2,26 @@
 
 use super::Root;
 
-/// At most `quota_us` of CPU time, over all cores, in each `period_us`.
+/// A limit of CPU time: at most `quota_us`, over all cores, in each `period_us`.
+///
+/// ```
+/// use voxlane_runtime::host::cgroup::{Quota, parse_cpu_max};
+///
+/// let quota = parse_cpu_max("200000 100000");
+/// assert_eq!(quota, Some(Some(Quota { quota_us: 200_000, period_us: 100_000 })));
+/// assert_eq!(quota.flatten().map(Quota::cores), Some(2.0));
+/// assert_eq!(parse_cpu_max("max 100000"), Some(None), "no limit");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
-    /// In microseconds of CPU time.
+    /// The CPU time of a period, in microseconds.
     pub quota_us: u64,
-    /// In microseconds.
+    /// The length of a period, in microseconds.
     pub period_us: u64,
 }
 
 impl Quota {
-    /// How many cores' worth of time this is.
+    /// Returns the number of cores whose whole time this is.
     pub fn cores(self) -> f64 {
         self.quota_us as f64 / self.period_us as f64
     }
@@ -28,7 +37,7 @@ pub fn parse_cpu_max(text: &str) -> Option<Option<Quota>> {
     Some(Some(Quota { quota_us: quota.parse().ok()?, period_us }))
 }
 
-/// The group of this process in the text of `/proc/self/cgroup`: version 2's, or the one of version 1's
+/// Returns the group of this process in the text of `/proc/self/cgroup`: version 2's, or the one of version 1's
 /// `cpu` controller, whichever `controller` names (`""` or `"cpu"`).
 pub fn group<'a>(cgroups: &'a str, controller: &str) -> Option<&'a str> {
     cgroups.lines().find_map(|line| {
@@ -39,7 +48,7 @@ pub fn group<'a>(cgroups: &'a str, controller: &str) -> Option<&'a str> {
     })
 }
 
-/// The tightest quota on this process, from its group up to the root; `Some(None)` if there is none, `None` if
+/// Returns the tightest quota on this process, from its group up to the root; `Some(None)` if there is none, `None` if
 /// no controller's files could be read.
 pub fn quota(root: &Root) -> Option<Option<Quota>> {
     let cgroups = root.read("/proc/self/cgroup")?;

@@ -1,9 +1,17 @@
 //! The kernel's notation for sets of cores: `0-3,8,10-11`.
+//!
+//! ```
+//! use voxlane_runtime::host::core_list;
+//!
+//! assert_eq!(core_list::parse("8,0-2"), Some(vec![0, 1, 2, 8]));
+//! assert_eq!(core_list::format(&[0, 1, 2, 8]), "0-2,8");
+//! assert_eq!(core_list::parse("2-0"), None);
+//! ```
 
 /// The highest core number that is believed, far above any machine: a damaged list must not cost memory.
 const MAX_CORE: usize = 65_535;
 
-/// Parses a list; empty text is the empty set. Sorted, each core once. `None` if it is no list.
+/// Parses a list into its cores, in rising order, each once; empty text is the empty set. `None` if it is no list.
 pub fn parse(text: &str) -> Option<Vec<usize>> {
     let mut cores = Vec::new();
     for part in text.trim().split(',').filter(|_| !text.trim().is_empty()) {

@@ -7,18 +7,25 @@ use std::sync::atomic::{AtomicU32, Ordering};
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
 /// The process that an engine's threads belong to.
+///
+/// ```
+/// use voxlane_runtime::host::fork::Process;
+///
+/// let process = Process::current();
+/// assert!(process.is_current(), "until this process forks, and then not in the child");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process(u32);
 
 impl Process {
-    /// This one.
+    /// Returns the calling process.
     pub fn current() -> Self {
         static WATCH: Once = Once::new();
         WATCH.call_once(watch);
         Process(FORKS.load(Ordering::Relaxed))
     }
 
-    /// Whether this still is that process, not a forked child of it. One relaxed load.
+    /// Returns whether the calling process still is that one, not a forked child of it. One relaxed load.
     #[inline]
     pub fn is_current(self) -> bool {
         self.0 == FORKS.load(Ordering::Relaxed)

@@ -6,40 +6,52 @@
 
 use std::time::{Duration, Instant};
 
-/// Shorter gaps are not counted.
+/// The length from which a gap is counted.
 pub const MIN_GAP: Duration = Duration::from_micros(10);
 
 /// Gaps that are kept one by one; further ones are only counted.
 const MAX_KEPT: usize = 1 << 17;
 
-/// What was seen on one core.
+/// The gaps that were seen on one core.
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane_runtime::host::gaps::{MIN_GAP, watch};
+///
+/// # let core = voxlane_runtime::host::allowed_cores().unwrap()[0];
+/// let gaps = watch(core, Duration::from_millis(10))?;
+/// assert!(gaps.readings > 0 && gaps.watched >= Duration::from_millis(10));
+/// assert!(gaps.sizes.iter().all(|&gap| gap > MIN_GAP));
+/// assert!(gaps.percentile(0.5) <= gaps.max());
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gaps {
-    /// The core.
+    /// The core's number.
     pub core: usize,
-    /// How long was looked.
+    /// The time for which it was watched.
     pub watched: Duration,
-    /// Clock readings made.
+    /// The number of clock readings.
     pub readings: u64,
-    /// Gaps longer than [`MIN_GAP`].
+    /// The number of gaps longer than [`MIN_GAP`].
     pub count: u64,
     /// The gaps, shortest first; at most 131,072 of them, the first that came.
     pub sizes: Vec<Duration>,
 }
 
 impl Gaps {
-    /// The size that a share `p` (0 … 1) of the gaps does not exceed; zero if there were none.
+    /// Returns the size that a share `p` (0 … 1) of the gaps does not exceed; zero if there were none.
     pub fn percentile(&self, p: f64) -> Duration {
         let rank = (p * self.sizes.len() as f64).ceil() as usize;
         self.sizes.get(rank.clamp(1, self.sizes.len().max(1)) - 1).copied().unwrap_or_default()
     }
 
-    /// The longest gap; zero if there were none.
+    /// Returns the longest gap; zero if there were none.
     pub fn max(&self) -> Duration {
         self.percentile(1.0)
     }
 
-    /// The share of the time (0 … 1) that the gaps took.
+    /// Returns the share of the time (0 … 1) that the gaps took.
     pub fn lost(&self) -> f64 {
         self.sizes.iter().sum::<Duration>().as_secs_f64() / self.watched.as_secs_f64().max(f64::MIN_POSITIVE)
     }

@@ -1,18 +1,27 @@
-//! What this process may do: locked memory, real-time priority, capabilities.
+//! Limits of what this process may do: locked memory, real-time priority, capabilities.
 
 use super::Root;
 
 /// A limit of a resource.
+///
+/// ```
+/// use voxlane_runtime::host::limits::{Limit, soft_limit};
+///
+/// let limits = "Max locked memory         65536                65536                bytes";
+/// let limit = soft_limit(limits, "Max locked memory");
+/// assert_eq!(limit, Some(Limit::At(65_536)));
+/// assert!(Limit::Unlimited.allows(1 << 40) && !Limit::At(65_536).allows(65_537));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Limit {
-    /// None at all.
+    /// No limit.
     Unlimited,
     /// At most this much.
     At(u64),
 }
 
 impl Limit {
-    /// Whether `amount` is allowed.
+    /// Returns whether `amount` is allowed.
     pub fn allows(self, amount: u64) -> bool {
         match self {
             Limit::Unlimited => true,
@@ -21,7 +30,7 @@ impl Limit {
     }
 }
 
-/// The soft limit of a resource in the text of `/proc/self/limits`, e.g. `Max locked memory`.
+/// Returns the soft limit of a resource in the text of `/proc/self/limits`, e.g. `Max locked memory`.
 pub fn soft_limit(limits: &str, resource: &str) -> Option<Limit> {
     let line = limits.lines().find_map(|line| line.strip_prefix(resource))?;
     match line.split_whitespace().next()? {
@@ -34,26 +43,26 @@ pub fn soft_limit(limits: &str, resource: &str) -> Option<Limit> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Capability {
-    /// Locks memory without limit.
+    /// The permission to lock memory without limit.
     IpcLock = 14,
-    /// Sets real-time priorities without limit.
+    /// The permission to set real-time priorities without limit.
     SysNice = 23,
 }
 
-/// Whether the effective set in the text of `/proc/self/status` holds a capability.
+/// Returns whether the effective set in the text of `/proc/self/status` holds a capability.
 pub fn has_capability(status: &str, capability: Capability) -> Option<bool> {
     let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
     let set = u64::from_str_radix(set.trim(), 16).ok()?;
     Some(set & (1 << capability as u32) != 0)
 }
 
-/// How many bytes this process may lock into memory.
+/// Returns how many bytes this process may lock into memory.
 pub fn locked_memory(root: &Root) -> Option<Limit> {
     let limit = soft_limit(&root.read("/proc/self/limits")?, "Max locked memory")?;
     Some(if is_capable(root, Capability::IpcLock) { Limit::Unlimited } else { limit })
 }
 
-/// The highest real-time priority this process may take; 0: none, 99: any.
+/// Returns the highest real-time priority that this process may take; 0: none, 99: any.
 pub fn realtime_priority(root: &Root) -> Option<u64> {
     let limit = soft_limit(&root.read("/proc/self/limits")?, "Max realtime priority")?;
     Some(match limit {

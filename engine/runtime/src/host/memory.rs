@@ -1,10 +1,10 @@
-//! How much memory this process may have.
+//! The memory that this process may have.
 
 use super::Root;
 use super::cgroup::{ancestors, group};
 use super::system::meminfo;
 
-/// The bytes that this process may have at most: what the machine has, or the tightest limit of its control groups.
+/// Returns the bytes that this process may have at most: what the machine has, or the tightest limit of its control groups.
 /// `None` where the system does not say.
 pub fn limit(root: &Root) -> Option<u64> {
     let machine = meminfo(&root.read("/proc/meminfo")?, "MemTotal")?.saturating_mul(1024);

@@ -1,7 +1,18 @@
 //! What the machine offers to threads that must be on time, read from the operating system.
 //!
-//! Reading never fails as a whole: what the system does not say is `None`, and who asks says so. On systems
-//! other than Linux only [`allowed_cores`] and [`gaps`] have answers.
+//! Reading never fails as a whole: what the system does not say is `None`. On systems other than Linux only
+//! [`allowed_cores`] and [`gaps`] have answers.
+//!
+//! ```
+//! use voxlane_runtime::host;
+//!
+//! let topology = host::cores();
+//! let allowed = topology.ids(|core| core.is_allowed);
+//! assert_eq!(Some(&allowed), host::allowed_cores().as_ref());
+//! // One core of each pair of hyper-threads.
+//! let apart = topology.ids(|core| core.is_allowed && core.siblings.first() == Some(&core.id));
+//! assert!(apart.len() <= allowed.len());
+//! ```
 
 pub mod cgroup;
 pub mod core_list;
@@ -17,7 +28,7 @@ use std::path::PathBuf;
 
 pub use topology::{Core, Topology};
 
-/// The cores that the calling thread may run on, in rising order: its affinity mask. Ask from a thread that is
+/// Returns the cores that the calling thread may run on, in rising order: its affinity mask. Ask from a thread that is
 /// not pinned. `None` where the system does not say.
 pub fn allowed_cores() -> Option<Vec<usize>> {
     let mut cores: Vec<usize> = core_affinity::get_core_ids()?.into_iter().map(|core| core.id).collect();
@@ -25,22 +36,22 @@ pub fn allowed_cores() -> Option<Vec<usize>> {
     Some(cores)
 }
 
-/// The cores of this machine, see [`Topology::read`].
+/// Returns the cores of this machine, see [`Topology::read`].
 pub fn cores() -> Topology {
     Topology::read(&Root::system(), allowed_cores())
 }
 
-/// Where the kernel's files are: `/`, or a folder that looks like it.
+/// The folder of the kernel's files: `/`, or a copy of it.
 #[derive(Clone, Debug)]
 pub struct Root(PathBuf);
 
 impl Root {
-    /// The running system.
+    /// Returns the root of the running system.
     pub fn system() -> Self {
         Root(PathBuf::from("/"))
     }
 
-    /// A copy, for tests and for looking at another machine's files.
+    /// Returns the root of a copy, for tests and for another machine's files.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
         Root(folder.into())
     }
@@ -61,7 +72,7 @@ impl Root {
         std::fs::write(path, text).unwrap();
     }
 
-    /// The text of a file without the white space around it; `None` if it cannot be read.
+    /// Returns the text of a file without the white space around it; `None` if it cannot be read.
     pub fn read(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.0.join(path.trim_start_matches('/'))).ok()?;
         Some(text.trim().to_owned())

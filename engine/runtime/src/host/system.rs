@@ -2,7 +2,7 @@
 
 use super::Root;
 
-/// What the first processor block of `/proc/cpuinfo` says under a name, e.g. `model name`.
+/// Returns what the first processor block of `/proc/cpuinfo` says under a name, such as `model name`.
 pub fn cpuinfo_field<'a>(cpuinfo: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = cpuinfo.lines().take_while(|line| !line.trim().is_empty());
     lines.find_map(|line| {
@@ -11,30 +11,30 @@ pub fn cpuinfo_field<'a>(cpuinfo: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-/// Whether the time stamp counter runs at a constant rate, in every idle state. `None` if there are no flags.
+/// Returns whether the time-stamp counter runs at a constant rate, in every idle state. `None` if there are no flags.
 pub fn is_tsc_steady(cpuinfo: &str) -> Option<bool> {
     let flags: Vec<&str> = cpuinfo_field(cpuinfo, "flags")?.split_whitespace().collect();
     Some(["constant_tsc", "nonstop_tsc"].iter().all(|flag| flags.contains(flag)))
 }
 
-/// The choice in brackets of a kernel switch such as `always [madvise] never`.
+/// Returns the choice in brackets of a kernel switch such as `always [madvise] never`.
 pub fn chosen(switch: &str) -> Option<&str> {
     let (_, rest) = switch.split_once('[')?;
     rest.split_once(']').map(|(chosen, _)| chosen)
 }
 
-/// A count in `/proc/meminfo`: kB for sizes, a plain number for the rest.
+/// Returns a count in `/proc/meminfo`: kB for sizes, a plain number for the rest.
 pub fn meminfo(text: &str, name: &str) -> Option<u64> {
     let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
     value.split_whitespace().next()?.parse().ok()
 }
 
-/// Which clock the kernel reads.
+/// Returns the name of the clock that the kernel reads.
 pub fn clock_source(root: &Root) -> Option<String> {
     root.read("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 }
 
-/// Whether this is a virtual machine, as its processor says.
+/// Returns whether this is a virtual machine, as its processor says.
 pub fn is_virtual(cpuinfo: &str) -> bool {
     cpuinfo_field(cpuinfo, "flags").is_some_and(|flags| flags.split_whitespace().any(|f| f == "hypervisor"))
 }

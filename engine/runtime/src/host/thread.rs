@@ -1,8 +1,8 @@
-//! What the operating system says of one thread of this process: its state and the processor time it has used.
+//! One thread of this process, as the operating system sees it: its state and the processor time it has used.
 
 use std::time::Duration;
 
-/// What a thread is doing, as the scheduler sees it.
+/// The state of a thread, as the scheduler sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ThreadState {
     /// It runs, or would if it were given a core.
@@ -15,16 +15,26 @@ pub enum ThreadState {
     Stopped,
 }
 
-/// A thread at one moment.
+/// The state of a thread at one moment, and the time it has used.
+///
+/// ```
+/// use voxlane_runtime::host::thread::{ThreadState, current_thread, thread_status};
+///
+/// // Nothing on systems that do not say.
+/// if let Some(status) = thread_status(current_thread()) {
+///     assert_eq!(status.state, ThreadState::Runnable);
+/// }
+/// assert_eq!(thread_status(0), None, "there is no such thread");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThreadStatus {
-    /// What it is doing.
+    /// The state.
     pub state: ThreadState,
     /// The processor time that it has used since it began.
     pub cpu: Duration,
 }
 
-/// The kernel's number of the calling thread; 0 where there is none.
+/// Returns the kernel's number of the calling thread; 0 where there is none.
 pub fn current_thread() -> i32 {
     #[cfg(target_os = "linux")]
     {
@@ -35,7 +45,7 @@ pub fn current_thread() -> i32 {
     0
 }
 
-/// The status of thread `number` of this process; `None` if there is no such thread or the system does not say.
+/// Returns the status of thread `number` of this process; `None` if there is no such thread or the system does not say.
 /// Allocates and makes system calls.
 pub fn thread_status(number: i32) -> Option<ThreadStatus> {
     if number <= 0 {

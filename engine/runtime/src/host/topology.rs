@@ -17,14 +17,14 @@ pub struct Core {
     pub siblings: Vec<usize>,
     /// The logical cores that share its last-level cache, itself included.
     pub cache_mates: Vec<usize>,
-    /// Who sets its clock frequency, if the system lets that be chosen.
+    /// The name of what sets its clock frequency (`performance`, `schedutil`), if the system lets that be chosen.
     pub governor: Option<String>,
 }
 
 /// All cores that are online.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
-    /// In rising order of their numbers.
+    /// The cores, in rising order of their numbers.
     pub cores: Vec<Core>,
     /// Whether the system listed its cores. If not, `cores` holds those that may be used.
     pub is_known: bool,
@@ -55,12 +55,12 @@ impl Topology {
         Topology { cores: ids.into_iter().map(core).collect(), is_known }
     }
 
-    /// The core with this number, if it is online.
+    /// Returns the core with this number, if it is online.
     pub fn core(&self, id: usize) -> Option<&Core> {
         self.cores.iter().find(|core| core.id == id)
     }
 
-    /// The numbers of the cores for which `keep` holds.
+    /// Returns the numbers of the cores for which `keep` holds.
     pub fn ids(&self, keep: impl Fn(&Core) -> bool) -> Vec<usize> {
         self.cores.iter().filter(|core| keep(core)).map(|core| core.id).collect()
     }
@@ -69,17 +69,17 @@ impl Topology {
 /// One cache of a core.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// 1 is the nearest.
+    /// The level; 1 is the nearest.
     pub level: u32,
-    /// `Data`, `Instruction` or `Unified`.
+    /// The kind: `Data`, `Instruction` or `Unified`.
     pub kind: String,
-    /// In bytes.
+    /// The size in bytes.
     pub bytes: u64,
     /// The logical cores that share it.
     pub shared_by: Vec<usize>,
 }
 
-/// The caches of a core, nearest first; empty if the system does not say.
+/// Returns the caches of a core, nearest first; empty if the system does not say.
 pub fn caches(root: &Root, core: usize) -> Vec<Cache> {
     let mut caches: Vec<Cache> = (0..16).map_while(|index| cache(root, core, index)).collect();
     caches.sort_by_key(|cache| cache.level);

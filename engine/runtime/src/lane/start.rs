@@ -25,7 +25,7 @@ const END_LIMIT: Duration = Duration::from_secs(2);
 /// How often a thread that is to end is looked at.
 const POLL: Duration = Duration::from_micros(500);
 
-/// Why a lane cannot start.
+/// The reason why a lane cannot start.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LaneError {
@@ -34,21 +34,21 @@ pub enum LaneError {
     Pin {
         /// The core.
         core: usize,
-        /// What would have run there.
+        /// The stages that would have run there; none for the helper thread.
         stages: Vec<&'static str>,
     },
     /// The operating system gave no thread.
     #[error("cannot start a thread for {}: {source}", stages_text(stages))]
     Spawn {
-        /// What would have run on it.
+        /// The stages that would have run on it; none for the helper thread.
         stages: Vec<&'static str>,
-        /// Why.
+        /// The operating system's reason.
         source: std::io::Error,
     },
     /// A stage panicked while it was built or while it ran its first pass.
     #[error("{} failed to start: {message}", stages_text(stages))]
     Build {
-        /// What the thread runs.
+        /// The stages of the thread.
         stages: Vec<&'static str>,
         /// The panic's message.
         message: String,
@@ -62,28 +62,28 @@ fn stages_text(stages: &[&str]) -> String {
     if stages.is_empty() { "helper".to_owned() } else { stages.join("+") }
 }
 
-/// How a thread of a lane ended.
+/// The way in which a thread of a lane ended.
 #[derive(Clone, Debug)]
 pub enum Outcome {
     /// It was asked to end.
     Stopped,
     /// A stage panicked.
     Panicked {
-        /// What the thread ran.
+        /// The stages of the thread.
         stages: Vec<&'static str>,
         /// The panic's message.
         message: String,
     },
 }
 
-/// Notice of a thread's end.
+/// The notice of a thread's end.
 #[derive(Clone, Debug)]
 pub struct Exit {
     /// The lane's number.
     pub lane: usize,
-    /// How often the lane had been restarted when the thread began.
+    /// The number of restarts of the lane before the thread began.
     pub epoch: u64,
-    /// How it ended.
+    /// The way in which it ended.
     pub outcome: Outcome,
 }
 
@@ -268,7 +268,7 @@ impl Lane {
         }
     }
 
-    /// Asks the lane to stop and joins its threads; how many did not end in time. Those are left to themselves.
+    /// Asks the lane to stop, joins its threads, and returns how many did not end in time. Those are left to themselves.
     pub fn end(self, limit: Instant) -> usize {
         self.stop();
         self.join(limit)

@@ -48,7 +48,7 @@ const GAUGE: i32 = 1;
 const HISTOGRAM: i32 = 4;
 
 impl Report {
-    /// The report in Prometheus' text format: histograms in seconds, and counters. Of a whole report, not of a
+    /// Returns the report in Prometheus' text format: histograms in seconds, and counters. Of a whole report, not of a
     /// [window](Report::since): a scraper takes differences itself.
     pub fn prometheus(&self) -> String {
         let mut text = format!("# TYPE {STAGES} histogram\n");
@@ -69,7 +69,7 @@ impl Report {
         text
     }
 
-    /// The report in Prometheus' protobuf format, with native histograms and the classic ones. Of a whole report, like the text.
+    /// Returns the report in Prometheus' protobuf format, with native histograms and the classic ones. Of a whole report, like the text.
     pub fn prometheus_protobuf(&self) -> Vec<u8> {
         let label = |name: &str, value: String| LabelPair { name: Some(name.to_owned()), value: Some(value) };
         let metric = |(lane, stage, measure, histogram): (usize, &str, &str, &Histogram<u64>)| Metric {

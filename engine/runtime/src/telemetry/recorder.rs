@@ -16,43 +16,44 @@ const HIGHEST_NANOS: u64 = 600_000_000_000;
 /// Significant decimal digits.
 const DIGITS: u8 = 2;
 
-/// What a stage measures, in nanoseconds. The first two are every stage's: [`QUEUE`] and [`SERVICE`].
+/// The measures of a stage, in nanoseconds. The first two are every stage's: [`QUEUE`] and [`SERVICE`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measures {
     /// The names.
     pub names: &'static [&'static str],
-    /// So many of them are reported even if nothing has been measured, the others only if something has.
+    /// The number of measures, the first ones, that are reported even if nothing has been measured; the others are only if
+    /// something has.
     pub always: usize,
 }
 
-/// From publication by the stage before to the first instruction of this one on the message.
+/// The place of the time from publication by the stage before to the first instruction of this one on the message.
 pub const QUEUE: usize = 0;
 
-/// Computing for one message, pauses for other work left out.
+/// The place of the time spent computing for one message, pauses for other work left out.
 pub const SERVICE: usize = 1;
 
-/// What a stage measures that has nothing of its own to measure.
+/// The measures of a stage that has none of its own.
 pub const STAGE_MEASURES: Measures = Measures { names: &["queue", "service"], always: 2 };
 
-/// A histogram with fixed bounds. It never grows, so recording never allocates.
+/// Creates a histogram with fixed bounds. It never grows, so recording never allocates.
 pub fn histogram() -> Histogram<u64> {
     // Invariant: the bounds are constants that `hdrhistogram` accepts; `bounds_are_accepted` tests it.
     Histogram::new_with_bounds(LOWEST_NANOS, HIGHEST_NANOS, DIGITS).expect("constant bounds are valid")
 }
 
-/// One stage's measurements since the last reading.
+/// One stage's measurements since the last reading, as [`recorder`] has them.
 #[derive(Clone, Debug)]
 pub struct StageHistograms {
     /// The core that the stage's thread ran on when it handed them over, as the operating system says.
     pub core: Option<usize>,
-    /// How often it found its output ring full.
+    /// The number of times that it found its output ring full.
     pub refused: u64,
     measures: Measures,
     histograms: Box<[Histogram<u64>]>,
 }
 
 impl StageHistograms {
-    /// Empty ones of `measures`.
+    /// Creates empty histograms of `measures`.
     pub fn new(measures: Measures) -> Self {
         StageHistograms {
             core: None,
@@ -62,12 +63,12 @@ impl StageHistograms {
         }
     }
 
-    /// What is measured, in order.
+    /// Returns what is measured, in order.
     pub fn measures(&self) -> Measures {
         self.measures
     }
 
-    /// The measurements of one kind: its place among the measures.
+    /// Returns the measurements of one kind, by its place among the measures.
     ///
     /// # Panics
     /// If the stage does not measure it.
@@ -92,8 +93,8 @@ impl StageHistograms {
         self.core = other.core.or(self.core);
     }
 
-    /// What was measured after `earlier`, an earlier reading of the same totals; all of it where that holds more, which is then of
-    /// something else. Of its extremes no more is known than the bucket.
+    /// Returns what was measured after `earlier`, an earlier reading of the same totals; all of it where that holds more, which is
+    /// then of something else. Of its extremes no more is known than the bucket.
     pub fn since(&self, earlier: &StageHistograms) -> StageHistograms {
         let window = |(number, all): (usize, &Histogram<u64>)| {
             let mut later = all.clone();
@@ -113,7 +114,7 @@ impl StageHistograms {
     }
 }
 
-/// The stage's end.
+/// The stage's end: takes the measurements.
 pub struct Recorder {
     current: Box<StageHistograms>,
     /// The output ring's count of refusals that has been handed over.
@@ -122,7 +123,7 @@ pub struct Recorder {
     readings: HeapProd<Box<StageHistograms>>,
 }
 
-/// The reader's end.
+/// The reader's end: collects the measurements.
 pub struct Reader {
     requests: HeapProd<Box<StageHistograms>>,
     readings: HeapCons<Box<StageHistograms>>,
@@ -131,7 +132,22 @@ pub struct Reader {
     notifier: Arc<Notifier>,
 }
 
-/// Both ends for one stage of `measures` whose thread listens to `notifier`.
+/// Creates both ends for one stage of `measures`, whose thread is woken by `notifier`.
+///
+/// ```
+/// use voxlane_runtime::eventcount::Waiter;
+/// use voxlane_runtime::telemetry::recorder::{SERVICE, STAGE_MEASURES, StageHistograms, recorder};
+///
+/// let waiter = Waiter::fenced(); // the stage's thread sleeps by it
+/// let (mut recorder, mut reader) = recorder(STAGE_MEASURES, waiter.notifier());
+/// recorder.record(SERVICE, 1_500_000); // the stage, at work
+/// reader.request(); // another thread
+/// recorder.answer(0); // the stage, at its next step
+/// let mut total = StageHistograms::new(STAGE_MEASURES);
+/// assert!(reader.collect(&mut total));
+/// assert_eq!(total.get(SERVICE).len(), 1);
+/// assert!(!reader.collect(&mut total), "it was asked once");
+/// ```
 pub fn recorder(measures: Measures, notifier: Arc<Notifier>) -> (Recorder, Reader) {
     let (requests, request_source) = HeapRb::new(1).split();
     let (reading_sink, readings) = HeapRb::new(1).split();
@@ -165,7 +181,7 @@ impl Recorder {
 }
 
 impl Reader {
-    /// What the stage measures.
+    /// Returns what the stage measures.
     pub fn measures(&self) -> Measures {
         self.measures
     }
@@ -180,7 +196,7 @@ impl Reader {
         }
     }
 
-    /// Adds the answer, if it has come, to `total`; whether it has.
+    /// Adds the answer, if it has come, to `total`, and returns whether it has.
     pub fn collect(&mut self, total: &mut StageHistograms) -> bool {
         match self.readings.try_pop() {
             Some(reading) => {
