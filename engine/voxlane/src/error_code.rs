@@ -5,7 +5,8 @@ use std::fmt;
 
 macro_rules! codes {
     ($($variant:ident = $number:literal $name:literal $meaning:literal)*) => {
-        /// What went wrong, as a number and a name that never change: texts of errors may. `docs/errors.md` lists them all.
+        /// The stable code of an error: a number and a name that never change, where texts of errors may. `docs/errors.md` lists
+        /// them all.
         ///
         /// ```
         /// use voxlane::{ErrorCode, StreamError};
@@ -24,14 +25,14 @@ macro_rules! codes {
             /// Every code, by number.
             pub const ALL: &[ErrorCode] = &[$(ErrorCode::$variant),*];
 
-            /// The name: the area and the problem, as `stream.full`.
+            /// Returns the name: the area and the problem, as `stream.full`.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(ErrorCode::$variant => $name,)*
                 }
             }
 
-            /// One sentence of what it means.
+            /// Returns one sentence of what it means.
             pub const fn meaning(self) -> &'static str {
                 match self {
                     $(ErrorCode::$variant => $meaning,)*
@@ -107,7 +108,7 @@ codes! {
 }
 
 impl ErrorCode {
-    /// The number.
+    /// Returns the number.
     pub const fn number(self) -> u16 {
         self as u16
     }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use thiserror::Error;
 use voxlane_models::model::Model;
 
-/// See the module.
+/// The memory that an engine's lanes take beside the weights.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryPlan {
-    /// In the order of the configuration.
+    /// The memory of each lane, in the order of the configuration.
     pub lanes: Vec<LaneMemory>,
 }
 
@@ -22,7 +22,7 @@ impl MemoryPlan {
         MemoryPlan { lanes: lanes.map(memory).collect() }
     }
 
-    /// All of it, in bytes.
+    /// Returns the sum over all lanes, in bytes.
     pub fn total(&self) -> u64 {
         self.lanes.iter().map(LaneMemory::total).sum()
     }
@@ -46,7 +46,7 @@ impl MemoryPlan {
     }
 }
 
-/// More memory than there is.
+/// A lack of memory: lanes need more than there is.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error(
     "lane {lane}: {fields}: needs {} of memory with the lanes before it (expected at most {}, what this process may have)",
@@ -74,7 +74,13 @@ pub(crate) fn say_unlocked(what: &str, bytes: u64) {
     }
 }
 
-/// A number of bytes, for people.
+/// A number of bytes, written for people.
+///
+/// ```
+/// use voxlane::memory::Bytes;
+///
+/// assert_eq!(Bytes(3_400_000).to_string(), "3.4 MB");
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Bytes(pub u64);
 

@@ -19,7 +19,7 @@ pub const MESSAGE_TOKENS: usize = 40;
 /// The most markers of a stream that may be unanswered.
 pub const MAX_MARKS: usize = 64;
 
-/// Why a segment ended.
+/// The reason why a segment ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -31,7 +31,7 @@ pub enum EndCause {
     Silence,
     /// The segment reached its longest length; it was cut at its quietest point.
     LengthLimit,
-    /// The network that takes audio in chunks found nothing to say for long enough.
+    /// The network that takes audio in chunks found no token for long enough.
     TrailingBlanks,
 }
 
@@ -43,15 +43,15 @@ pub struct Extent {
     pub start: u64,
     /// The segment's number within its stream.
     pub segment: u32,
-    /// How many samples it has.
+    /// The number of its samples.
     pub samples: u32,
-    /// How long after the segment's last speech its end was decided, in microseconds of audio capture.
+    /// The time from the segment's last speech to the decision of its end, in microseconds of audio capture.
     pub endpoint_wait_micros: u32,
     /// The same in samples of the stream's audio: the silence that decided it.
     pub silence_samples: u32,
-    /// How many of them the detector heard as speech; none where no detector listens.
+    /// The number of them that the detector heard as speech; none where no detector listens.
     pub voiced: u32,
-    /// Why it ended.
+    /// The reason why it ended.
     pub cause: EndCause,
 }
 

@@ -17,8 +17,8 @@ impl Engine {
         Self::start_with(config, &manager()?, FAMILIES)
     }
 
-    /// As [`start`](Self::start), of the models of a manager, and of the families of a table: a program may have families of its
-    /// own beside [`FAMILIES`].
+    /// Starts an engine as [`start`](Self::start) does, with the models of a manager and the families of a table: a program may
+    /// have families of its own beside [`FAMILIES`].
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -35,9 +35,8 @@ impl Engine {
         Self::with_models(source, models, vocabulary)
     }
 
-    /// Loads the model and the detector that a configuration names and lets them go again: whether
-    /// [`start`](Self::start) would find them whole, and fit for all that the configuration asks of them. The memory that
-    /// an engine would take, on whatever machine.
+    /// Checks that [`start`](Self::start) would find the model and the detector that a configuration names whole, and fit for
+    /// all that it asks of them. Returns the memory that an engine would take, on whatever machine.
     ///
     /// # Errors
     /// As for [`start`](Self::start), but for those that come of cores and threads.

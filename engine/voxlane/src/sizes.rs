@@ -77,14 +77,14 @@ pub struct LaneMemory {
     pub audio: u64,
     /// Events that wait: `slots` times `events`.
     pub events: u64,
-    /// The audio of late of each stream: `slots` times the range in which speech may be cut.
+    /// Recent audio of each stream: `slots` times the range in which speech may be cut.
     pub history: u64,
     /// The network's states and scratch, once or, with `preempt_batch`, twice; none where they are on a device.
     pub network: Option<u64>,
 }
 
 impl LaneMemory {
-    /// All of it.
+    /// Returns the sum, in bytes.
     pub fn total(&self) -> u64 {
         self.audio + self.events + self.history + self.network.unwrap_or(0)
     }

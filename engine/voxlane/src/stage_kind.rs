@@ -4,15 +4,15 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageKind {
-    /// Audio from the streams: segments, voice activity.
+    /// The stage that takes audio from the streams: segments, voice activity.
     Ingest,
-    /// Samples → features.
+    /// The stage that makes feature frames of samples.
     Features,
-    /// Features → hidden frames.
+    /// The stage that makes hidden frames of feature frames.
     Encoder,
-    /// Hidden frames → tokens.
+    /// The stage that makes tokens of hidden frames.
     Decoder,
-    /// Tokens → events of the streams.
+    /// The stage that makes the streams' events of tokens.
     Emit,
 }
 
@@ -21,7 +21,7 @@ impl StageKind {
     pub const ALL: [StageKind; 5] =
         [StageKind::Ingest, StageKind::Features, StageKind::Encoder, StageKind::Decoder, StageKind::Emit];
 
-    /// The lower-case name, as in config files and reports.
+    /// Returns the lower-case name, as in configuration files and reports.
     pub fn name(self) -> &'static str {
         match self {
             StageKind::Ingest => "ingest",

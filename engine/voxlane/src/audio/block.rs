@@ -6,14 +6,14 @@ pub const MAX_CHANNELS: usize = 64;
 /// Samples in the format that holds their source exactly.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Samples {
-    /// From one channel of at most 16 bits: bit-exact.
+    /// Samples of one channel of at most 16 bits, bit-exact.
     I16(Vec<i16>),
-    /// From everything else; full scale is ±1.0.
+    /// Samples of everything else; full scale is ±1.0.
     F32(Vec<f32>),
 }
 
 impl Samples {
-    /// How many there are.
+    /// Returns the number of samples.
     pub fn len(&self) -> usize {
         match self {
             Samples::I16(samples) => samples.len(),
@@ -21,7 +21,7 @@ impl Samples {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -30,14 +30,14 @@ impl Samples {
 /// The next samples of a file: of one format through the whole file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Block<'a> {
-    /// See [`Samples::I16`].
+    /// Samples as in [`Samples::I16`].
     I16(&'a [i16]),
-    /// See [`Samples::F32`].
+    /// Samples as in [`Samples::F32`].
     F32(&'a [f32]),
 }
 
 impl Block<'_> {
-    /// How many samples there are.
+    /// Returns the number of samples.
     pub fn len(&self) -> usize {
         match self {
             Block::I16(samples) => samples.len(),
@@ -45,7 +45,7 @@ impl Block<'_> {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are no samples.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -13,21 +13,21 @@ use crate::error_code::ErrorCode;
 pub struct AudioError {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong.
+    /// The problem.
     #[source]
     pub problem: Problem,
-    /// Where.
+    /// The place of the problem.
     pub place: Place,
 }
 
-/// Where in a file a problem is.
+/// The place of a problem in a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Place {
-    /// It concerns the file as a whole.
+    /// The file as a whole.
     File,
-    /// Bytes from its start.
+    /// A number of bytes from its start.
     Byte(u64),
-    /// Seconds from the start of its audio.
+    /// A number of seconds from the start of its audio.
     Time(f64),
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Why an audio file was refused.
+/// The reason why an audio file was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
@@ -65,7 +65,7 @@ pub enum Problem {
     NoChannel {
         /// The channel that was asked for, counted from 0.
         index: usize,
-        /// How many channels there are.
+        /// The number of channels.
         channels: usize,
     },
     /// It ends before the audio does.
@@ -89,14 +89,14 @@ pub enum Problem {
 }
 
 impl AudioError {
-    /// Its stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> ErrorCode {
         self.problem.code()
     }
 }
 
 impl Problem {
-    /// Its stable code.
+    /// Returns the stable code.
     pub fn code(&self) -> ErrorCode {
         match self {
             Problem::Io(_) => ErrorCode::AudioRead,

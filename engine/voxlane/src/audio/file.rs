@@ -21,18 +21,18 @@ pub const MAX_SAMPLES: usize = 1 << 29;
 /// A whole recording, mixed down to mono.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recording {
-    /// In Hz, 4,000 … 192,000.
+    /// The sample rate in Hz, 4,000 … 192,000.
     pub sample_rate: u32,
-    /// Channels in the file.
+    /// The number of channels in the file.
     pub channels: usize,
     /// The mean of the channels, as for [`Channels::Mix`].
     pub samples: Samples,
-    /// What was odd about the file.
+    /// Oddities of the file.
     pub warnings: Vec<Warning>,
 }
 
 impl Recording {
-    /// Seconds of audio.
+    /// Returns the length of the audio in seconds.
     pub fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(self.sample_rate)
     }

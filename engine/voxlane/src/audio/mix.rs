@@ -8,7 +8,7 @@ use super::source::Part;
 use super::warning::Warnings;
 use voxlane_kernels::convert;
 
-/// What becomes of several channels.
+/// The way in which several channels become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Channels {
     /// Their mean. Where they cancel each other out, as with opposite phase, the louder one, and a warning.

@@ -10,7 +10,7 @@ pub use voxlane_kernels::convert::I16_SCALE;
 /// wrong unit (16-bit steps taken for full scale) or garbage. Up to it they are clamped.
 pub const MAX_AMPLITUDE: f32 = 16.0;
 
-/// Why floating-point samples were refused. The index counts from the start of the slice.
+/// The reason why floating-point samples were refused. The index counts from the start of the slice.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum PcmError {
     /// A sample is NaN or infinite.

@@ -15,14 +15,14 @@ use super::warning::{Oddity, Warnings};
 /// The most bytes of samples read at once.
 const BLOCK_BYTES: usize = 1 << 14;
 
-/// What samples without a header are.
+/// The format of samples without a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawFormat {
-    /// How each sample is stored.
+    /// The encoding of each sample.
     pub encoding: RawEncoding,
-    /// Samples per second and channel.
+    /// The sample rate in Hz.
     pub sample_rate: u32,
-    /// Channels, interleaved.
+    /// The number of channels, which are interleaved.
     pub channels: usize,
 }
 

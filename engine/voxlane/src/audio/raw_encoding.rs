@@ -2,7 +2,7 @@
 
 use super::sample::{Encoding, Number};
 
-/// How a sample is stored.
+/// The way in which a sample is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawEncoding {
     /// Integers of 16 bits, the least significant byte first.

@@ -17,12 +17,12 @@ use super::raw_encoding::RawEncoding;
 use super::source::{Shape, Source};
 use super::warning::{Warning, Warnings};
 
-/// How a file is read.
+/// The options with which a file is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReaderOptions {
-    /// What becomes of several channels.
+    /// The way in which several channels become one.
     pub channels: Channels,
-    /// What the bytes are taken for if they are no file of a known kind: samples without a header. By default such
+    /// The format of bytes that are no file of a known kind: samples without a header. By default such
     /// a file is refused.
     pub raw: Option<RawFormat>,
 }
@@ -132,45 +132,45 @@ impl Reader {
         }
     }
 
-    /// What the first bytes say that the file is, or show behind others that are none of it. `None` if they do not say: then it is read as
-    /// [`ReaderOptions::raw`], if that was given.
+    /// Returns what the first bytes say that the file is, or show behind others that are none of it. `None` if they do not say:
+    /// then it is read as [`ReaderOptions::raw`], if that was given.
     pub fn kind(&self) -> Option<Kind> {
         self.kind
     }
 
-    /// How the samples are stored, where that is one of the ways of [`RawEncoding`].
+    /// Returns how the samples are stored, where that is one of the ways of [`RawEncoding`].
     pub fn encoding(&self) -> Option<RawEncoding> {
         self.source.encoding()
     }
 
-    /// In Hz, 4,000 … 192,000.
+    /// Returns the sample rate in Hz, 4,000 … 192,000.
     pub fn sample_rate(&self) -> u32 {
         self.shape.sample_rate
     }
 
-    /// Channels in the file, at its start.
+    /// Returns the number of channels at the file's start.
     pub fn channels(&self) -> usize {
         self.shape.channels
     }
 
-    /// The most channels that any part of the file had, as far as it was read: joined files may have more than
+    /// Returns the most channels that any part of the file had, as far as it was read: joined files may have more than
     /// [`Reader::channels`].
     pub fn most_channels(&self) -> usize {
         self.most_channels
     }
 
-    /// How much of the file's bytes has been read, 0 to 1; `None` of a pipe.
+    /// Returns the share of the file's bytes that has been read, 0 to 1; `None` of a pipe.
     pub fn fraction_read(&self) -> Option<f64> {
         let length = self.length.filter(|length| *length > 0)?;
         Some((self.position.load(Ordering::Relaxed) as f64 / length as f64).min(1.0))
     }
 
-    /// What was odd about the file as far as it was read, at most 64 entries.
+    /// Returns the oddities of the file as far as it was read, at most 64 entries.
     pub fn warnings(&self) -> &[Warning] {
         self.warnings.list()
     }
 
-    /// The next samples, of one channel, never an empty block; `None` after the last.
+    /// Returns the next samples, of one channel, never an empty block; `None` after the last.
     ///
     /// # Errors
     /// [`AudioError`] at the first place where the file is damaged, ends early, or holds samples that are no

@@ -26,7 +26,7 @@ pub const OVERSAMPLING: usize = 128;
 /// Internal blocks per second: the other part of the delay, 5 ms.
 const BLOCKS_PER_SECOND: u32 = 200;
 
-/// Why a resampler could not be made, or stopped.
+/// The reason why a resampler could not be made, or stopped.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResampleError {
     /// The sample rate is outside what is taken.
@@ -37,12 +37,12 @@ pub enum ResampleError {
     Filter(String),
 }
 
-/// How far a call came.
+/// The progress of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Input samples taken.
+    /// The number of input samples taken.
     pub consumed: usize,
-    /// Output samples written to the front of the output slice.
+    /// The number of output samples written to the front of the output slice.
     pub produced: usize,
 }
 
@@ -59,7 +59,7 @@ pub struct Resampler {
 }
 
 impl Resampler {
-    /// A resampler from `rate` Hz. Allocates all it will ever need.
+    /// Creates a resampler from `rate` Hz. Allocates all it will ever need.
     ///
     /// # Errors
     /// [`ResampleError::Rate`] outside 4 … 192 kHz.
@@ -78,12 +78,12 @@ impl Resampler {
         Ok(Resampler { rate, target, filter, taken: 0, given: 0 })
     }
 
-    /// The input rate in Hz.
+    /// Returns the input rate in Hz.
     pub fn rate(&self) -> u32 {
         self.rate
     }
 
-    /// How much later than its last input sample the stream's last output sample can appear, in seconds:
+    /// Returns how much later than its last input sample the stream's last output sample can appear, in seconds:
     /// the filter's look-ahead and one internal block.
     pub fn delay_s(&self) -> f64 {
         match &self.filter {
@@ -152,7 +152,7 @@ impl Resampler {
     }
 }
 
-/// What a stream of `input` samples at `rate` Hz becomes: `round(input · 16000 / rate)` samples.
+/// Returns what a stream of `input` samples at `rate` Hz becomes: `round(input · 16000 / rate)` samples.
 pub fn output_len(input: u64, rate: u32) -> u64 {
     length_at(input, rate, ENGINE_RATE_HZ)
 }

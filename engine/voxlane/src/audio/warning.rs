@@ -10,9 +10,9 @@ const MAX_WARNINGS: usize = 64;
 /// Something odd in a file, and where. Only [`Oddity::Missing`] costs audio.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Warning {
-    /// What was odd, and how it was read.
+    /// The oddity, and how it was read.
     pub problem: Oddity,
-    /// Where.
+    /// The place of the oddity.
     pub place: Place,
 }
 
@@ -85,11 +85,11 @@ pub enum Oddity {
     /// A count in a header is wrong.
     #[error("the header gives {claimed} {unit}, the file holds {found}")]
     WrongCount {
-        /// By the header.
+        /// The count in the header.
         claimed: u64,
-        /// In the file.
+        /// The count in the file.
         found: u64,
-        /// What is counted.
+        /// The things that are counted.
         unit: &'static str,
     },
     /// A rule of the format is broken in a way that leaves no doubt about the audio.
@@ -104,9 +104,9 @@ pub enum Oddity {
     /// Samples without a header do not look like what they are read as.
     #[error("the bytes look like {found}, not like {expected}")]
     Resembles {
-        /// What they look like.
+        /// The format that they look like.
         found: &'static str,
-        /// What they are read as.
+        /// The format that they are read as.
         expected: &'static str,
     },
     /// There was more that was odd than is listed.

@@ -11,7 +11,7 @@ pub struct Fault {
     pub field: &'static str,
     /// Its value.
     pub value: String,
-    /// What is allowed. Names the other field if it is about two.
+    /// The rule that it breaks. Names the other field if it is about two.
     pub rule: String,
     /// The other field, if the rule is about two.
     pub other: Option<&'static str>,
@@ -60,7 +60,7 @@ fn fault(field: &'static str, value: impl Display, rule: String) -> Fault {
 }
 
 impl Config {
-    /// The first value that is out of range or does not fit another, if there is one.
+    /// Returns the first value that is out of range or does not fit another, if there is one.
     pub fn fault(&self) -> Option<Fault> {
         let none = || Some(fault("lane", "[]", "must be at least one".to_owned()));
         if self.lanes.is_empty() {
@@ -125,7 +125,7 @@ impl LaneConfig {
 }
 
 impl EndpointConfig {
-    /// The first value that is out of range or does not fit another, if there is one.
+    /// Returns the first value that is out of range or does not fit another, if there is one.
     pub fn fault(&self) -> Option<Fault> {
         let silence = ("endpoint.silence_ms", self.silence_ms);
         let threshold = ("endpoint.threshold", self.threshold);

@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 use voxlane_models::device::DeviceOptions;
 
 impl Config {
-    /// This configuration as a TOML file with every field and its comment. Read again, it is the same configuration.
-    /// `unset` gives what is written behind the name of a field that has no value.
+    /// Returns this configuration as a TOML file with every field and its comment. Read again, it is the same configuration.
+    /// `unset` returns what is written behind the name of a field that has no value.
     ///
     /// # Errors
     /// What a program put in may have no form in TOML, such as a number beyond 63 bits.

@@ -3,12 +3,12 @@
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
-/// What distinguishes speech from the rest.
+/// The detector that distinguishes speech from the rest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum DetectorKind {
-    /// Nothing: the client says where segments end, everything else is passed on.
+    /// No detector: the client says where segments end, everything else is passed on.
     #[default]
     Off,
     /// The Silero network.
@@ -49,11 +49,11 @@ pub struct EndpointConfig {
     /// Silence after which the final is begun, to be ready should the endpoint come, in milliseconds. Default 100; 0 is
     /// never.
     pub speculate_ms: u16,
-    /// How long the network may find nothing after text before the segment ends, with or without a detector, in
+    /// Time for which the network may find nothing after text before the segment ends, with or without a detector, in
     /// milliseconds. Default 0: for ever. For networks that take audio in chunks; then one chunk of a stream is in the
     /// lane at a time.
     pub blank_ms: u16,
-    /// What distinguishes speech from the rest: `silero` (a network, about 0.1 ms for 32 ms of audio), `energy` (loudness, for
+    /// Detector that distinguishes speech from the rest: `silero` (a network, about 0.1 ms for 32 ms of audio), `energy` (loudness, for
     /// clean input) or `off` (the client says where segments end). Default `off`.
     pub detector: DetectorKind,
     /// Length up to which a segment goes on over longer silence, so that neighbors share their context, in seconds.
@@ -83,25 +83,25 @@ impl Default for EndpointConfig {
     }
 }
 
-/// Looks at open segments.
+/// The rhythm in which open segments are decoded for partials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 #[repr(C)]
 pub struct PartialConfig {
-    /// Voiced audio between looks, in milliseconds; 0 is none. Default 0, and 250 for live streams. A loaded
-    /// lane looks less often: finals of all streams come before partials of any.
+    /// Voiced audio between two partials, in milliseconds; 0 is no partials. Default 0, and 250 for live streams. A loaded
+    /// lane makes fewer: finals of all streams come before partials of any.
     pub every_ms: u16,
 }
 
-/// What a stream's client expects of time.
+/// The class of service of a stream: whether its client waits for the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[repr(u8)]
 pub enum ServiceClass {
-    /// Somebody waits for the text: served before all batch streams.
+    /// A stream whose text somebody waits for: served before all batch streams.
     #[default]
     Live,
-    /// A recording: takes what time live streams leave.
+    /// A recording: takes the time that live streams leave.
     Batch,
 }
 
@@ -112,14 +112,14 @@ impl ServiceClass {
     }
 }
 
-/// How one stream is treated. Taken by ingest with its first message.
+/// The rules of one stream. Taken by ingest with its first message.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[repr(C)]
 pub struct StreamRules {
-    /// When its segments begin and end.
+    /// The rules for where its segments begin and end.
     pub endpoint: EndpointConfig,
-    /// How often they are looked at.
+    /// The rhythm of its partials.
     pub partial: PartialConfig,
-    /// Which streams it is served before.
+    /// The class, which decides what streams it is served before.
     pub class: ServiceClass,
 }

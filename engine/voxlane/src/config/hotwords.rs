@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct Hotword {
-    /// What may be said, spelled as the model writes it.
+    /// Words that may be said, spelled as the model writes them.
     pub phrase: String,
-    /// What each of its tokens earns, added to the logarithm of its probability (natural): more than 0, at most
-    /// 100. Default 1.5.
+    /// Bonus of each of its tokens, added to the natural logarithm of its probability: more than 0, at most 100. Default
+    /// 1.5.
     #[serde(default = "Hotword::default_boost")]
     pub boost: f32,
 }
@@ -20,7 +20,7 @@ impl Hotword {
     /// is preferred to it.
     pub const DEFAULT_BOOST: f32 = 1.5;
 
-    /// A phrase with the default boost.
+    /// Creates a phrase with the default boost.
     pub fn new(phrase: impl Into<String>) -> Self {
         Hotword { phrase: phrase.into(), boost: Self::DEFAULT_BOOST }
     }

@@ -18,7 +18,7 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 /// The key that names the profile.
 const PROFILE_KEY: &str = "profile";
 
-/// Where in a file something stands. Lines count from 1; without a file, nowhere.
+/// A place in a configuration file. Lines count from 1; without a file there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Located {
     /// The file, if the configuration came from one.
@@ -38,7 +38,7 @@ impl fmt::Display for Located {
     }
 }
 
-/// What is wrong with a configuration. Retrying does not help until it is changed.
+/// A fault of a configuration. Retrying does not help until it is changed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -47,33 +47,33 @@ pub enum ConfigError {
     Read {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
     /// It is not TOML, a key is unknown, or a value has the wrong type.
     #[error("{at}: {message}")]
     Syntax {
-        /// Where.
+        /// The place.
         at: Located,
-        /// What.
+        /// The fault.
         message: String,
     },
     /// A value is out of range.
     #[error("{at}: {field} = {value}: {message}")]
     Value {
-        /// Where.
+        /// The place.
         at: Located,
         /// The field.
         field: &'static str,
         /// Its value.
         value: String,
-        /// What is allowed.
+        /// The rule that it breaks.
         message: String,
     },
     /// A core that the machine does not have.
     #[error("{at}: core {core} does not exist; this machine has cores {existing}")]
     NoSuchCore {
-        /// Where.
+        /// The place.
         at: Located,
         /// The core.
         core: usize,
@@ -83,7 +83,7 @@ pub enum ConfigError {
     /// A core that exists but that the process may not use.
     #[error("{at}: core {core} exists, but this process may only use cores {allowed}")]
     CoreNotAllowed {
-        /// Where.
+        /// The place.
         at: Located,
         /// The core.
         core: usize,
@@ -93,7 +93,7 @@ pub enum ConfigError {
 }
 
 impl ConfigError {
-    /// Its stable code.
+    /// Returns the error's stable code.
     pub fn code(&self) -> ErrorCode {
         match self {
             ConfigError::Read { .. } => ErrorCode::ConfigRead,
@@ -115,7 +115,7 @@ impl Config {
         Config::load_as(file, Profile::Manual)
     }
 
-    /// As [`Config::load`]; what the file does not state is as in `profile`, unless it names another.
+    /// Reads a file as [`Config::load`] does; what it does not state is as in `profile`, unless it names another.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -126,9 +126,21 @@ impl Config {
 }
 
 /// A configuration and the text it came from, so that errors can name lines.
+///
+/// ```
+/// use voxlane::config::{Profile, Source};
+///
+/// let text = "profile = \"live\"\n[[lane]]\nslots = 8\n";
+/// let source = Source::parse(text.into(), Some("demo.toml".into()))?;
+/// assert_eq!((source.profile(), source.config.lanes[0].slots), (Profile::Live, 8));
+///
+/// let error = Source::parse("\n[[lane]]\nslots = 0".into(), Some("demo.toml".into())).unwrap_err();
+/// assert_eq!(error.to_string(), "demo.toml:3: lane.slots = 0: must be from 1 to 4096");
+/// # Ok::<(), voxlane::config::ConfigError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Source {
-    /// What the text says.
+    /// The configuration.
     pub config: Config,
     profile: Profile,
     file: Option<PathBuf>,
@@ -160,7 +172,7 @@ impl Source {
         Source::parse_as(text, file, Profile::Manual)
     }
 
-    /// As [`Source::parse`]; what the text does not state is as in `profile`, unless it names another.
+    /// Parses a text as [`Source::parse`] does; what it does not state is as in `profile`, unless it names another.
     ///
     /// # Errors
     /// As [`Source::parse`].
@@ -180,7 +192,7 @@ impl Source {
         Ok(source)
     }
 
-    /// What holds where the text states nothing.
+    /// Returns the profile, whose values hold where the text states nothing.
     pub fn profile(&self) -> Profile {
         self.profile
     }

@@ -28,6 +28,19 @@ use voxlane_runtime::supervisor::Watch;
 
 /// A whole deployment. `Config::default()` suits an interactive machine: placement by the process's
 /// affinity mask, threads that sleep when idle.
+///
+/// ```
+/// use voxlane::Config;
+/// use voxlane::config::{DetectorKind, LaneConfig};
+///
+/// let config = Config { model: "commands".into(), lanes: vec![LaneConfig::with_slots(8)], ..Config::live() };
+/// assert_eq!(config.fault(), None);
+/// assert_eq!(config.endpoint.detector, DetectorKind::Silero);
+/// assert_eq!(Config::default().endpoint.detector, DetectorKind::Off, "clients say where segments end");
+///
+/// let idle = Config { lanes: Vec::new(), ..Config::default() };
+/// assert_eq!(idle.fault().map(|fault| fault.field), Some("lane"));
+/// ```
 #[derive(Clone, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -36,10 +49,10 @@ pub struct Config {
     /// Number format of the weights on the processor: `f32` or `int8`. Default `int8`. Read by the model
     /// loader when `backend` is `cpu`.
     pub precision: Precision,
-    /// What the network runs on: `cpu` (our kernels), `flex`, `wgpu` or `cuda`. Default `cpu`. Read by the model loader.
+    /// Backend that the network runs on: `cpu` (our kernels), `flex`, `wgpu` or `cuda`. Default `cpu`. Read by the model loader.
     /// Others than `cpu` need the Cargo feature of the same name.
     pub backend: Backend,
-    /// How tokens are found: `greedy`, `beam`, `ctc-greedy` or `ctc-beam`. Default `greedy`. Read by the model loader;
+    /// Strategy by which tokens are chosen: `greedy`, `beam`, `ctc-greedy` or `ctc-beam`. Default `greedy`. Read by the model loader;
     /// others than `greedy` are for transducers.
     pub decode: DecodeKind,
     /// The most that hotwords may add to a segment's score altogether, in natural-logarithm units. Default 50.
@@ -55,26 +68,26 @@ pub struct Config {
     #[serde(rename = "lane")]
     #[documented_fields(rename = "lane")]
     pub lanes: Vec<LaneConfig>,
-    /// How the network runs on a device (docs/gpu.md). Read by the model loader when `backend` is not `cpu`.
+    /// Settings of the network on a device such as a GPU. Read by the model loader when `backend` is not `cpu`.
     pub device: DeviceOptions,
     /// Recorded speech through the same code while no audio is due, so that caches, branch predictors and clock frequency
     /// are ready when someone speaks. Read by ingest.
     pub warm: WarmConfig,
-    /// Where speech without a pause is cut: at its quietest moment within a window. Read by ingest.
+    /// Window in which speech without a pause is cut, at its quietest moment. Read by ingest.
     pub segment: SegmentConfig,
-    /// When a segment begins and ends by what is heard; a stream may have its own. Read by ingest.
+    /// Rules for where a segment begins and ends by what is heard; a stream may have its own. Read by ingest.
     pub endpoint: EndpointConfig,
-    /// Looks at open segments; a stream may have its own. Read by ingest.
+    /// Rhythm in which open segments are decoded for partials; a stream may have its own. Read by ingest.
     pub partial: PartialConfig,
-    /// Whether passes of batch streams make way where a live stream has work: the lane then has a second set of the
+    /// Whether passes of batch streams pause where a live stream has work: the lane then has a second set of the
     /// network's working memory (not of its weights). Without it a live stream waits for the pass that is under way.
     /// Default true, and false for recordings. Read at start; networks that compute in batches do without.
     pub preempt_batch: bool,
-    /// How many clients may wait for a free slot (`Engine::open_within`). Default 64; 0: nobody waits. Read at start.
+    /// Number of clients that may wait for a free slot (`Engine::open_within`). Default 64; 0: nobody waits. Read at start.
     pub open_queue: usize,
-    /// When a lane's memory is taken, and whether it may be taken away. Read at start.
+    /// Time at which a lane's memory is taken, and whether it may be taken away. Read at start.
     pub memory: MemoryConfig,
-    /// What happens when a stage fails. Read by the supervisor.
+    /// Watch over lanes: what happens when a stage fails. Read by the supervisor.
     pub supervise: SuperviseConfig,
     /// A planned fault, for tests. Read by every stage.
     #[cfg(feature = "fault-injection")]
@@ -107,7 +120,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The default for conversations instead of recordings: voice activity by Silero, partials four times a
+    /// Returns the default for conversations instead of recordings: voice activity by Silero, partials four times a
     /// second.
     pub fn live() -> Self {
         Config {
@@ -117,8 +130,8 @@ impl Config {
         }
     }
 
-    /// The default for recordings that need not be answered while they are spoken: segments by Silero, cut where people
-    /// pause and long enough to carry their context. `docs/live.md` says which of the numbers have been measured.
+    /// Returns the default for recordings that need not be answered while they are spoken: segments by Silero, cut where
+    /// people pause and long enough to carry their context. `docs/live.md` says which of the numbers have been measured.
     pub fn recordings() -> Self {
         Config {
             segment: SegmentConfig { cut_from_s: 12.0, cut_by_s: 25.0 },
@@ -141,7 +154,7 @@ impl Config {
         }
     }
 
-    /// How streams are treated that do not ask for something else.
+    /// Returns the rules of streams that do not ask for others.
     pub fn stream_rules(&self) -> StreamRules {
         StreamRules { endpoint: self.endpoint, partial: self.partial, class: ServiceClass::default() }
     }
@@ -158,19 +171,19 @@ pub struct LaneConfig {
     /// such thread. Read at start. It must not be the encoder's own core.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub helper_core: Option<usize>,
-    /// Which device of the backend the lane runs on, counted from 0 as `voxlane doctor` lists them. Default 0.
+    /// Device of the backend that the lane runs on, counted from 0 as `voxlane doctor` lists them. Default 0.
     /// Read by the model loader when `backend` is not `cpu`. Lanes of the same device share its weights.
     pub device: usize,
-    /// How many streams the lane serves at once, 1 to 4096. Default 4. Read at start: each keeps the buffers of one open
+    /// Number of streams that the lane serves at once, 1 to 4096. Default 4. Read at start: each keeps the buffers of one open
     /// segment.
     pub slots: usize,
-    /// How its threads wait for work: `spin` never gives its core up and is for isolated cores, `park`
+    /// Way in which its threads wait for work: `spin` never gives its core up and is for isolated cores, `park`
     /// sleeps until woken. Default `park`. Read by the lane's threads.
     pub wait: WaitKind,
     /// Time without work after which a thread that spins first goes to sleep, in microseconds.
     /// Default 50; more answers sooner and takes more power. Read by the lane's threads when `wait` is `park`.
     pub spin_us: u64,
-    /// How long a stage works before the others of its thread get their turn, in microseconds. Default 200.
+    /// Time that a stage works before the others of its thread get their turn, in microseconds. Default 200.
     /// Read by the lane's threads.
     pub step_us: u64,
     /// Audio that a stream may be ahead of the lane, in milliseconds. Default 2000. Read at start: the size
@@ -198,7 +211,7 @@ impl Default for LaneConfig {
 }
 
 impl LaneConfig {
-    /// The default with another number of slots.
+    /// Creates the default with another number of slots.
     pub fn with_slots(slots: usize) -> Self {
         LaneConfig { slots, ..LaneConfig::default() }
     }
@@ -221,7 +234,7 @@ pub struct StageCores {
 }
 
 impl StageCores {
-    /// The core of `stage`.
+    /// Returns the core of `stage`.
     pub fn get(&self, stage: StageKind) -> usize {
         match stage {
             StageKind::Ingest => self.ingest,
@@ -233,7 +246,7 @@ impl StageCores {
     }
 }
 
-/// How a thread waits for work.
+/// The way in which a thread waits for work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WaitKind {
@@ -244,14 +257,14 @@ pub enum WaitKind {
     Park,
 }
 
-/// Dummy work while idle.
+/// The dummy work of an idle lane.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct WarmConfig {
     /// Whether to warm at all. Default true.
     pub enabled: bool,
-    /// How long after the network was last given real work (and after the last dummy began) the next dummy begins, in
-    /// milliseconds. Default 20.
+    /// Time from the network's last real work (and from the start of the last dummy) to the next dummy, in milliseconds.
+    /// Default 20.
     pub after_ms: u64,
     /// The largest share of time that dummies may take, 0 to 1. Default 0.25.
     pub duty: f64,
@@ -265,7 +278,7 @@ impl Default for WarmConfig {
     }
 }
 
-/// Where speech that goes on for too long is cut: at its quietest moment within a window.
+/// The window in which speech that goes on for too long is cut, at its quietest moment.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct SegmentConfig {
@@ -281,7 +294,7 @@ impl Default for SegmentConfig {
     }
 }
 
-/// When a lane's memory is taken, and whether it may be taken away.
+/// The time at which a lane's memory is taken, and whether it may be taken away.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct MemoryConfig {
@@ -310,17 +323,17 @@ impl MemoryConfig {
     }
 }
 
-/// What happens when a stage fails.
+/// The watch over lanes: what happens when a stage fails.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct SuperviseConfig {
     /// A thread of a lane that computes or sleeps for this long without finishing a round is given up, in milliseconds.
     /// Default 2000, at least 200. Time in which the system gives the thread no core does not count.
     pub watchdog_ms: u64,
-    /// How often a lane may be restarted within `restart_window_s`; after that it is down until restarts are longer
+    /// Number of restarts of a lane that are allowed within `restart_window_s`; after that it is down until restarts are longer
     /// ago. Default 8.
     pub max_restarts: u32,
-    /// How long a restart counts against `max_restarts`, in seconds. Default 600.
+    /// Time for which a restart counts against `max_restarts`, in seconds. Default 600.
     pub restart_window_s: u64,
 }
 
@@ -346,17 +359,17 @@ impl SuperviseConfig {
 #[derive(Clone, Debug, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields)]
 pub struct FaultConfig {
-    /// Which stage fails.
+    /// Stage that fails.
     pub stage: StageKind,
-    /// How.
+    /// Way in which it fails.
     pub kind: FaultKind,
-    /// At which of the real messages that the stage reads, counted from 0.
+    /// Number of the real message at which it fails, among those that the stage reads, counted from 0.
     #[serde(default)]
     pub at_message: u64,
-    /// How long a hang lasts, in milliseconds. Default 60000.
+    /// Length of a hang, in milliseconds. Default 60000.
     #[serde(default = "one_minute")]
     pub hang_ms: u64,
-    /// How many messages in a row, from that one on, it strikes at. Default 1.
+    /// Number of messages in a row, from that one on, at which it fails. Default 1.
     #[serde(default = "once")]
     pub times: u64,
 }
@@ -371,7 +384,7 @@ fn one_minute() -> u64 {
     60_000
 }
 
-/// How a planned fault shows.
+/// The way in which a planned fault shows.
 #[cfg(feature = "fault-injection")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]

@@ -9,14 +9,14 @@ use voxlane_runtime::placement::by_core;
 /// The cores of a machine, and those that this process may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topology {
-    /// Every core there is, in rising order.
+    /// All cores, in rising order.
     pub existing: Vec<usize>,
-    /// Those in the process's affinity mask, in rising order. Never empty.
+    /// The cores in the process's affinity mask, in rising order. Never empty.
     pub allowed: Vec<usize>,
 }
 
 impl Topology {
-    /// This machine and this process.
+    /// Returns the cores of this machine and this process.
     pub fn of_host() -> Self {
         let cores = host::cores();
         let (existing, allowed) = (cores.ids(|_| true), cores.ids(|core| core.is_allowed));
@@ -26,7 +26,7 @@ impl Topology {
         Topology { existing, allowed }
     }
 
-    /// A machine with `count` cores, all of them allowed: for checking a file meant for another machine.
+    /// Creates a machine with `count` cores, all of them allowed: for checking a file meant for another machine.
     pub fn with_cores(count: usize) -> Self {
         let cores: Vec<usize> = (0..count.max(1)).collect();
         Topology { existing: cores.clone(), allowed: cores }
@@ -45,7 +45,7 @@ pub struct ThreadPlacement {
 /// The threads of one lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
-    /// In order of the first stage that each runs.
+    /// The threads, in order of the first stage that each runs.
     pub threads: Vec<ThreadPlacement>,
     /// The core of the encoder's helper thread, if there is one.
     pub helper: Option<usize>,
@@ -90,14 +90,14 @@ impl Placement {
         self.threads.iter().map(|thread| thread.core).chain(self.helper)
     }
 
-    /// The core of a stage.
+    /// Returns the core of a stage.
     pub fn core(&self, stage: StageKind) -> Option<usize> {
         self.threads.iter().find(|thread| thread.stages.contains(&stage)).map(|thread| thread.core)
     }
 }
 
 impl Source {
-    /// Where every stage of every lane will run, of a configuration whose values are all in range.
+    /// Returns where every stage of every lane will run, of a configuration whose values are all in range.
     ///
     /// # Errors
     /// [`ConfigError::Value`] naming the field, [`ConfigError::NoSuchCore`] or [`ConfigError::CoreNotAllowed`] naming the core and the line.

@@ -9,7 +9,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
-    /// Clients say where segments end: [`Config::default`].
+    /// Streams whose clients say where segments end: [`Config::default`].
     #[default]
     Manual,
     /// Recordings, which nobody waits for word by word: [`Config::recordings`].
@@ -19,7 +19,7 @@ pub enum Profile {
 }
 
 impl Profile {
-    /// All values of the profile.
+    /// Returns all values of the profile.
     pub fn config(self) -> Config {
         match self {
             Profile::Manual => Config::default(),

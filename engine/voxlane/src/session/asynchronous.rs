@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 pub struct EventStream(StreamOutput);
 
 impl Stream {
-    /// The side that takes audio, and the events as a [`futures_core::Stream`]. No thread stands between the lane and the
-    /// task: the lane wakes it.
+    /// Splits the stream into the side that takes audio and the events as a [`futures_core::Stream`]. No thread stands
+    /// between the lane and the task: the lane wakes it.
     pub fn into_events(self) -> (StreamInput, EventStream) {
         let (input, output) = self.split();
         (input, EventStream(output))

@@ -44,6 +44,27 @@ const BLANK_FIELD: &str = "endpoint.blank_ms";
 const BLANK_ALLOWED: &str = "must be 0, because the model does not take audio in chunks";
 
 /// A running engine. Dropping it shuts it down with a deadline of five seconds.
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane::{Config, Engine, Event, StreamOptions};
+///
+/// // The model `commands` is part of the library; others are fetched once, by `voxlane models fetch NAME`.
+/// let engine = Engine::start(Config { model: "commands".into(), ..Config::default() })?;
+/// let mut stream = engine.open(StreamOptions::new(16_000))?;
+/// stream.push_wait(&[0_i16; 16_000])?; // a second of silence, in place of a microphone
+/// stream.finish()?;
+///
+/// let mut texts = Vec::new();
+/// while !stream.is_closed() {
+///     if let Some(Event::Final(said)) = stream.next_timeout(Duration::from_secs(1)) {
+///         texts.push(said.text);
+///     }
+/// }
+/// assert_eq!(texts, [""], "one segment, in which nobody speaks");
+/// assert_eq!(engine.shutdown(Duration::from_secs(5)).cut_streams, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Engine {
     clock: Clock,
     gates: Arc<[Gate]>,
@@ -179,20 +200,25 @@ impl Engine {
         self.enter(opening, admission.ok_or_else(|| self.refusal())?)
     }
 
-    /// Opens a stream, if need be when one has ended or a lane is up again: waits for `limit` at most, behind those that came
-    /// before. Blocks the calling thread.
+    /// Opens a stream, and waits for a slot if there is none: until a stream has ended or a lane is up again, for `limit` at
+    /// most, behind those that came before. Blocks the calling thread.
     ///
     /// # Errors
     /// As for [`open`](Self::open), of a missing slot only when the time is up; [`OpenError::QueueFull`] at once if `open_queue`
     /// clients wait already.
     ///
-    /// ```no_run
+    /// ```
     /// # use std::time::Duration;
-    /// # use voxlane::{Engine, OpenError, StreamOptions};
-    /// # fn serve(engine: &Engine) -> Result<(), OpenError> {
+    /// # use voxlane::config::LaneConfig;
+    /// # use voxlane::{Config, Engine, OpenError, StreamOptions};
+    /// let lanes = vec![LaneConfig::with_slots(1)];
+    /// let engine = Engine::start(Config { model: "commands".into(), lanes, ..Config::default() })?;
     /// let stream = engine.open_within(StreamOptions::new(8_000), Duration::from_secs(2))?;
-    /// # Ok(())
-    /// # }
+    /// let second = engine.open_within(StreamOptions::new(8_000), Duration::from_millis(1));
+    /// assert!(matches!(second, Err(OpenError::Saturated { slots: 1 })));
+    /// drop(stream);
+    /// assert!(engine.open_within(StreamOptions::new(8_000), Duration::from_secs(60)).is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn open_within(&self, options: StreamOptions, limit: Duration) -> Result<Stream, OpenError> {
         let opening = self.prepare(options)?;
@@ -303,22 +329,22 @@ impl Engine {
         }
     }
 
-    /// The present by the engine's clock, for [`Stream::push_at`].
+    /// Returns the present by the engine's clock, for [`Stream::push_at`].
     pub fn now(&self) -> Time {
         self.clock.now()
     }
 
-    /// The memory that it takes beside the weights.
+    /// Returns the memory that the engine takes beside the weights.
     pub fn memory(&self) -> &MemoryPlan {
         &self.memory
     }
 
-    /// How many streams the engine serves at once.
+    /// Returns the number of streams that the engine serves at once.
     pub fn slots(&self) -> usize {
         self.slots
     }
 
-    /// What the stages have measured since the engine started. Waits for every stage to hand its histograms
+    /// Returns what the stages have measured since the engine started. Waits for every stage to hand its histograms
     /// over, at most one second, and before that for a lane that is being restarted, which may take a minute.
     /// In a forked child, which has none of the engine's threads, the report is empty.
     pub fn report(&self) -> Report {

@@ -10,7 +10,7 @@ use crate::memory::Shortage;
 use thiserror::Error;
 use voxlane_runtime::lane::LaneError;
 
-/// Why an engine does not start.
+/// The reason why an engine does not start.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EngineError {
@@ -20,9 +20,9 @@ pub enum EngineError {
     /// A lane does not start.
     #[error("lane {lane}: {source}")]
     Lane {
-        /// Its number.
+        /// The lane's number.
         lane: usize,
-        /// Why.
+        /// The reason.
         source: LaneError,
     },
     /// The lanes would take more memory than there is.
@@ -37,7 +37,7 @@ pub enum EngineError {
     /// The model is no recognizer.
     #[error("{name} does not turn speech into text")]
     NoRecognizer {
-        /// Its name.
+        /// The model's name.
         name: String,
     },
     /// The model wants audio of another rate than lanes carry.
@@ -49,11 +49,11 @@ pub enum EngineError {
     /// The model is not decoded in the way that the configuration names.
     #[error("decode = \"{decode}\" does not go with model {name}: {reason}")]
     Decode {
-        /// The way.
+        /// The way of decoding.
         decode: DecodeKind,
         /// The model.
         name: String,
-        /// Why not.
+        /// The reason.
         reason: &'static str,
     },
     /// The model does not run on the backend that the configuration names.
@@ -94,7 +94,7 @@ pub enum EngineError {
 }
 
 impl EngineError {
-    /// Its stable code.
+    /// Returns the error's stable code.
     pub fn code(&self) -> ErrorCode {
         match self {
             EngineError::Config(error) => error.code(),
@@ -115,26 +115,26 @@ impl EngineError {
     }
 }
 
-/// Why a stream does not open.
+/// The reason why a stream does not open.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum OpenError {
     /// All slots are taken. Retrying helps when a stream has ended.
     #[error("all {slots} stream slots are taken; try again when a stream has ended")]
     Saturated {
-        /// How many slots there are.
+        /// The number of slots.
         slots: usize,
     },
     /// Every lane is down or being restarted. Retrying helps when one is up again.
     #[error("all {lanes} lanes are down or restarting; try again later")]
     Down {
-        /// How many lanes there are.
+        /// The number of lanes.
         lanes: usize,
     },
     /// As many clients wait for a slot as may.
     #[error("{waiting} clients wait for a stream slot already; try again later")]
     QueueFull {
-        /// How many wait.
+        /// The number of clients that wait.
         waiting: usize,
     },
     /// The engine was shut down.
@@ -150,13 +150,13 @@ pub enum OpenError {
         field: &'static str,
         /// Its value.
         value: String,
-        /// What is allowed.
+        /// The rule that the value breaks.
         allowed: String,
     },
     /// The model does not know the language.
     #[error("language {language:?}: not one of the model's (expected {})", if known.is_empty() { "none: it has one only" } else { known })]
     Language {
-        /// What the stream asks for.
+        /// The language that the stream asks for.
         language: String,
         /// The languages that can be asked for.
         known: String,
@@ -167,21 +167,21 @@ pub enum OpenError {
     /// The model cannot go on from what was said before, or cannot spell it.
     #[error("prompt: {reason}")]
     Prompt {
-        /// Why not.
+        /// The reason.
         reason: &'static str,
     },
     /// The rules name a detector that the engine was not started with.
     #[error("the stream wants the detector {wanted:?}, the engine was started with {has:?}")]
     Detector {
-        /// What the stream wants.
+        /// The detector of the stream's rules.
         wanted: DetectorKind,
-        /// What the engine has.
+        /// The detector of the engine.
         has: DetectorKind,
     },
 }
 
 impl OpenError {
-    /// Its stable code.
+    /// Returns the error's stable code.
     pub fn code(&self) -> ErrorCode {
         match self {
             OpenError::Saturated { .. } => ErrorCode::OpenSaturated,
@@ -198,7 +198,7 @@ impl OpenError {
     }
 }
 
-/// Why a stream does not take samples or a request.
+/// The reason why a stream does not take samples or a request.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StreamError {
@@ -210,7 +210,7 @@ pub enum StreamError {
     NotFinite {
         /// Its index in the slice.
         index: usize,
-        /// What it is.
+        /// The sample.
         value: f32,
     },
     /// A sample is far beyond full scale: a wrong unit or garbage. Nothing of the call has been taken.
@@ -218,7 +218,7 @@ pub enum StreamError {
     Amplitude {
         /// Its index in the slice.
         index: usize,
-        /// What it is.
+        /// The sample.
         value: f32,
     },
     /// The rate cannot be resampled, or the filter failed.
@@ -237,7 +237,7 @@ pub enum StreamError {
     /// events while pushing, helps.
     #[error("the client left too many events unread and the stream was closed; read events while pushing")]
     SlowClient,
-    /// The side that gives events was dropped: nobody would read what comes of it.
+    /// The side with the stream's events was dropped: nobody would read what comes of it.
     #[error("the stream was abandoned: its events are no longer read")]
     Abandoned,
     /// The lane failed and was restarted. Opening a new stream helps.
@@ -253,7 +253,7 @@ pub enum StreamError {
 }
 
 impl StreamError {
-    /// Its stable code.
+    /// Returns the error's stable code.
     pub fn code(&self) -> ErrorCode {
         match self {
             StreamError::Hotwords(error) => error.code(),

@@ -1,4 +1,4 @@
-//! What a stream says: events, in order.
+//! The events of a stream, in order.
 
 use crate::error_code::ErrorCode;
 use crate::message::EndCause;
@@ -12,6 +12,27 @@ use voxlane_models::hypothesis::Token;
 ///
 /// Events come in order. A segment opens once and closes once, at most one is open. A final never changes
 /// and is a pure function of its segment's samples.
+///
+/// ```
+/// use voxlane::Event;
+///
+/// /// What a program shows of a stream: the text of an open segment, and then the final one.
+/// fn line(event: &Event) -> Option<String> {
+///     match event {
+///         Event::Partial(said) => Some(format!("… {}", said.text)),
+///         Event::Final(said) => Some(format!("{:.1} s: {}", said.start, said.text)),
+///         Event::Error { error, .. } => Some(format!("error: {error}")),
+///         _ => None,
+///     }
+/// }
+///
+/// let json = r#"{"type":"final","stream":0,"segment":3,"start":1.5,"end":2.25,"text":"one latte",
+///     "latency_ms":{"total":320.0,"queue":0.1,"compute":12.0,"endpoint_wait":300.0}}"#;
+/// let event: Event = serde_json::from_str(json)?;
+/// assert_eq!(line(&event).as_deref(), Some("1.5 s: one latte"));
+/// assert_eq!(line(&Event::Closed { stream: 0 }), None);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
@@ -22,10 +43,10 @@ pub enum Event {
         stream: u64,
         /// The segment's number within its stream.
         segment: u32,
-        /// Where it begins, in seconds of the stream's audio.
+        /// The place where it begins, in seconds of the stream's audio.
         start: f64,
     },
-    /// What an open segment seems to say.
+    /// The text of an open segment so far, which may change.
     Partial(Transcript),
     /// The end of a segment has been decided; its final follows.
     Endpoint {
@@ -33,11 +54,11 @@ pub enum Event {
         stream: u64,
         /// The segment's number within its stream.
         segment: u32,
-        /// Where it ends, in seconds of the stream's audio.
+        /// The place where it ends, in seconds of the stream's audio.
         end: f64,
-        /// Why.
+        /// The reason.
         cause: EndCause,
-        /// How long after its end that was decided, in milliseconds of audio.
+        /// The time from its end to the decision, in milliseconds of audio.
         silence_ms: f64,
     },
     /// A segment's final, which follows, is doubtful.
@@ -46,16 +67,16 @@ pub enum Event {
         stream: u64,
         /// The segment's number within its stream.
         segment: u32,
-        /// Why.
+        /// The doubt.
         warning: SegmentWarning,
     },
-    /// What a segment says.
+    /// The text of a closed segment, which never changes.
     Final(Transcript),
     /// Everything pushed before the marker has been dealt with.
     Marker {
         /// The stream's number within its engine.
         stream: u64,
-        /// The id that [`Stream::mark`](crate::Stream::mark) gave.
+        /// The id that [`Stream::mark`](crate::Stream::mark) returned.
         marker: u32,
     },
     /// Something went wrong. If the stream cannot go on, [`Event::Closed`] follows.
@@ -65,10 +86,10 @@ pub enum Event {
         /// The segment, if it concerns one.
         #[serde(skip_serializing_if = "Option::is_none")]
         segment: Option<u32>,
-        /// What.
+        /// The fault.
         error: StreamFault,
     },
-    /// Nothing follows.
+    /// The end of the stream: no event follows.
     Closed {
         /// The stream's number within its engine.
         stream: u64,
@@ -116,9 +137,9 @@ pub struct Transcript {
     pub stream: u64,
     /// The segment's number within its stream.
     pub segment: u32,
-    /// Where it begins, in seconds of the stream's audio.
+    /// The place where it begins, in seconds of the stream's audio.
     pub start: f64,
-    /// Where it ends, or how far a partial reaches.
+    /// The place where it ends, or up to which a partial reaches.
     pub end: f64,
     /// The whole text.
     pub text: String,
@@ -128,18 +149,18 @@ pub struct Transcript {
     /// The rest of a partial's text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tail: Option<String>,
-    /// The words with their times, where the model gives them.
+    /// The words with their times, where the model has them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub words: Vec<Word>,
     /// Whether a final contradicts the stable part of its partials.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub revised: bool,
-    /// Where the time went.
+    /// The parts of the time that it took.
     pub latency_ms: Latency,
     /// The tokens, start and end tokens left out.
     #[serde(skip)]
     pub tokens: Vec<Token>,
-    /// What is doubtful about a final.
+    /// The doubt about a final, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<SegmentWarning>,
     /// Whether decoding stopped at the token limit instead of at an end token.
@@ -147,7 +168,7 @@ pub struct Transcript {
     pub token_limit: bool,
 }
 
-/// What is doubtful about a final.
+/// A doubt about a final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -164,7 +185,7 @@ pub enum SegmentWarning {
 }
 
 impl SegmentWarning {
-    /// Its stable code.
+    /// Returns its stable code.
     pub fn code(self) -> ErrorCode {
         match self {
             SegmentWarning::NoText => ErrorCode::ResultNoText,
@@ -190,30 +211,30 @@ impl SegmentWarning {
 pub struct Word {
     /// The word.
     pub text: String,
-    /// Where it begins, in seconds of the stream's audio.
+    /// The place where it begins, in seconds of the stream's audio.
     pub start: f64,
-    /// Where it ends.
+    /// The place where it ends.
     pub end: f64,
     /// The model's probability of it, 0 to 1.
     pub confidence: f32,
 }
 
-/// Where a result's time went, in milliseconds.
+/// The parts of the time that a result took, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Latency {
-    /// Of a partial: from the capture of the newest sample it reflects to its hand-over. Of a final: from the capture
+    /// The whole time. Of a partial: from the capture of the newest sample it reflects to its hand-over. Of a final: from the capture
     /// of the last sample of speech to its hand-over.
     pub total: f64,
-    /// Of that, waiting for a stage's attention.
+    /// The part of it spent waiting for stages.
     pub queue: f64,
-    /// Of that, computing.
+    /// The part of it spent computing.
     pub compute: f64,
-    /// Of that, waiting to be sure that the speaker had finished.
+    /// The part of it spent waiting to be sure that the speaker had finished.
     pub endpoint_wait: f64,
 }
 
-/// What can go wrong with a stream.
+/// A fault of a stream, or a notice about its signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -244,7 +265,7 @@ pub enum StreamFault {
 }
 
 impl StreamFault {
-    /// Its stable code.
+    /// Returns its stable code.
     pub fn code(self) -> ErrorCode {
         match self {
             StreamFault::NoAudio => ErrorCode::SignalNoAudio,
@@ -257,7 +278,7 @@ impl StreamFault {
         }
     }
 
-    /// Whether it is about the signal only: nothing has been lost.
+    /// Returns whether it is about the signal only: nothing has been lost.
     pub fn is_notice(self) -> bool {
         matches!(self, StreamFault::NoAudio | StreamFault::Clipping)
     }

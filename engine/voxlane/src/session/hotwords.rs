@@ -7,7 +7,7 @@ use thiserror::Error;
 use voxlane_models::decode::Hotwords;
 use voxlane_models::tokenizers::vocabulary::Vocabulary;
 
-/// Why a stream cannot listen for phrases. Retrying does not help.
+/// The reason why a stream cannot listen for phrases. Retrying does not help.
 #[derive(Clone, Debug, PartialEq, Error)]
 #[non_exhaustive]
 pub enum HotwordError {
@@ -31,7 +31,7 @@ pub enum HotwordError {
 }
 
 impl HotwordError {
-    /// Its stable code.
+    /// Returns the error's stable code.
     pub fn code(&self) -> ErrorCode {
         match self {
             HotwordError::Unsupported => ErrorCode::HotwordsUnsupported,

@@ -72,8 +72,8 @@ impl StreamInput {
         }
     }
 
-    /// Takes samples of the stream's rate, mono, and says how many: fewer than given when the stream's audio
-    /// ring is full. Never blocks. The last sample given counts as captured now.
+    /// Takes samples of the stream's rate, mono, and returns how many: fewer than `samples` holds when the stream's audio
+    /// ring is full. Never blocks. The last sample counts as captured now.
     ///
     /// # Errors
     /// [`StreamError::NotFinite`] or [`StreamError::Amplitude`] name the first bad sample, and nothing has
@@ -85,7 +85,7 @@ impl StreamInput {
         self.push_at(samples, now)
     }
 
-    /// Like [`push`](Self::push) for samples of which the last was captured at `capture`: latencies count
+    /// Takes samples as [`push`](Self::push) does, the last of which was captured at `capture`: latencies count
     /// from there.
     ///
     /// # Errors
@@ -137,7 +137,7 @@ impl StreamInput {
         Ok(taken)
     }
 
-    /// Like [`push`](Self::push), but waits until everything has been taken.
+    /// Takes samples as [`push`](Self::push) does, and waits until everything has been taken.
     ///
     /// # Errors
     /// As for [`push`](Self::push).
@@ -152,7 +152,8 @@ impl StreamInput {
         }
     }
 
-    /// Ready when the stream takes audio or a request, or never will again; pending, with the task of `context` woken then.
+    /// Returns `Ready` when the stream takes audio or a request, or never will again; else `Pending`, and the task of `context`
+    /// is woken then.
     ///
     /// # Errors
     /// As for [`push`](Self::push), of those that say that the stream is closed or nobody listens any more.
@@ -192,8 +193,8 @@ impl StreamInput {
         self.while_open(|input| input.writer.request(Request::EndSegment, input.clock.now()))
     }
 
-    /// From the audio pushed so far on the stream listens for `phrases` instead of those it listened for; for none,
-    /// if there are none. What has been said of the open segment stays, a phrase that had begun is given up. They
+    /// Replaces the phrases that the stream listens for, from the audio pushed so far on; without `phrases` it listens for
+    /// none. The text of the open segment so far stays, a phrase that had begun is given up. They
     /// stay over endpoints until they are changed. Allocates, on the caller's thread; the lane does not.
     ///
     /// # Errors
@@ -210,7 +211,7 @@ impl StreamInput {
         Ok(())
     }
 
-    /// Everything has been pushed: it will be decoded, then the stream closes. Waits for room for the last
+    /// Ends the stream's audio: what has been pushed is decoded, then the stream closes. Waits for room for the last
     /// samples of a resampled stream, at most as long as the lane takes to make it.
     ///
     /// # Errors

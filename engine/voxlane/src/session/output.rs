@@ -1,4 +1,4 @@
-//! The side of a stream that gives events.
+//! The side of a stream that its events come from.
 
 use super::assembler::Assembler;
 use super::event::{Event, StreamFault};
@@ -16,7 +16,7 @@ use voxlane_runtime::ring::Receiver;
 /// The longest that a waiting reader goes without looking whether its lane still lives.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// The side of a stream that gives events. Dropping it abandons the stream.
+/// The side of a stream that its events come from. Dropping it abandons the stream.
 pub struct StreamOutput {
     ends: Option<(Receiver<TokensMessage>, Waiter)>,
     shared: Arc<Shared>,
@@ -52,7 +52,7 @@ impl StreamOutput {
         self.assembler.stream
     }
 
-    /// The next event, if there is one. Never blocks.
+    /// Returns the next event, if there is one. Never blocks.
     pub fn try_next(&mut self) -> Option<Event> {
         let stream = self.assembler.stream;
         if let Some(event) = self.assembler.pending() {
@@ -98,7 +98,7 @@ impl StreamOutput {
         Some(Event::Error { stream, segment: None, error })
     }
 
-    /// The next event, waiting for it for `limit` at most.
+    /// Returns the next event, and waits for it for `limit` at most.
     pub fn next_timeout(&mut self, limit: Duration) -> Option<Event> {
         // None: later than there are times.
         let end = Instant::now().checked_add(limit);
@@ -113,7 +113,8 @@ impl StreamOutput {
         }
     }
 
-    /// The next event; pending, with the task of `context` woken when there is one; nothing after [`Event::Closed`].
+    /// Returns the next event, or nothing after [`Event::Closed`]; else `Pending`, and the task of `context` is woken when there
+    /// is one.
     pub fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
         loop {
             if let Some(event) = self.try_next() {
@@ -133,7 +134,7 @@ impl StreamOutput {
         }
     }
 
-    /// Whether [`Event::Closed`] has been given: nothing follows.
+    /// Returns whether [`Event::Closed`] has come: no event follows.
     pub fn is_closed(&self) -> bool {
         self.closing == Closing::Closed
     }

@@ -1,9 +1,9 @@
-//! Samples that can be pushed.
+//! The kinds of samples that can be pushed.
 
 use super::StreamError;
 use crate::audio::pcm;
 
-/// Samples that can be pushed: 16-bit integers, or floats of full scale ±1.
+/// A sample that can be pushed: a 16-bit integer, or a float of full scale ±1.
 pub trait Sample: Copy + private::Sealed {
     /// Converts to floats of full scale ±1, refusing what is no audio.
     #[doc(hidden)]

@@ -1,4 +1,4 @@
-//! A stream of audio, and what is heard in it.
+//! A stream of audio, with the events about it.
 
 use super::StreamError;
 use super::event::Event;
@@ -19,7 +19,35 @@ use voxlane_runtime::clock::{Clock, Time};
 
 /// A stream: audio in by [`push`](Self::push), events out by [`try_next`](Self::try_next) or
 /// [`next_timeout`](Self::next_timeout). The two sides can be [split](Self::split) over two threads.
-/// Dropping a stream gives its slot back and drops what has not been decoded.
+/// Dropping a stream frees its slot and drops what has not been decoded.
+///
+/// ```
+/// use std::time::Duration;
+/// use voxlane::{Config, Engine, Event, StreamOptions};
+///
+/// # let engine = Engine::start(Config { model: "commands".into(), ..Config::default() })?;
+/// // One thread pushes audio, another reads events.
+/// let (mut input, mut output) = engine.open(StreamOptions::default())?.split();
+/// let reader = std::thread::spawn(move || {
+///     let mut events = Vec::new();
+///     while !output.is_closed() {
+///         events.extend(output.next_timeout(Duration::from_secs(1)));
+///     }
+///     events
+/// });
+/// input.push_wait(&[0.0_f32; 8_000])?;
+/// input.end_segment()?; // half a second is one segment
+/// let mark = input.mark()?;
+/// input.push_wait(&[0.0_f32; 8_000])?;
+/// input.finish()?;
+///
+/// let events = reader.join().expect("the reader does not panic");
+/// let finals = events.iter().filter(|event| matches!(event, Event::Final(_)));
+/// assert_eq!(finals.count(), 2);
+/// assert!(events.contains(&Event::Marker { stream: 0, marker: mark }));
+/// assert_eq!(events.last(), Some(&Event::Closed { stream: 0 }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Stream {
     input: StreamInput,
     output: StreamOutput,
@@ -42,12 +70,12 @@ impl Stream {
         Stream { input, output }
     }
 
-    /// The stream's number within its engine, as in its events.
+    /// Returns the stream's number within its engine, as in its events.
     pub fn number(&self) -> u64 {
         self.output.number()
     }
 
-    /// See [`StreamInput::push`].
+    /// Takes samples, as [`StreamInput::push`] does.
     ///
     /// # Errors
     /// As there.
@@ -55,7 +83,7 @@ impl Stream {
         self.input.push(samples)
     }
 
-    /// See [`StreamInput::push_at`].
+    /// Takes samples captured at a stated time, as [`StreamInput::push_at`] does.
     ///
     /// # Errors
     /// As there.
@@ -63,7 +91,7 @@ impl Stream {
         self.input.push_at(samples, capture)
     }
 
-    /// See [`StreamInput::push_wait`].
+    /// Takes all samples, as [`StreamInput::push_wait`] does.
     ///
     /// # Errors
     /// As there.
@@ -71,7 +99,7 @@ impl Stream {
         self.input.push_wait(samples)
     }
 
-    /// See [`StreamInput::mark`].
+    /// Asks for a marker, as [`StreamInput::mark`] does.
     ///
     /// # Errors
     /// As there.
@@ -79,7 +107,7 @@ impl Stream {
         self.input.mark()
     }
 
-    /// See [`StreamInput::end_segment`].
+    /// Ends the open segment, as [`StreamInput::end_segment`] does.
     ///
     /// # Errors
     /// As there.
@@ -87,7 +115,7 @@ impl Stream {
         self.input.end_segment()
     }
 
-    /// See [`StreamInput::set_hotwords`].
+    /// Replaces the stream's phrases, as [`StreamInput::set_hotwords`] does.
     ///
     /// # Errors
     /// As there.
@@ -100,7 +128,7 @@ impl Stream {
         self.input.ask(options)
     }
 
-    /// See [`StreamInput::finish`].
+    /// Ends the stream's audio, as [`StreamInput::finish`] does.
     ///
     /// # Errors
     /// As there.
@@ -108,22 +136,22 @@ impl Stream {
         self.input.finish()
     }
 
-    /// See [`StreamOutput::try_next`].
+    /// Returns the next event, as [`StreamOutput::try_next`] does.
     pub fn try_next(&mut self) -> Option<Event> {
         self.output.try_next()
     }
 
-    /// See [`StreamOutput::next_timeout`].
+    /// Waits for the next event, as [`StreamOutput::next_timeout`] does.
     pub fn next_timeout(&mut self, limit: Duration) -> Option<Event> {
         self.output.next_timeout(limit)
     }
 
-    /// See [`StreamOutput::poll_event`].
+    /// Polls for the next event, as [`StreamOutput::poll_event`] does.
     pub fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Option<Event>> {
         self.output.poll_event(context)
     }
 
-    /// See [`StreamInput::poll_ready`].
+    /// Polls for room, as [`StreamInput::poll_ready`] does.
     ///
     /// # Errors
     /// As there.
@@ -131,17 +159,17 @@ impl Stream {
         self.input.poll_ready(context)
     }
 
-    /// Whether [`Event::Closed`] has been given: nothing follows.
+    /// Returns whether [`Event::Closed`] has come: no event follows.
     pub fn is_closed(&self) -> bool {
         self.output.is_closed()
     }
 
-    /// The two sides, for two threads.
+    /// Splits the stream into its two sides, for two threads.
     pub fn split(self) -> (StreamInput, StreamOutput) {
         (self.input, self.output)
     }
 
-    /// Gives every event to `callback` on a thread of its own, which is not pinned to a core and ends after
+    /// Calls `callback` with every event on a thread of its own, which is not pinned to a core and ends after
     /// [`Event::Closed`], and returns the side that takes audio. Dropping the handle does not stop the thread.
     ///
     /// # Errors
