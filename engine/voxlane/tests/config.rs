@@ -155,6 +155,21 @@ fn a_file_lies_over_the_values_of_its_profile() {
     assert!(error.starts_with("lane.toml:2: ") && error.contains("recordings"), "{error}");
 }
 
+#[test]
+fn an_unknown_field_is_named_with_all_that_there_are() {
+    let error = parse("model = \"m\"\nslots = 8\n").unwrap_err().to_string();
+    let begin = "lane.toml:2: unknown field `slots` (expected one of `profile`, `model`, `precision`, ";
+    assert!(error.starts_with(begin), "{error}");
+    for key in toml::Table::try_from(Config::live()).unwrap().keys() {
+        assert!(error.contains(&format!("`{key}`")), "{key}: {error}");
+    }
+    let error = parse("[warm]\nduties = 1\n").unwrap_err().to_string();
+    let known = "`enabled`, `after_ms`, `duty`, `stop_after_s`";
+    assert_eq!(error, format!("lane.toml:2: unknown field `duties` (expected one of {known})"));
+    let error = parse("model = 3\n").unwrap_err().to_string();
+    assert_eq!(error, "lane.toml:1: invalid type: integer `3` (expected a string)");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_without_end_or_of_another_kind_is_refused() {

@@ -4,6 +4,7 @@ use super::check::Fault;
 use super::merge::{self, Places};
 use super::{Config, Profile};
 use crate::error_code::ErrorCode;
+use documented::DocumentedFields;
 use serde::Deserialize;
 use std::fmt;
 use std::fs::{File, FileType};
@@ -183,9 +184,8 @@ impl Source {
                 source = Source { profile, config, places, ..source };
                 source.loaded = toml::Table::try_from(&source.config).unwrap_or_default();
             }
-            Err(error) => {
-                let at = source.locate(error.span());
-                return Err(ConfigError::Syntax { at, message: error.message().to_owned() });
+            Err(Misfit { span, message }) => {
+                return Err(ConfigError::Syntax { at: source.locate(span), message });
             }
         }
         source.check_values()?;
@@ -245,13 +245,43 @@ impl Source {
     }
 }
 
+/// What is wrong in a text, and where.
+struct Misfit {
+    span: Option<Range<usize>>,
+    message: String,
+}
+
+impl From<toml::de::Error> for Misfit {
+    fn from(error: toml::de::Error) -> Self {
+        let message = match error.message().split_once(", expected ") {
+            Some((problem, expected)) => format!("{problem} (expected {expected})"),
+            None => error.message().to_owned(),
+        };
+        Misfit { span: error.span(), message }
+    }
+}
+
+/// The first key of `file` that is no field of a configuration. The fields know nothing of the profile, so that their own
+/// check would not name it among what may stand there.
+fn unknown_key(file: &DeTable<'_>) -> Option<Misfit> {
+    let is_unknown = |key: &&toml::Spanned<_>| !Config::FIELD_NAMES.contains(&AsRef::as_ref(key.get_ref()));
+    let key = file.keys().filter(is_unknown).min_by_key(|key| key.span().start)?;
+    let known = std::iter::once(&PROFILE_KEY).chain(Config::FIELD_NAMES);
+    let known: Vec<_> = known.map(|name| format!("`{name}`")).collect();
+    let message = format!("unknown field `{}` (expected one of {})", key.get_ref(), known.join(", "));
+    Some(Misfit { span: Some(key.span()), message })
+}
+
 /// The profile that `text` names, or else `profile`; its values with those of `text` over them; where these stand.
-fn merged(text: &str, profile: Profile) -> Result<(Profile, Config, Places), toml::de::Error> {
+fn merged(text: &str, profile: Profile) -> Result<(Profile, Config, Places), Misfit> {
     let mut file = DeTable::parse(text)?;
     let profile = match file.get_mut().remove(PROFILE_KEY) {
         Some(name) => Profile::deserialize(ValueDeserializer::from(name))?,
         None => profile,
     };
+    if let Some(misfit) = unknown_key(file.get_ref()) {
+        return Err(misfit);
+    }
     let base = toml::to_string(&profile.config()).map_err(<toml::de::Error as serde::de::Error>::custom)?;
     let base = merge::without_places(DeTable::parse(&base)?.into_inner());
     let (span, places) = (file.span(), merge::places(file.get_ref()));
