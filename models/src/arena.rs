@@ -53,7 +53,8 @@ impl Arena {
     )]
     fn numbers<T: Plain>(&self, len: usize) -> &mut [T] {
         let count = len.div_ceil(const { Line::holds::<T>() });
-        let layout = Layout::array::<Line>(count).expect("no more than the arena was made for");
+        let layout =
+            Layout::array::<Line>(count).expect("callers ask for no more than the arena was made for");
         let start = self.bump.alloc_layout(layout);
         // SAFETY: a piece of the only chunk, for nobody else until the next reset, which borrows exclusively. All of the
         // chunk was written when it was made, the limit lets no other follow, and any bytes make a line.

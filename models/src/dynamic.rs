@@ -23,7 +23,7 @@ impl AnySpan {
     /// # Panics
     /// If it is another model's, which no caller can bring about: a lane's parts and spans are one model's.
     fn of<S: 'static>(&mut self) -> &mut S {
-        self.0.downcast_mut().expect("a span of the same model")
+        self.0.downcast_mut().expect("a lane's parts and spans are those of one model")
     }
 }
 

@@ -40,7 +40,7 @@ fn spacing<T: Plain>(positions: usize) -> usize {
 }
 
 fn shape(heads: usize, head_dim: usize, capacity: usize) -> CacheShape {
-    CacheShape::new(heads, head_dim, capacity).expect("a cache within memory")
+    CacheShape::new(heads, head_dim, capacity).expect("the networks' checks bound a stream's bytes")
 }
 
 impl<T: Plain> Pair<T> {

@@ -125,7 +125,7 @@ impl Matrix {
             (Form::Int6(_), Prepared::Rounded(input)) => {
                 gemm::i6::gemm(input, &self.i6().part(first, panels), epilogue, out);
             }
-            _ => panic!("an input prepared for this precision"),
+            _ => panic!("an input is prepared by a matrix of the precision that it is multiplied with"),
         }
     }
 
@@ -160,7 +160,7 @@ impl Matrix {
     pub(crate) fn f32(&self) -> gemm::f32::Packed<'_> {
         match &self.form {
             Form::F32(packed) => gemm::f32::Packed::new(packed, self.outputs, self.inputs),
-            _ => panic!("a matrix in f32"),
+            _ => panic!("callers ask only matrices for f32 that they have made in f32"),
         }
     }
 
@@ -171,7 +171,7 @@ impl Matrix {
     pub(crate) fn i6(&self) -> gemm::i6::Packed<'_> {
         match &self.form {
             Form::Int6(integers) => integers.packed(self.outputs, self.inputs),
-            _ => panic!("a matrix of 6-bit weights"),
+            _ => panic!("callers ask only matrices for 6 bits that they have made in 6 bits"),
         }
     }
 

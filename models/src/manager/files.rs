@@ -59,7 +59,7 @@ impl ModelFiles {
     pub fn path(&self, file: &str) -> &Path {
         match self.get(file) {
             Some(path) => path,
-            None => panic!("the manifest names no file {file:?} for the model in {}", self.dir.display()),
+            None => panic!("{}: the manifest names no file {file:?} for the model", self.dir.display()),
         }
     }
 

@@ -38,7 +38,8 @@ impl Cache {
             (config.transformer_left_context_length, config.transformer_max_memory_size);
         let ring = left + config.segment_frames();
         let capacity = attention::capacity_for(ring + config.right_frames() + memory_rows);
-        let shape = CacheShape::new(heads, width / heads, capacity).expect("a cache within memory");
+        let shape = CacheShape::new(heads, width / heads, capacity)
+            .expect("the network's check bounds a stream's bytes");
         Cache {
             keys: Buffer::zeros(shape.len()),
             values: Buffer::zeros(shape.len()),

@@ -45,8 +45,8 @@ impl EncoderCache {
                 Numbers::F32(KvCache::new((sizes.heads, sizes.head_dim), frames, Precision::F32))
             }
             Precision::Int8 => {
-                let shape =
-                    Shape::new(sizes.heads, sizes.head_dim).expect("heads that 8-bit attention takes");
+                let shape = Shape::new(sizes.heads, sizes.head_dim);
+                let shape = shape.expect("the network's check refuses heads that have no such shape");
                 let bytes = Buffer::zeros(shape.bytes_len(frames));
                 Numbers::Int8 { bytes, scales: Buffer::zeros(shape.scales_len(frames)), shape }
             }

@@ -8,6 +8,7 @@ use crate::formats::packed::PackedError;
 use crate::layers::check::ensure;
 use crate::layers::conv::Window;
 use crate::layers::rotary::Rotary;
+use voxlane_kernels::attention::quantized::Shape;
 
 /// Far from overflowing any length that is computed of sizes.
 const MAX_SIZE: usize = 1 << 16;
@@ -33,6 +34,9 @@ impl Config {
         let all = [sizes.hidden, sizes.heads, sizes.head_dim, sizes.encoder_mlp, sizes.decoder_mlp];
         ensure(all.iter().all(|size| (1..=MAX_SIZE).contains(size)), "a size is out of range")?;
         ensure(sizes.heads * sizes.head_dim == sizes.hidden, "the heads do not make up a hidden frame")?;
+        // What the encoder's cache is made for, where weights have 8 bits.
+        let has_shape = Shape::new(sizes.heads, sizes.head_dim).is_some();
+        ensure(has_shape, "a head is wider than attention in 8 bits takes")?;
         let is_rotary = sizes.rotary_dim > 0 && sizes.rotary_dim.is_multiple_of(2);
         ensure(
             is_rotary && sizes.rotary_dim <= sizes.head_dim,
@@ -64,5 +68,34 @@ impl Config {
         let caches = wide(self.decoder_layers) * 2 * (wide(frames) + wide(limits.max_segment_tokens));
         let mlp = wide(self.sizes.encoder_mlp + 2 * self.sizes.decoder_mlp) * 32;
         (stem + (wide(frames) * 6 + caches) * hidden + mlp + wide(self.sizes.vocabulary) * 32) * 4
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::networks::moonshine::weights::MoonshineSizes;
+
+    /// A network with heads of `head_dim` channels; all else is in bounds.
+    fn network(head_dim: usize) -> Config {
+        let sizes = MoonshineSizes {
+            hidden: 2 * head_dim,
+            heads: 2,
+            head_dim,
+            rotary_dim: 2,
+            encoder_mlp: 64,
+            decoder_mlp: 64,
+            vocabulary: 64,
+        };
+        let stem = [(127, 64), (7, 3), (3, 2)].map(|(kernel, stride)| Window { kernel, stride });
+        Config { sizes, encoder_layers: 1, decoder_layers: 1, layer_norm_epsilon: 1e-5, stem }
+    }
+
+    /// The encoder's cache of such a network panicked on its lane.
+    #[test]
+    fn heads_too_wide_for_attention_in_8_bits_are_refused() {
+        network(128).check().unwrap();
+        let error = network(136).check().unwrap_err().to_string();
+        assert!(error.contains("a head is wider than"), "{error}");
     }
 }
