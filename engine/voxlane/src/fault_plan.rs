@@ -31,6 +31,7 @@ mod plan {
                 return;
             }
             match fault.kind {
+                // What the feature is for; it is never in what ships.
                 FaultKind::Panic => panic!("planned fault in {}", stage.name()),
                 FaultKind::Hang => std::thread::sleep(Duration::from_millis(fault.hang_ms)),
                 FaultKind::Spin => {

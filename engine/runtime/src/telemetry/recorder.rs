@@ -37,8 +37,9 @@ pub const STAGE_MEASURES: Measures = Measures { names: &["queue", "service"], al
 
 /// Creates a histogram with fixed bounds. It never grows, so recording never allocates.
 pub fn histogram() -> Histogram<u64> {
-    // Invariant: the bounds are constants that `hdrhistogram` accepts; `bounds_are_accepted` tests it.
-    Histogram::new_with_bounds(LOWEST_NANOS, HIGHEST_NANOS, DIGITS).expect("constant bounds are valid")
+    // `bounds_are_accepted` tests it.
+    Histogram::new_with_bounds(LOWEST_NANOS, HIGHEST_NANOS, DIGITS)
+        .expect("the bounds are constants that a histogram can have")
 }
 
 /// One stage's measurements since the last reading, as [`recorder`] has them.
