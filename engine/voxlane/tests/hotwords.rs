@@ -4,7 +4,7 @@
 mod support;
 
 use std::sync::{Arc, LazyLock};
-use support::{Hex, drain, emformer, finals, noise, open_soon};
+use support::{Hex, drain, emformer, finals, noise, open_soon, when_there_is_room};
 use voxlane::config::{Config, Hotword};
 use voxlane::{Engine, EngineError, HotwordError, OpenError, Stream, StreamError, StreamOptions};
 use voxlane_models::families::emformer::Emformer;
@@ -96,7 +96,7 @@ fn hotwords_change_at_their_place_in_the_audio_whatever_the_chunks() {
     let changed = |at: usize, chunk: usize| {
         let mut stream = open_soon(&engine);
         audio[..at].chunks(chunk).for_each(|part| stream.push_wait(part).unwrap());
-        stream.set_hotwords(&wanted()).unwrap();
+        when_there_is_room(|| stream.set_hotwords(&wanted()));
         said(&mut stream, &audio[at..], chunk)
     };
     let reference = changed(40_000, 320);
