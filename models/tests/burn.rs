@@ -175,5 +175,5 @@ fn first<B: Platform>(required: bool) -> Option<B::Device> {
 #[test]
 fn a_device_that_is_not_there_is_an_error() {
     let error = platform::Flex::device(1, Float::F32).unwrap_err();
-    assert_eq!(error.to_string(), "flex has no device 1; it finds the processor");
+    assert_eq!(error.to_string(), "flex: no device 1 (expected one of the processor)");
 }

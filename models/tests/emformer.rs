@@ -346,7 +346,7 @@ fn an_imported_network_is_the_same_from_its_packed_file() {
     }
     std::fs::write(&config, text.replace("16000", "8000")).unwrap();
     let refused = prepare::config(&config).unwrap_err().to_string();
-    assert!(refused.contains("sample_rate is 8000"), "{refused}");
+    assert!(refused.contains("sample_rate: wrong value (expected 16000, found 8000)"), "{refused}");
     std::fs::write(&config, text.replace("num_symbols", "symbols")).unwrap();
     assert!(prepare::config(&config).unwrap_err().to_string().contains("symbols"));
 }

@@ -49,7 +49,7 @@ pub enum Failure {
     #[error(transparent)]
     Lost(#[from] StreamFault),
     /// Some files could not be transcribed, or not to their end; the error of each has been shown.
-    #[error("{failed} of {files} files could not be transcribed to the end")]
+    #[error("files: {failed} of {files} could not be transcribed to the end")]
     Files {
         /// How many.
         failed: usize,
@@ -61,7 +61,7 @@ pub enum Failure {
         hint: Option<String>,
     },
     /// The output could not be written.
-    #[error("cannot write the output: {0}")]
+    #[error("output: cannot be written: {0}")]
     Output(#[from] io::Error),
     /// A signal ended the command; what had been decoded by then has been given out.
     #[error("stopped by {0}")]

@@ -36,7 +36,7 @@ fn read(file: &Path) -> io::Result<String> {
     let path = PathBuf::from(file);
     // Nobody may be left to take the text.
     std::thread::spawn(move || sender.send(read_bounded(&path)).ok());
-    let failed = |_| Err(io::Error::other("the thread that reads it failed"));
+    let failed = |_| Err(io::Error::other("the thread that reads it panicked"));
     text.recv_timeout(PATIENCE).unwrap_or_else(|_| {
         let _ = writeln!(io::stderr(), "waiting for --hotwords {}", printable(file));
         text.recv().unwrap_or_else(failed)

@@ -115,7 +115,10 @@ fn run_with(
     | Command::Pack { name, .. } = &args.command
         && name == commands::NAME
     {
-        return Err(Failure::usage(format!("{name} is in the binary and has no files"), "use it as it is"));
+        return Err(Failure::usage(
+            format!("model {name}: in the binary, it has no files"),
+            "use it as it is",
+        ));
     }
     match &args.command {
         Command::List => list(manager, output, progress)?,
@@ -155,7 +158,10 @@ fn import(wanted: &Import, manager: &Manager) -> Result<PathBuf, Failure> {
     let stem = wanted.checkpoint.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = wanted.name.clone().or(stem).unwrap_or_default();
     if name == commands::NAME {
-        return Err(Failure::usage(format!("{name} is the model in the binary"), "give another --name"));
+        return Err(Failure::usage(
+            format!("--name {name}: taken by the model in the binary"),
+            "give another",
+        ));
     }
     let [checkpoint, tokens, statistics, config] = emformer::FILES;
     let mut files: Vec<(&str, &Path)> = vec![(checkpoint, &source.checkpoint), (tokens, &source.tokens)];

@@ -127,7 +127,7 @@ fn bad_files_are_named_in_order_and_the_others_finish() {
     assert!(lines[3]["text"].as_str().unwrap().starts_with("Ever"), "{}", lines[3]);
     assert_eq!(lines[5]["audio_s"], 0.15);
     assert!(
-        said.err.contains("\nerror: 3 of 7 files could not be transcribed to the end\nhint: "),
+        said.err.contains("\nerror: files: 3 of 7 could not be transcribed to the end\nhint: "),
         "{}",
         said.err
     );
@@ -246,7 +246,7 @@ fn a_core_that_does_not_exist_is_named_with_its_line() {
     for args in [&["config", "check", &path(&file)][..], &["transcribe", "--config", &path(&file)]] {
         let said = run(args);
         assert_eq!(said.code, 2, "{}", said.err);
-        let wanted = format!("error: {}:2: core 4000 does not exist; this machine has cores ", path(&file));
+        let wanted = format!("error: {}:2: core 4000: not in this machine (expected one of ", path(&file));
         assert!(said.err.starts_with(&wanted), "{}", said.err);
     }
 }
@@ -326,7 +326,7 @@ fn a_tampered_model_is_refused() {
     for args in [&["transcribe", "--offline"][..], &["models", "verify", "moonshine-tiny"]] {
         let said = tools::output(command(args).env("VOXLANE_CACHE", cache.path()));
         assert_eq!((said.code, said.out.as_str()), (3, ""), "{}", said.err);
-        assert!(said.err.starts_with(&format!("error: {} is damaged", path(&tokenizer))), "{}", said.err);
+        assert!(said.err.starts_with(&format!("error: {}: damaged", path(&tokenizer))), "{}", said.err);
     }
 }
 
@@ -369,7 +369,7 @@ fn wrong_usage_is_one_line_and_a_hint() {
         (&["transcribe", "--config", "/no/such/file.toml"], "/no/such/file.toml"),
         (&["transcribe", "--hlog", "/no/such/folder/out.hlog"], "/no/such/folder"),
         (&["config", "check", &laptop, "--cores", "0"], "'0'"),
-        (&["config", "check", &laptop, "--cores", "1"], "core 1 does not exist"),
+        (&["config", "check", &laptop, "--cores", "1"], "core 1: not in this machine"),
     ] {
         let said = run(args);
         assert_eq!((said.code, said.out.as_str()), (2, ""), "{args:?}");

@@ -151,5 +151,5 @@ fn a_stage_that_panics_is_named() {
 fn a_core_that_does_not_exist_is_an_error() {
     let chain = Chain::new("only", || Add::new(0, &Arc::default()));
     let error = chain.start::<SpinPark>(&[100_000], Settings::default()).err().unwrap();
-    assert_eq!(error.to_string(), "cannot pin only to core 100000: the operating system refused");
+    assert_eq!(error.to_string(), "core 100000: the operating system does not pin a thread to it (only)");
 }

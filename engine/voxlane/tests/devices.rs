@@ -14,7 +14,8 @@ fn a_backend_that_is_not_built_in_is_refused() {
     for (backend, _) in is_built.into_iter().filter(|&(_, is_built)| !is_built) {
         let error = Engine::start(Config { backend, ..Config::default() }).err().unwrap();
         assert!(matches!(error, EngineError::NotBuilt { .. }), "{error}");
-        let message = format!("backend = \"{backend}\" is not built in; build with --features {backend}");
+        let message =
+            format!("backend = \"{backend}\": not built in (expected a build with --features {backend})");
         assert_eq!(error.to_string(), message);
     }
 }
@@ -97,6 +98,6 @@ mod flex {
         manager::fetch("moonshine-tiny").unwrap();
         let error = Engine::start(config).err().unwrap();
         assert!(matches!(error, EngineError::Device(_)), "{error}");
-        assert_eq!(error.to_string(), "flex has no device 3; it finds the processor");
+        assert_eq!(error.to_string(), "flex: no device 3 (expected one of the processor)");
     }
 }

@@ -13,7 +13,7 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum DeviceError {
     /// There is no such device. Another number helps.
-    #[error("{backend} has no device {index}; it finds {}", if found.is_empty() { "none".to_owned() } else { found.join(", ") })]
+    #[error("{backend}: no device {index} (expected one of {})", if found.is_empty() { "none".to_owned() } else { found.join(", ") })]
     Absent {
         /// The backend.
         backend: &'static str,
@@ -23,7 +23,7 @@ pub enum DeviceError {
         found: Vec<String>,
     },
     /// The libraries that the backend loads when it starts are not there. Installing them helps.
-    #[error("{backend} needs {library}, which cannot be loaded")]
+    #[error("{backend}: {library} cannot be loaded")]
     Library {
         /// The backend.
         backend: &'static str,
@@ -31,7 +31,7 @@ pub enum DeviceError {
         library: &'static str,
     },
     /// The device does not compute with such numbers. Others help.
-    #[error("{device} of {backend} does not compute with {float}")]
+    #[error("{backend}: {device} does not compute with {float}")]
     Float {
         /// The backend.
         backend: &'static str,

@@ -57,19 +57,19 @@ impl Recognizer {
 #[non_exhaustive]
 pub enum LoadError {
     /// Models of the family do not turn speech into text.
-    #[error("the model does not turn speech into text")]
+    #[error("model: does not turn speech into text")]
     NoRecognizer,
     /// It is not decoded in the way that is asked for.
-    #[error("the model is not decoded in that way: {reason}")]
+    #[error("decode: not possible with the model: {reason}")]
     Decode {
         /// Why not.
         reason: &'static str,
     },
     /// It does not run on the backend.
-    #[error("the model runs on the processor only")]
+    #[error("backend: the model runs on the processor only")]
     NoBackend,
     /// The backend is not built in.
-    #[error("the backend is not built in; build with --features {features}")]
+    #[error("backend: not built in (expected a build with --features {features})")]
     NotBuilt {
         /// The Cargo features that build it in.
         features: String,

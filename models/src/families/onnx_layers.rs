@@ -14,7 +14,7 @@ pub enum ImportError {
     File(#[from] OnnxError),
     /// Each file is fine, but they do not belong together.
     #[error(
-        "encoder and decoder do not belong together: {what} is {encoder} in one and {decoder} in the other"
+        "encoder and decoder: they do not belong together: {what} is {encoder} in one and {decoder} in the other"
     )]
     Mismatch {
         /// What differs.

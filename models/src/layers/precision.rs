@@ -33,18 +33,18 @@ impl Precision {
 pub enum PrecisionError {
     /// 4-bit weights are not offered.
     #[error(
-        "precision \"int4\" is not offered: with 4-bit weights the word error rate rises by more than the 0.3 \
-         points that are allowed (docs/optimization-log.md); take \"int8\""
+        "precision \"int4\": not offered, because with 4-bit weights the word error rate rises by more than 0.3 points \
+         (expected \"int8\" or \"f32\")"
     )]
     Int4,
     /// Weights in bf16 are not offered on the processor.
     #[error(
-        "precision \"bf16\" is not offered on the processor: it is hardly faster than \"f32\", and \"int8\" takes half \
-         the time; take \"int8\" or \"f32\""
+        "precision \"bf16\": not offered on the processor, because it is hardly faster than \"f32\" and \"int8\" takes \
+         half the time (expected \"int8\" or \"f32\")"
     )]
     Bf16,
     /// Nothing is called that.
-    #[error("\"{0}\" is no precision: f32 or int8")]
+    #[error("precision \"{0}\": unknown (expected \"int8\" or \"f32\")")]
     Unknown(String),
 }
 

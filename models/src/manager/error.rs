@@ -9,7 +9,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum ManagerError {
     /// The manifest has no such model.
-    #[error("there is no model {name:?}; known are {}", known.join(", "))]
+    #[error("model {name:?}: unknown (expected one of {})", known.join(", "))]
     UnknownModel {
         /// What was asked for.
         name: String,
@@ -17,16 +17,16 @@ pub enum ManagerError {
         known: Vec<String>,
     },
     /// The manifest itself is wrong.
-    #[error("the model manifest: {reason}")]
+    #[error("model manifest: {reason}")]
     Manifest {
         /// What is wrong and where.
         reason: String,
     },
     /// Neither `VOXLANE_CACHE` nor the platform says where caches go.
-    #[error("no cache directory: this system names none; set VOXLANE_CACHE")]
+    #[error("cache directory: this system names none; set VOXLANE_CACHE")]
     NoCacheDir,
     /// A model cannot be imported under this name.
-    #[error("{name:?} cannot be the name of an imported model: {reason}")]
+    #[error("model name {name:?}: {reason}")]
     Name {
         /// The name.
         name: String,
@@ -51,7 +51,7 @@ pub enum ManagerError {
     },
     /// A file is not the one that the manifest names: cut short, tampered with or of another version.
     #[error(
-        "{} is damaged or not the expected file: expected {expected}, found {found}",
+        "{}: damaged or another file (expected {expected}, found {found})",
         path.display()
     )]
     Corrupt {
@@ -113,7 +113,7 @@ pub enum ManagerError {
         reason: String,
     },
     /// The file system refused.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("{}: cannot {action}: {source}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,

@@ -35,7 +35,7 @@ pub enum SileroError {
     #[error(transparent)]
     File(#[from] OnnxError),
     /// A network of this kind, in a size that does not give one probability for each frame of audio.
-    #[error("{what} is {found}, expected {expected}")]
+    #[error("{what}: wrong size (expected {expected}, found {found})")]
     Size {
         /// What has another size.
         what: &'static str,

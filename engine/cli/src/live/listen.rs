@@ -63,7 +63,7 @@ pub fn listen(
                 is_ended.store(true, Ordering::Relaxed);
             }
             let fed = feeder.join();
-            (fed.unwrap_or_else(|_| Err(Failure::usage("the input thread failed", ""))), heard)
+            (fed.unwrap_or_else(|_| Err(Failure::usage("input: its thread panicked", ""))), heard)
         });
         warned.try_iter().for_each(|text| screen.warn(&text));
         let heard = heard?;

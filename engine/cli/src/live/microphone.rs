@@ -19,8 +19,8 @@ pub enum Device {}
 #[cfg(not(feature = "microphone"))]
 pub fn open() -> Result<(Device, Receiver<Message>, u32), Failure> {
     Err(Failure::usage(
-        "this build has no microphone input",
-        "build with --features microphone, or pipe raw audio: arecord -q -f S16_LE -r 16000 -c 1 | voxlane live",
+        "--input mic: not built in (expected a build with --features microphone)",
+        "pipe raw audio in: `arecord -q -f S16_LE -r 16000 -c 1 | voxlane live`",
     ))
 }
 

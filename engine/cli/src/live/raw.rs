@@ -82,7 +82,7 @@ impl RawArgs {
     pub fn refuse(&self, input: &str) -> Result<(), Failure> {
         if self.is_given() {
             return Err(Failure::usage(
-                format!("--rate, --channels and --encoding are for audio without a header, not for {input}"),
+                format!("--rate, --channels, --encoding: for audio without a header only (found {input})"),
                 "leave them out",
             ));
         }

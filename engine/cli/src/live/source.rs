@@ -110,7 +110,7 @@ impl Source {
                 Ok(Message::Failed(failure)) => return Err(failure),
                 Ok(Message::Samples(_) | Message::Warning(_)) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Failure::usage("the thread that reads the input failed", ""));
+                    return Err(Failure::usage("input: the thread that reads it panicked", ""));
                 }
             }
         }
@@ -199,7 +199,7 @@ fn standard_input() -> Result<StandardInput, Failure> {
 fn refuse_terminal(stdin: &io::Stdin) -> Result<(), Failure> {
     if stdin.is_terminal() {
         return Err(Failure::usage(
-            "standard input is a terminal, no audio",
+            "standard input: a terminal, no audio",
             "pipe audio in: `arecord -q -f S16_LE -r 16000 -c 1 | voxlane live`, or give --input FILE",
         ));
     }

@@ -99,7 +99,7 @@ impl Args {
     pub fn style(&self) -> Result<Style, Failure> {
         let unused = |option: &str, formats: &str| {
             Failure::usage(
-                format!("{option} has no meaning with this format"),
+                format!("{option}: no meaning with this format"),
                 format!("use --format {formats}"),
             )
         };
@@ -125,7 +125,7 @@ impl Args {
     /// [`Failure`] if a file would have to be read several times and cannot be, or standard input is named twice.
     pub fn selection(&self) -> Result<Selection, Failure> {
         if self.files.iter().filter(|path| input::is_standard(path)).count() > 1 {
-            return Err(Failure::usage("standard input (-) is named more than once", "name it once"));
+            return Err(Failure::usage("standard input (-): named more than once", "name it once"));
         }
         let is_pipe = |path: &&PathBuf| {
             input::is_standard(path)
@@ -158,7 +158,7 @@ impl Args {
         match &self.output {
             Some(folder) => self.folder(folder, files, selection).map(Destination::Folder),
             None if self.format.is_subtitles() && (files.len() > 1 || is_separate) => Err(Failure::usage(
-                "the subtitles of several files or channels do not go into one",
+                "--format: the subtitles of several files or channels do not go into one",
                 "--output DIR writes a file for each; or use --format jsonl",
             )),
             None => Ok(Destination::Stream(out)),

@@ -92,7 +92,7 @@ fn files(args: &Args, config: &Config, model: Option<&ModelFiles>) -> Result<Vec
     match (&args.files[..], model.and_then(|model| model.sample())) {
         ([], Some(sample)) => Ok(vec![sample.to_path_buf()]),
         ([], None) => Err(Failure::usage(
-            format!("model {} comes with no sample recording", config.model),
+            format!("model {}: comes with no sample recording", config.model),
             "give a FILE",
         )),
         (files, _) => Ok(files.to_vec()),
@@ -152,12 +152,12 @@ fn source(args: &Args, manager: &Manager) -> Result<Source, Failure> {
         if args.config.is_some() || jobs > MAX_JOBS {
             return Err(if args.config.is_some() {
                 Failure::usage(
-                    format!("--jobs {jobs} is more than the {slots} streams that the lanes have slots for"),
+                    format!("--jobs {jobs}: more than the lanes have slots for (expected at most {slots})"),
                     "raise `slots` in the configuration",
                 )
             } else {
                 Failure::usage(
-                    format!("--jobs {jobs} is more than {MAX_JOBS}"),
+                    format!("--jobs {jobs}: too many (expected at most {MAX_JOBS})"),
                     "a configuration (--config) may have more slots",
                 )
             });

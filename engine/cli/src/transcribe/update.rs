@@ -99,10 +99,10 @@ pub enum TrackError {
     #[error(transparent)]
     Fault(#[from] StreamFault),
     /// The network failed on a segment.
-    #[error("the model's output was not finite: no text from {0:.3} s to {1:.3} s")]
+    #[error("model: its output was not finite, no text from {0:.3} s to {1:.3} s")]
     NotFinite(f64, f64),
     /// The thread that reads the file is gone.
-    #[error("the thread that reads the file failed")]
+    #[error("reader: the thread that reads the file panicked")]
     Reader,
 }
 

@@ -68,12 +68,12 @@ pub fn watch(core: usize, duration: Duration) -> Result<Gaps, String> {
             if core_affinity::set_for_current(core_affinity::CoreId { id: core }) {
                 Ok(spin(core, duration))
             } else {
-                Err(format!("a thread cannot be pinned to core {core}"))
+                Err(format!("core {core}: the operating system does not pin a thread to it"))
             }
         })
-        .map_err(|error| format!("no thread can be started: {error}"))?
+        .map_err(|error| format!("core {core}: no thread can be started: {error}"))?
         .join()
-        .unwrap_or_else(|_| Err("the watching thread failed".into()))
+        .unwrap_or_else(|_| Err(format!("core {core}: the watching thread panicked")))
 }
 
 fn spin(core: usize, duration: Duration) -> Gaps {

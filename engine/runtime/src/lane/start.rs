@@ -30,7 +30,7 @@ const POLL: Duration = Duration::from_micros(500);
 #[non_exhaustive]
 pub enum LaneError {
     /// The operating system refused to bind a thread to its core.
-    #[error("cannot pin {} to core {core}: the operating system refused", stages_text(stages))]
+    #[error("core {core}: the operating system does not pin a thread to it ({})", stages_text(stages))]
     Pin {
         /// The core.
         core: usize,
@@ -38,7 +38,7 @@ pub enum LaneError {
         stages: Vec<&'static str>,
     },
     /// The operating system gave no thread.
-    #[error("cannot start a thread for {}: {source}", stages_text(stages))]
+    #[error("{}: no thread can be started: {source}", stages_text(stages))]
     Spawn {
         /// The stages that would have run on it; none for the helper thread.
         stages: Vec<&'static str>,
@@ -46,7 +46,7 @@ pub enum LaneError {
         source: std::io::Error,
     },
     /// A stage panicked while it was built or while it ran its first pass.
-    #[error("{} failed to start: {message}", stages_text(stages))]
+    #[error("{}: panicked while it started: {message}", stages_text(stages))]
     Build {
         /// The stages of the thread.
         stages: Vec<&'static str>,
@@ -54,7 +54,7 @@ pub enum LaneError {
         message: String,
     },
     /// The lane was not ready in time.
-    #[error("the lane was not ready within {} s", START_LIMIT.as_secs())]
+    #[error("start: not ready in time (expected within {} s)", START_LIMIT.as_secs())]
     Timeout,
 }
 

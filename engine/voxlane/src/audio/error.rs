@@ -58,10 +58,10 @@ pub enum Problem {
     #[error("{0} cannot be read from a pipe; give it as a file")]
     Pipe(String),
     /// No kind of audio file at all.
-    #[error("{0}, not an audio file of a known kind")]
+    #[error("not an audio file of a known kind (found {0})")]
     NotAudio(String),
     /// The channel that was asked for, counted from 0, is not there.
-    #[error("no channel {}: the file has {channels} channel{}", index + 1, if *channels == 1 { "" } else { "s" })]
+    #[error("channel {}: not in the file (expected 1 to {channels})", index + 1)]
     NoChannel {
         /// The channel that was asked for, counted from 0.
         index: usize,
@@ -75,16 +75,16 @@ pub enum Problem {
     #[error("holds no audio")]
     Empty,
     /// The sample rate is absurd.
-    #[error("a sample rate of {0} Hz is outside {MIN_RATE_HZ} … {MAX_RATE_HZ} Hz")]
+    #[error("sample rate: not supported (expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, found {0} Hz)")]
     SampleRate(u32),
     /// No channels, or more than anyone records.
-    #[error("{0} channels; 1 … {max} can be mixed down", max = super::block::MAX_CHANNELS)]
+    #[error("channels: cannot be mixed down (expected 1 to {max}, found {0})", max = super::block::MAX_CHANNELS)]
     Channels(usize),
     /// A sample that is no audio. Its index counts from the start of the recording.
     #[error(transparent)]
     Sample(#[from] PcmError),
     /// More audio than is read into memory at once.
-    #[error("more than {0} samples; read it in blocks instead of at once")]
+    #[error("too long to be read at once (expected at most {0} samples); read it in blocks")]
     TooLong(usize),
 }
 

@@ -14,7 +14,7 @@ pub const MAX_AMPLITUDE: f32 = 16.0;
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 pub enum PcmError {
     /// A sample is NaN or infinite.
-    #[error("sample {index} is {value}, not a finite number")]
+    #[error("sample {index}: not audio (expected a finite number, found {value})")]
     NotFinite {
         /// The position of the first such sample.
         index: usize,
@@ -23,7 +23,7 @@ pub enum PcmError {
     },
     /// A sample is absurdly loud.
     #[error(
-        "sample {index} is {value}, more than {MAX_AMPLITUDE} times full scale (samples must lie within ±1.0)"
+        "sample {index}: more than {MAX_AMPLITUDE} times full scale (expected -1.0 to 1.0, found {value})"
     )]
     TooLoud {
         /// The position of the first such sample.

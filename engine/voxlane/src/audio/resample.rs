@@ -30,10 +30,10 @@ const BLOCKS_PER_SECOND: u32 = 200;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResampleError {
     /// The sample rate is outside what is taken.
-    #[error("a sample rate of {0} Hz is outside {MIN_RATE_HZ} … {MAX_RATE_HZ} Hz")]
+    #[error("sample rate: not supported (expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz, found {0} Hz)")]
     Rate(u32),
     /// The filter refused its input: a bug, not bad audio.
-    #[error("the resampling filter failed: {0}")]
+    #[error("resampling filter: {0}")]
     Filter(String),
 }
 

@@ -20,6 +20,15 @@ pub enum DetectorKind {
 impl DetectorKind {
     /// Silero's name in the model manager's manifest.
     pub const SILERO_MODEL: &str = "silero-vad";
+
+    /// Returns the name, as in configuration files.
+    pub fn name(self) -> &'static str {
+        match self {
+            DetectorKind::Off => "off",
+            DetectorKind::Silero => "silero",
+            DetectorKind::Energy => "energy",
+        }
+    }
 }
 
 /// Endpoint rules, in milliseconds of the stream's audio: decisions depend on nothing else. The defaults come

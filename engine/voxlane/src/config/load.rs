@@ -72,7 +72,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A core that the machine does not have.
-    #[error("{at}: core {core} does not exist; this machine has cores {existing}")]
+    #[error("{at}: core {core}: not in this machine (expected one of {existing})")]
     NoSuchCore {
         /// The place.
         at: Located,
@@ -82,7 +82,7 @@ pub enum ConfigError {
         existing: String,
     },
     /// A core that exists but that the process may not use.
-    #[error("{at}: core {core} exists, but this process may only use cores {allowed}")]
+    #[error("{at}: core {core}: not in this process's affinity mask (expected one of {allowed})")]
     CoreNotAllowed {
         /// The place.
         at: Located,

@@ -190,14 +190,17 @@ mod tests {
     #[test]
     fn a_core_that_does_not_exist_is_named_with_its_line() {
         let error = source(TWO).placement(&Topology::with_cores(2)).unwrap_err();
-        assert_eq!(error.to_string(), "test.toml:3: core 3 does not exist; this machine has cores 0-1");
+        assert_eq!(error.to_string(), "test.toml:3: core 3: not in this machine (expected one of 0-1)");
     }
 
     #[test]
     fn a_core_outside_the_mask_is_named_with_its_line() {
         let topology = Topology { existing: vec![0, 1, 2, 3], allowed: vec![0, 1] };
         let error = source(TWO).placement(&topology).unwrap_err();
-        assert_eq!(error.to_string(), "test.toml:3: core 3 exists, but this process may only use cores 0-1");
+        assert_eq!(
+            error.to_string(),
+            "test.toml:3: core 3: not in this process's affinity mask (expected one of 0-1)"
+        );
     }
 
     #[test]

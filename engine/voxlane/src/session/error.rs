@@ -35,7 +35,7 @@ pub enum EngineError {
     #[error("voice activity: {0}")]
     Detector(Box<dyn std::error::Error + Send + Sync>),
     /// The model is no recognizer.
-    #[error("{name} does not turn speech into text")]
+    #[error("model {name}: does not turn speech into text")]
     NoRecognizer {
         /// The model's name.
         name: String,
@@ -47,7 +47,7 @@ pub enum EngineError {
         rate: u32,
     },
     /// The model is not decoded in the way that the configuration names.
-    #[error("decode = \"{decode}\" does not go with model {name}: {reason}")]
+    #[error("decode = \"{decode}\": not possible with model {name}: {reason}")]
     Decode {
         /// The way of decoding.
         decode: DecodeKind,
@@ -57,7 +57,7 @@ pub enum EngineError {
         reason: &'static str,
     },
     /// The model does not run on the backend that the configuration names.
-    #[error("model {name} does not run on backend = \"{backend}\", only on \"cpu\"")]
+    #[error("backend: not possible with model {name} (expected \"cpu\", found \"{backend}\")")]
     NoBackend {
         /// The model.
         name: String,
@@ -65,7 +65,7 @@ pub enum EngineError {
         backend: Backend,
     },
     /// There is no model of this name.
-    #[error("no model is called {name:?}; there are {known}")]
+    #[error("model {name:?}: unknown (expected one of {known})")]
     UnknownModel {
         /// The name.
         name: String,
@@ -76,7 +76,7 @@ pub enum EngineError {
     #[error("{0}")]
     Device(Box<dyn std::error::Error + Send + Sync>),
     /// The backend that the configuration names is not built in. Building with its Cargo feature helps.
-    #[error("backend = \"{backend}\"{} is not built in; build with --features {features}", if *fusion { " with fusion" } else { "" })]
+    #[error("backend = \"{backend}\"{}: not built in (expected a build with --features {features})", if *fusion { " with fusion" } else { "" })]
     NotBuilt {
         /// The backend.
         backend: Backend,
@@ -89,7 +89,7 @@ pub enum EngineError {
     #[error(transparent)]
     Hotwords(#[from] HotwordError),
     /// The operating system gave no thread for the supervisor.
-    #[error("cannot start the supervisor's thread: {0}")]
+    #[error("supervisor: no thread can be started: {0}")]
     Spawn(std::io::Error),
 }
 
@@ -120,25 +120,25 @@ impl EngineError {
 #[non_exhaustive]
 pub enum OpenError {
     /// All slots are taken. Retrying helps when a stream has ended.
-    #[error("all {slots} stream slots are taken; try again when a stream has ended")]
+    #[error("stream slots: all {slots} are taken; try again when a stream has ended")]
     Saturated {
         /// The number of slots.
         slots: usize,
     },
     /// Every lane is down or being restarted. Retrying helps when one is up again.
-    #[error("all {lanes} lanes are down or restarting; try again later")]
+    #[error("lanes: all {lanes} are down or restarting; try again later")]
     Down {
         /// The number of lanes.
         lanes: usize,
     },
     /// As many clients wait for a slot as may.
-    #[error("{waiting} clients wait for a stream slot already; try again later")]
+    #[error("open_queue: full, {waiting} clients wait for a stream slot already; try again later")]
     QueueFull {
         /// The number of clients that wait.
         waiting: usize,
     },
     /// The engine was shut down.
-    #[error("the engine was shut down")]
+    #[error("engine: it was shut down")]
     ShutDown,
     /// The options are wrong.
     #[error(transparent)]
@@ -162,7 +162,7 @@ pub enum OpenError {
         known: String,
     },
     /// The model cannot translate.
-    #[error("the model does not translate")]
+    #[error("task: the model does not translate")]
     Translation,
     /// The model cannot go on from what was said before, or cannot spell it.
     #[error("prompt: {reason}")]
@@ -171,7 +171,7 @@ pub enum OpenError {
         reason: &'static str,
     },
     /// The rules name a detector that the engine was not started with.
-    #[error("the stream wants the detector {wanted:?}, the engine was started with {has:?}")]
+    #[error("endpoint.detector: not the one that the engine was started with (expected \"{}\", found \"{}\")", has.name(), wanted.name())]
     Detector {
         /// The detector of the stream's rules.
         wanted: DetectorKind,
@@ -206,7 +206,7 @@ pub enum StreamError {
     #[error(transparent)]
     Hotwords(#[from] HotwordError),
     /// A sample is NaN or infinite. Nothing of the call has been taken.
-    #[error("sample {index} is {value}: audio must be finite")]
+    #[error("sample {index}: not audio (expected a finite number, found {value})")]
     NotFinite {
         /// Its index in the slice.
         index: usize,
@@ -214,7 +214,7 @@ pub enum StreamError {
         value: f32,
     },
     /// A sample is far beyond full scale: a wrong unit or garbage. Nothing of the call has been taken.
-    #[error("sample {index} is {value}: full scale is 1.0")]
+    #[error("sample {index}: far beyond full scale (expected -1.0 to 1.0, found {value})")]
     Amplitude {
         /// Its index in the slice.
         index: usize,
@@ -225,30 +225,30 @@ pub enum StreamError {
     #[error(transparent)]
     Resample(#[from] ResampleError),
     /// The audio ring is full. Retrying helps.
-    #[error("the stream's audio ring is full; try again")]
+    #[error("audio ring: full; try again")]
     Full,
     /// Too many markers are unanswered. Retrying helps when one has been answered.
-    #[error("{} markers are unanswered; read events and try again", super::MAX_MARKS)]
+    #[error("markers: {} are unanswered; read events and try again", super::MAX_MARKS)]
     TooManyMarks,
     /// The stream has been finished.
-    #[error("the stream has been finished")]
+    #[error("stream: finished already")]
     Finished,
     /// The client left too many events unread, and the stream was closed. Opening a new one, and reading its
     /// events while pushing, helps.
-    #[error("the client left too many events unread and the stream was closed; read events while pushing")]
+    #[error("stream: closed, because the client left too many events unread; read events while pushing")]
     SlowClient,
     /// The side with the stream's events was dropped: nobody would read what comes of it.
-    #[error("the stream was abandoned: its events are no longer read")]
+    #[error("stream: abandoned, its events are no longer read")]
     Abandoned,
     /// The lane failed and was restarted. Opening a new stream helps.
-    #[error("the lane failed and was restarted; open a new stream")]
+    #[error("lane: failed and was restarted; open a new stream")]
     LaneFailed,
     /// The engine was shut down.
-    #[error("the engine was shut down")]
+    #[error("engine: it was shut down")]
     ShutDown,
     /// This is a forked child of the process that started the engine. The engine's threads did not come along; starting
     /// an engine in the child helps.
-    #[error("the engine belongs to the parent process: start one after forking")]
+    #[error("engine: belongs to the parent process; start one after forking")]
     Forked,
 }
 

@@ -223,8 +223,8 @@ pub struct Word {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Latency {
-    /// The whole time. Of a partial: from the capture of the newest sample it reflects to its hand-over. Of a final: from the capture
-    /// of the last sample of speech to its hand-over.
+    /// The whole time. Of a partial: from the capture of the newest sample it reflects to its hand-over. Of a final: from the
+    /// capture of the last sample of speech to its hand-over.
     pub total: f64,
     /// The part of it spent waiting for stages.
     pub queue: f64,
@@ -241,26 +241,26 @@ pub struct Latency {
 pub enum StreamFault {
     /// Two seconds of digital silence: the microphone is dead or muted. The stream goes on. Noticed where a
     /// detector listens.
-    #[error("nothing but digital silence arrives; the stream goes on")]
+    #[error("audio: nothing but digital silence arrives; the stream goes on")]
     NoAudio,
     /// One sample in a hundred of a second is at full scale: the input is turned up too far. The stream goes
     /// on. Noticed where a detector listens.
-    #[error("the audio is clipped; the stream goes on")]
+    #[error("audio: clipped; the stream goes on")]
     Clipping,
     /// A network's output was not finite: the segment has no text. The stream goes on.
-    #[error("the model's output was not finite; the segment has no text")]
+    #[error("model: its output was not finite; the segment has no text")]
     NotFinite,
     /// The client left too many events unread. The stream is closed.
-    #[error("the client left too many events unread; the stream is closed")]
+    #[error("stream: closed, because the client left too many events unread")]
     SlowClient,
     /// The lane failed and was restarted. The stream is closed; opening a new one helps.
-    #[error("the lane failed and was restarted; the stream is closed, open a new one")]
+    #[error("lane: failed and was restarted; the stream is closed, open a new one")]
     LaneFailed,
     /// The engine was shut down before all was decoded.
-    #[error("the engine was shut down before all of the stream was decoded")]
+    #[error("engine: it was shut down before all of the stream was decoded")]
     ShutDown,
     /// This is a forked child of the process that the engine runs in: nothing comes.
-    #[error("the engine belongs to the parent process; the stream is closed")]
+    #[error("engine: belongs to the parent process; the stream is closed")]
     Forked,
 }
 

@@ -12,7 +12,7 @@ use voxlane_models::tokenizers::vocabulary::Vocabulary;
 #[non_exhaustive]
 pub enum HotwordError {
     /// The model's decoder does not listen for phrases.
-    #[error("the model cannot listen for hotwords")]
+    #[error("hotwords: the model cannot listen for any")]
     Unsupported,
     /// The vocabulary has no tokens for a phrase.
     #[error("hotword {phrase:?}: the model's vocabulary cannot spell it")]
@@ -21,7 +21,7 @@ pub enum HotwordError {
         phrase: String,
     },
     /// A boost is out of range.
-    #[error("hotword {phrase:?}: boost = {boost}: more than 0, at most 100")]
+    #[error("hotword {phrase:?}: boost out of range (expected more than 0 and at most 100, found {boost})")]
     Boost {
         /// The phrase.
         phrase: String,

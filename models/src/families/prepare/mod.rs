@@ -18,7 +18,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum PrepareError {
     /// Models of its family are not packed.
-    #[error("the model {model} has no packed form")]
+    #[error("model {model}: has no packed form")]
     NotPackable {
         /// Its name.
         model: String,

@@ -32,7 +32,7 @@ pub enum CheckpointError {
         problem: String,
     },
     /// A tensor that the network needs is not there.
-    #[error("{}: there is no tensor '{tensor}'", file.display())]
+    #[error("{}: tensor '{tensor}': missing", file.display())]
     Missing {
         /// The file.
         file: PathBuf,
@@ -40,7 +40,7 @@ pub enum CheckpointError {
         tensor: String,
     },
     /// A tensor has another shape than the configuration asks for.
-    #[error("{}: tensor '{tensor}' has shape {found:?}, not {expected:?}", file.display())]
+    #[error("{}: tensor '{tensor}': wrong shape (expected {expected:?}, found {found:?})", file.display())]
     Shape {
         /// The file.
         file: PathBuf,
@@ -52,7 +52,7 @@ pub enum CheckpointError {
         found: Vec<usize>,
     },
     /// Numbers that do not fit each other.
-    #[error("{}: {what} is {found}, not {expected}", file.display())]
+    #[error("{}: {what}: wrong value (expected {expected}, found {found})", file.display())]
     Size {
         /// The file.
         file: PathBuf,

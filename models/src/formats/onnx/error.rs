@@ -16,7 +16,7 @@ pub enum OnnxError {
         source: std::io::Error,
     },
     /// Larger than a protobuf message may be.
-    #[error("{}: {bytes} bytes are more than the 2 GiB that an ONNX file can hold", file.display())]
+    #[error("{}: too large for an ONNX file (expected at most 2 GiB, found {bytes} bytes)", file.display())]
     TooLarge {
         /// The file.
         file: PathBuf,
@@ -68,7 +68,7 @@ pub enum OnnxError {
         problem: NodeProblem,
     },
     /// The graph does not go on as expected.
-    #[error("{}: after value '{value}': expected {expected}, found {found}", file.display())]
+    #[error("{}: after value '{value}': another network (expected {expected}, found {found})", file.display())]
     Structure {
         /// The file.
         file: PathBuf,
@@ -85,10 +85,10 @@ pub enum OnnxError {
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum TensorProblem {
     /// A negative dimension, or more elements than memory has addresses.
-    #[error("impossible shape {0:?}")]
+    #[error("impossible shape (found {0:?})")]
     Shape(Vec<i64>),
     /// Data and shape disagree.
-    #[error("its shape asks for {expected} elements, the file holds {found}")]
+    #[error("another length than its shape has (expected {expected} elements, found {found})")]
     Length {
         /// Elements by the shape.
         expected: usize,
@@ -96,7 +96,7 @@ pub enum TensorProblem {
         found: usize,
     },
     /// Bytes that are not a whole number of elements.
-    #[error("{bytes} bytes are not a whole number of elements of {element} bytes")]
+    #[error("not a whole number of elements (expected a multiple of {element} bytes, found {bytes})")]
     Bytes {
         /// Length of the data.
         bytes: usize,
@@ -104,7 +104,7 @@ pub enum TensorProblem {
         element: usize,
     },
     /// An element type that is not supported.
-    #[error("element type {0} is not supported")]
+    #[error("element type not supported (found {0})")]
     Type(i32),
     /// The data are kept in another file.
     #[error("its data are in another file, which is not supported")]
@@ -113,7 +113,7 @@ pub enum TensorProblem {
     #[error("no such constant of kind {0}")]
     Missing(&'static str),
     /// A shape other than the network has.
-    #[error("expected shape {expected}, found {found:?}")]
+    #[error("wrong shape (expected {expected}, found {found:?})")]
     UnexpectedShape {
         /// In words or numbers.
         expected: String,
@@ -121,7 +121,7 @@ pub enum TensorProblem {
         found: Vec<usize>,
     },
     /// Not what the network's formula has there.
-    #[error("expected the value {expected}, found {found}")]
+    #[error("wrong value (expected {expected}, found {found})")]
     UnexpectedValue {
         /// By the formula.
         expected: f32,

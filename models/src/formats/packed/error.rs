@@ -31,7 +31,7 @@ pub enum PackedError {
         file: PathBuf,
     },
     /// It was made from other model files, or in another precision.
-    #[error("{}: packed from {found}, not from {wanted}", file.display())]
+    #[error("{}: packed from other files (expected {wanted}, found {found})", file.display())]
     Origin {
         /// The file.
         file: PathBuf,
@@ -41,9 +41,9 @@ pub enum PackedError {
         wanted: String,
     },
     /// Its fields are those of a network that cannot run.
-    #[error("the packed model makes no network: {0}")]
+    #[error("packed model: makes no network: {0}")]
     Config(#[from] crate::config_fault::ConfigFault),
     /// Its fields do not make a network.
-    #[error("the packed model makes no network: {0}")]
+    #[error("packed model: makes no network: {0}")]
     Fields(&'static str),
 }

@@ -283,7 +283,10 @@ mod tests {
     fn a_file_that_was_not_opened_has_its_error_only() {
         let failed = Outcome { errors: vec![TrackError::Reader], ..Outcome::default() };
         let line = written(style(Format::Json), &track("a.wav"), Vec::new(), &failed);
-        assert_eq!(line, "{\"file\":\"a.wav\",\"error\":\"the thread that reads the file failed\"}\n");
+        assert_eq!(
+            line,
+            "{\"file\":\"a.wav\",\"error\":\"reader: the thread that reads the file panicked\"}\n"
+        );
     }
 
     #[cfg(unix)]
