@@ -171,7 +171,9 @@ fn core_findings(topology: &Topology, allowed: Option<&[usize]>) -> [Finding; 3]
     let isolation = Finding::new("isolated cores", topology.is_known.then(|| list(&isolated)));
     let isolation = if isolated.is_empty() {
         let advice = match topology.cores.len() {
-            0..=2 => "too few cores to isolate any: expect gaps, use configs/single-core.toml or laptop.toml",
+            0..=2 => {
+                "too few cores to isolate any: expect gaps, and let threads sleep (`wait = \"park\"`, the default)"
+            }
             _ => {
                 "boot with isolcpus=managed_irq,domain,LIST nohz_full=LIST rcu_nocbs=LIST for the lanes' cores, \
                  and leave core 0 to the system"

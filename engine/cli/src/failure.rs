@@ -115,10 +115,9 @@ impl Failure {
             Failure::Model(error) => model_hint(error),
             Failure::Input { hint, .. } => some(hint),
             Failure::Prepare(PrepareError::NotPackable { .. }) => None,
-            Failure::Prepare(PrepareError::Checkpoint(_)) => Some(
-                "`voxlane models import --help` says which files there are; docs/streaming.md how they are made"
-                    .into(),
-            ),
+            Failure::Prepare(PrepareError::Checkpoint(_)) => {
+                Some("`voxlane models import --help` says which files it takes".into())
+            }
             Failure::Prepare(_) => {
                 Some("`voxlane models pack NAME --precision FORMAT` writes the packed file anew".into())
             }
@@ -140,10 +139,9 @@ impl Failure {
             Failure::Engine(EngineError::NoBackend { .. }) => {
                 Some("set `backend = \"cpu\"` in the configuration".into())
             }
-            Failure::Engine(EngineError::NotBuilt { .. }) => Some(
-                "or set `backend = \"cpu\"` in the configuration; docs/gpu.md says what the others need"
-                    .into(),
-            ),
+            Failure::Engine(EngineError::NotBuilt { .. }) => {
+                Some("set `backend = \"cpu\"` in the configuration, or build with the feature".into())
+            }
             Failure::Engine(EngineError::Hotwords(_)) => {
                 Some("see --hotwords, and [[hotword]] in the configuration".into())
             }
@@ -179,7 +177,7 @@ impl Failure {
 }
 
 impl From<clap::Error> for Failure {
-    /// The first paragraph of what `clap` says, in one line.
+    /// The first paragraph of what `clap` says, in one line, and what it takes for meant.
     fn from(error: clap::Error) -> Self {
         let text = error.render().to_string();
         let paragraph: Vec<_> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
@@ -187,7 +185,9 @@ impl From<clap::Error> for Failure {
         let message = message.strip_prefix("error: ").unwrap_or(&message);
         let is_bare = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
         let message = if is_bare { "a subcommand is missing" } else { message };
-        Failure::usage(message, "`voxlane --help` and `voxlane SUBCOMMAND --help` show what there is")
+        let tips = text.lines().filter_map(|line| line.trim().strip_prefix("tip: "));
+        let help = "`voxlane --help` and `voxlane SUBCOMMAND --help` show what there is";
+        Failure::usage(message, tips.chain([help]).collect::<Vec<_>>().join("; "))
     }
 }
 
@@ -236,10 +236,12 @@ fn model_hint(error: &ManagerError) -> Option<String> {
                 .to_string(),
         ),
         ManagerError::Offline { model, .. } => {
-            Some(format!("run `voxlane models fetch {model}` with a network, or give a folder with --from DIR"))
+            Some(format!(
+                "run `voxlane models fetch {model}` with a network, or `voxlane models --from DIR fetch {model}` with its files in DIR"
+            ))
         }
         ManagerError::Unavailable { model, .. } => Some(format!(
-            "put the files into a folder by hand and run `voxlane models fetch {model} --from DIR`; docs/models.md says where they are"
+            "put the files into a folder by hand and run `voxlane models --from DIR fetch {model}`"
         )),
         _ => None,
     }
@@ -247,7 +249,7 @@ fn model_hint(error: &ManagerError) -> Option<String> {
 
 fn config_hint(error: &ConfigError) -> String {
     let hint = match error {
-        ConfigError::Read { .. } => "configs/ holds files to begin with",
+        ConfigError::Read { .. } => "`voxlane config show` prints a configuration to begin with",
         ConfigError::NoSuchCore { .. } => {
             "`voxlane config check FILE --cores N` checks a file for another machine"
         }

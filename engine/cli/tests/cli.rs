@@ -339,6 +339,7 @@ fn offline_with_an_empty_cache_is_a_missing_model() {
     assert_eq!(lines.len(), 2, "{}", said.err);
     assert!(lines[0].starts_with("error: model moonshine-tiny: "), "{}", said.err);
     assert!(lines[1].starts_with("hint: run `voxlane models fetch moonshine-tiny`"), "{}", said.err);
+    assert!(lines[1].contains("`voxlane models --from DIR fetch moonshine-tiny`"), "{}", said.err);
     // A configuration can be checked before its model is there.
     let file = path(&configs().join("single-core.toml"));
     let said = tools::output(
@@ -377,6 +378,13 @@ fn wrong_usage_is_one_line_and_a_hint() {
         assert_eq!(lines.len(), 2, "{}", said.err);
         assert!(lines[0].starts_with("error: ") && lines[0].contains(words), "{}", said.err);
         assert!(lines[1].starts_with("hint: "), "{}", said.err);
+    }
+    for (args, meant) in [
+        (&["transcribe", "--frmat", "json"][..], "hint: a similar argument exists: '--format'; "),
+        (&["transcrib"], "hint: a similar subcommand exists: 'transcribe'; "),
+        (&["transcribe", "--format", "jso"], "'json'"),
+    ] {
+        assert!(run(args).err.contains(meant), "{}", run(args).err);
     }
     for (variable, value) in [("VOXLANE_ISA", "sse9"), ("VOXLANE_LOG", "voxlane=loud")] {
         let said = tools::output(command(&["config", "show"]).env(variable, value));

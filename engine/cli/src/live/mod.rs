@@ -54,7 +54,7 @@ pub struct Args {
     /// The model, as `voxlane models list` shows it; overrides the configuration
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// The deployment; see `configs/live.toml`
+    /// A configuration; `voxlane config show --profile live` prints one to begin with
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Silence after speech that ends a segment, in milliseconds; overrides the configuration

@@ -24,7 +24,7 @@ pub struct Args {
     /// The model, as `voxlane models list` shows it; overrides the configuration
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,
-    /// A configuration: lanes, cores, waiting, segments; see `configs/`
+    /// A configuration: lanes, cores, waiting, segments; `voxlane config show` prints one to begin with
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What the results look like
