@@ -14,7 +14,7 @@ const SLOT: usize = 0;
 
 /// What a recording gave, and where the time went.
 #[derive(Clone, Debug)]
-pub struct Pass {
+pub struct TimedPass {
     /// The tokens, start and end tokens left out.
     pub tokens: Vec<Token>,
     /// What went wrong.
@@ -31,7 +31,7 @@ pub struct Pass {
     pub other_tokens: Duration,
 }
 
-impl Pass {
+impl TimedPass {
     /// All parts together.
     pub fn total(&self) -> Duration {
         self.push + self.features + self.encoder + self.first_token + self.other_tokens
@@ -68,7 +68,7 @@ impl<M: Model> Passes<M> {
     }
 
     /// Runs `samples` as one segment, timed by `watch`.
-    pub fn run(&mut self, samples: &[i16], watch: Stopwatch) -> Pass {
+    pub fn run(&mut self, samples: &[i16], watch: Stopwatch) -> TimedPass {
         let Passes { front_end, encoder, decoder, span, unit, unlimited } = self;
         let mut faults = Faults::NONE;
         front_end.reset(SLOT);
@@ -97,7 +97,7 @@ impl<M: Model> Passes<M> {
         // Without any token, the end token was the first.
         let first_token = first_token.unwrap_or(decoded);
 
-        Pass {
+        TimedPass {
             tokens: decoder.hypothesis(SLOT).tokens().to_vec(),
             faults,
             push: pushed - started,

@@ -15,13 +15,18 @@ use voxlane_models::layers::conv::ConvWeights;
 use voxlane_models::layers::conv::Window;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model, Request, Slot};
-use voxlane_models::networks::moonshine::span::Span;
+use voxlane_models::networks::moonshine::span::MoonshineSpan;
 use voxlane_models::networks::moonshine::weights::StemWeights;
 use voxlane_models::offline::transcribe_tokens;
 use voxlane_models::team::{Assistant, Team};
 
 /// The features of the first `samples` samples that were pushed to `slot`.
-fn features<F: FrontEnd<Span = Span>>(stem: &mut F, slot: Slot, samples: usize, span: &mut Span) -> Vec<f32> {
+fn features<F: FrontEnd<Span = MoonshineSpan>>(
+    stem: &mut F,
+    slot: Slot,
+    samples: usize,
+    span: &mut MoonshineSpan,
+) -> Vec<f32> {
     let (budget, mut faults) = (Budget::unlimited(), Faults::NONE);
     stem.begin(slot, samples, Goal::Final);
     while stem.step(span, &budget, &mut faults) == Progress::More {}

@@ -14,7 +14,7 @@ use voxlane_models::fault::Faults;
 use voxlane_models::frontends::fbank::FbankFrontEnd;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
 use voxlane_models::networks::emformer::config::Config;
-use voxlane_models::networks::emformer::span::Span;
+use voxlane_models::networks::emformer::span::EmformerSpan;
 use voxlane_models::team::Team;
 
 /// Hypotheses of the beams.
@@ -24,7 +24,7 @@ const FRAME_SAMPLES: usize = 320;
 const SLOT: usize = 0;
 
 /// A decoder by name. One call through its trait object a chunk is nothing beside the decoder's work.
-type Contender = (&'static str, Box<dyn Decoder<Span = Span>>);
+type Contender = (&'static str, Box<dyn Decoder<Span = EmformerSpan>>);
 
 /// Times of chunks, in nanoseconds: what one segment of the network's grid costs.
 pub struct Chunks {
@@ -48,7 +48,7 @@ pub struct Parts {
     front_end: FbankFrontEnd,
     encoder: EmformerEncoder,
     contenders: Vec<Contender>,
-    span: Span,
+    span: EmformerSpan,
     budget: Budget,
     faults: Faults,
 }

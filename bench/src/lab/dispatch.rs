@@ -61,7 +61,7 @@ fn decode_loop(context: &Context, outcome: &mut Outcome) -> Result<()> {
         (model::<AttentionGreedy>(context)?, model::<ByTrait>(context)?, model::<ByEnum>(context)?);
     let (mut typed, mut object, mut matched) =
         (Passes::new(&typed), Passes::new(&object), Passes::new(&matched));
-    let passes: [&mut dyn FnMut() -> crate::passes::Pass; 3] = [
+    let passes: [&mut dyn FnMut() -> crate::passes::TimedPass; 3] = [
         &mut || typed.run(&samples, Stopwatch::Wall),
         &mut || object.run(&samples, Stopwatch::Wall),
         &mut || matched.run(&samples, Stopwatch::Wall),

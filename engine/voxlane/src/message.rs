@@ -88,7 +88,7 @@ impl Default for Audio {
 /// Features → encoder → decoder: the bulk stays in a pooled buffer, only its number travels.
 #[derive(Clone, Copy, Debug, Default)]
 #[repr(C)]
-pub struct Span {
+pub struct SpanPlace {
     /// The segment.
     pub extent: Extent,
     /// The pooled buffer that a pass works on; none if its result is there already, or for a control.
@@ -119,8 +119,8 @@ impl Default for Tokens {
 pub type RequestMessage = Message<Request, Samples>;
 /// See [`Audio`].
 pub type AudioMessage = Message<AudioControl, Audio>;
-/// See [`Span`].
-pub type SpanMessage = Message<SpanControl, Span>;
+/// See [`SpanPlace`].
+pub type SpanMessage = Message<SpanControl, SpanPlace>;
 /// See [`Tokens`].
 pub type TokensMessage = Message<TokensControl, Tokens>;
 

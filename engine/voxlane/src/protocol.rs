@@ -140,17 +140,17 @@ impl PassKind {
 
 /// A pass on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pass {
+pub struct PassControl {
     /// What it is for.
     pub kind: PassKind,
     /// It has been given up for something else and has no result; its buffer still has to go home.
     pub is_given_up: bool,
 }
 
-impl Pass {
+impl PassControl {
     /// One that has begun.
     pub const fn new(kind: PassKind) -> Self {
-        Pass { kind, is_given_up: false }
+        PassControl { kind, is_given_up: false }
     }
 }
 
@@ -172,7 +172,7 @@ pub enum AudioControl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SpanControl {
     /// Work for the network; the payload has its buffer, or none if a speculative pass has done it.
-    Pass(Pass),
+    Pass(PassControl),
     /// See [`Control`].
     Control(Control),
 }

@@ -15,7 +15,7 @@ use crate::fault::Faults;
 use crate::formats::packed::{Packed, PackedError, Reader, Stored, Writer};
 use crate::model::{Goal, Slot};
 use crate::networks::emformer::config::{Config, HOP_SAMPLES, SAMPLE_RATE_HZ, WINDOW_SAMPLES};
-use crate::networks::emformer::span::Span;
+use crate::networks::emformer::span::EmformerSpan;
 use std::sync::Arc;
 use voxlane_kernels::convert;
 use voxlane_kernels::fft::Plan;
@@ -114,7 +114,7 @@ pub struct FbankFrontEnd {
     mel: Arc<Mel>,
     config: Config,
     slots: Vec<SlotState>,
-    pass: Pass,
+    pass: FbankPass,
     /// The samples of one unit, edges reflected.
     staged: Buffer,
     scratch: Buffer,
@@ -133,7 +133,7 @@ struct SlotState {
 
 /// What is being sent.
 #[derive(Clone, Copy, Debug, Default)]
-struct Pass {
+struct FbankPass {
     slot: Slot,
     /// Samples of the segment, which ends there.
     end: Option<usize>,
@@ -147,7 +147,7 @@ impl FbankFrontEnd {
         let samples = config.limits().max_segment_samples;
         let slot = SlotState { samples: Buffer::zeros(samples), kept: 0, total: 0, sent: 0 };
         FbankFrontEnd {
-            pass: Pass::default(),
+            pass: FbankPass::default(),
             staged: Buffer::zeros((UNIT_FRAMES - 1) * HOP_SAMPLES + WINDOW_SAMPLES),
             scratch: Buffer::zeros(scratch_len(WINDOW_SAMPLES, config.input_dim)),
             slots: vec![slot; slots],
@@ -169,8 +169,8 @@ impl FbankFrontEnd {
     }
 
     /// The next frames of the pass.
-    fn unit(&mut self, span: &mut Span) {
-        let Pass { slot, end, first, done, frames } = self.pass;
+    fn unit(&mut self, span: &mut EmformerSpan) {
+        let FbankPass { slot, end, first, done, frames } = self.pass;
         let state = &self.slots[slot];
         let count = UNIT_FRAMES.min(frames - done);
         let start = (first + done) * HOP_SAMPLES;
@@ -225,7 +225,7 @@ impl SlotState {
 }
 
 impl crate::model::FrontEnd for FbankFrontEnd {
-    type Span = Span;
+    type Span = EmformerSpan;
 
     fn push(&mut self, slot: Slot, samples: &[i16], faults: &mut Faults) {
         let state = &mut self.slots[slot];
@@ -257,10 +257,10 @@ impl crate::model::FrontEnd for FbankFrontEnd {
             Goal::Final => self.config.feature_frames(samples).saturating_sub(state.sent),
         };
         let end = (goal == Goal::Final).then_some(samples);
-        self.pass = Pass { slot, end, first: state.sent, frames, done: 0 };
+        self.pass = FbankPass { slot, end, first: state.sent, frames, done: 0 };
     }
 
-    fn step(&mut self, span: &mut Span, budget: &Budget, _faults: &mut Faults) -> Progress {
+    fn step(&mut self, span: &mut EmformerSpan, budget: &Budget, _faults: &mut Faults) -> Progress {
         if self.pass.done == 0 {
             span.resize_features(self.pass.frames, self.pass.end.is_some());
         }

@@ -123,7 +123,7 @@ impl<'a> ModelDir<'a> {
                     false => ManagerError::Missing { model, path },
                 });
             }
-            Err(error) => return Err(ManagerError::io("look at", &path)(error)),
+            Err(error) => return Err(ManagerError::io("inspect", &path)(error)),
         };
         if check == Check::Full || !stamps.holds(&file.name, &stamp) {
             digest::check(&path, file)?;

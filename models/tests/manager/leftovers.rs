@@ -106,5 +106,5 @@ fn a_named_pipe_in_place_of_a_file_is_refused_at_once_and_replaced_by_a_fetch() 
     pipe(&given);
     let options = Options { from: Some(world.path("from")), ..world.options() };
     let error = world.manager_with(options).fetch("toy", &mut ()).unwrap_err().to_string();
-    assert!(error.contains("from/weights.bin: not a regular file"), "{error}");
+    assert!(error.contains("from/weights.bin: cannot open: not a regular file"), "{error}");
 }

@@ -23,7 +23,7 @@ use voxlane_models::heads::transducer::Heads;
 use voxlane_models::hypothesis::Hypothesis;
 use voxlane_models::layers::linear::Precision;
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model, Slot};
-use voxlane_models::networks::emformer::span::Span;
+use voxlane_models::networks::emformer::span::EmformerSpan;
 use voxlane_models::team::Team;
 
 /// How the parts are called, as tables and the child process name it.
@@ -70,7 +70,7 @@ use forwarded;
 /// The frames of a recording and decoders of them that have begun nothing.
 pub struct Loops {
     network: Emformer,
-    span: Span,
+    span: EmformerSpan,
 }
 
 impl Loops {

@@ -118,7 +118,7 @@ fn a_named_pipe_in_place_of_a_model_file_is_refused_at_once() {
         let said = cache.run(args);
         assert_eq!((said.code, said.out.as_str()), (3, ""), "{}", said.err);
         assert!(
-            said.err.contains("encoder_model.onnx: not a regular file (found a named pipe)"),
+            said.err.contains("encoder_model.onnx: cannot inspect: not a regular file (found a named pipe)"),
             "{}",
             said.err
         );

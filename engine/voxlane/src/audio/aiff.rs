@@ -3,13 +3,13 @@
 //! Layout after Apple's “Audio Interchange File Format 1.3” and “AIFF-C draft 08/26/91”; the compression types
 //! besides those of the draft are the ones that QuickTime and libsndfile write.
 
-use super::error::{Fault, Place, Problem, malformed};
+use super::error::{Place, PlacedProblem, Problem, malformed};
 use super::format::Format;
 use super::sample::{Encoding, Number};
 use super::source::Shape;
 
 /// Parses a COMM chunk that begins at byte `at` of the file.
-pub(super) fn parse_format(chunk: &[u8], at: u64) -> Result<Format, Fault> {
+pub(super) fn parse_format(chunk: &[u8], at: u64) -> Result<Format, PlacedProblem> {
     let Some(&[c0, c1, _, _, _, _, b0, b1, ref rate @ ..]) = chunk.first_chunk::<18>() else {
         return Err(malformed(at, format!("a COMM chunk of {} bytes", chunk.len())));
     };

@@ -2,7 +2,7 @@
 //!
 //! Layout after “Apple Core Audio Format Specification 1.0”.
 
-use super::error::{Fault, Place, Problem, malformed};
+use super::error::{Place, PlacedProblem, Problem, malformed};
 use super::format::Format;
 use super::sample::{Encoding, Number};
 use super::source::Shape;
@@ -11,7 +11,7 @@ const IS_FLOAT: u32 = 1;
 const IS_LITTLE_ENDIAN: u32 = 2;
 
 /// Parses a desc chunk that begins at byte `at` of the file.
-pub(super) fn parse_format(chunk: &[u8], at: u64) -> Result<Format, Fault> {
+pub(super) fn parse_format(chunk: &[u8], at: u64) -> Result<Format, PlacedProblem> {
     let Some(fields) = chunk.first_chunk::<32>() else {
         return Err(malformed(at, format!("a desc chunk of {} bytes", chunk.len())));
     };

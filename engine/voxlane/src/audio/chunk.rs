@@ -4,7 +4,7 @@
 //! Specification”, AIFF after Apple's “Audio Interchange File Format 1.3”, CAF after “Apple Core Audio Format
 //! Specification 1.0”.
 
-use super::error::Fault;
+use super::error::PlacedProblem;
 use super::input::Input;
 
 /// How a kind of file writes its chunks.
@@ -74,7 +74,7 @@ impl Dialect {
 
     /// Reads past what stands in front of the samples of a chunk of `size` bytes; how many bytes of samples that
     /// leaves.
-    pub(super) fn skip_to_samples(self, input: &mut Input, size: u64) -> Result<u64, Fault> {
+    pub(super) fn skip_to_samples(self, input: &mut Input, size: u64) -> Result<u64, PlacedProblem> {
         const AIFF_BYTES: u64 = 8;
         const CAF_BYTES: u64 = 4;
         let bytes = match self {
@@ -135,7 +135,7 @@ impl Dialect {
     }
 
     /// Reads past what fills up a chunk of `size` bytes, if it is there: not all writers do it.
-    pub(super) fn skip_padding(self, input: &mut Input, size: u64) -> Result<(), Fault> {
+    pub(super) fn skip_padding(self, input: &mut Input, size: u64) -> Result<(), PlacedProblem> {
         let padding = self.padding(size);
         let ahead = input.peek(padding + self.head_bytes())?;
         let is_unpadded = self.is_known(ahead) && !self.is_known(&ahead[ahead.len().min(padding)..]);
@@ -143,7 +143,7 @@ impl Dialect {
     }
 
     /// Reads the head of a chunk. `None` at the end of the file.
-    pub(super) fn next(self, input: &mut Input) -> Result<Option<Chunk>, Fault> {
+    pub(super) fn next(self, input: &mut Input) -> Result<Option<Chunk>, PlacedProblem> {
         let at = input.at();
         let chunk = self.parse(input.peek(self.head_bytes())?, at);
         if chunk.is_some() {
@@ -159,7 +159,7 @@ impl Dialect {
         input: &mut Input,
         size: u64,
         end: u64,
-    ) -> Result<Option<Chunk>, Fault> {
+    ) -> Result<Option<Chunk>, PlacedProblem> {
         let (at, padding) = (input.at(), self.padding(size));
         let ahead = input.peek(padding + self.head_bytes())?;
         let is_padded = self.is_plausible(&ahead[ahead.len().min(padding)..], at + padding as u64, end);

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use super::block::{Block, Samples};
 use super::demux::{Demuxer, Packet, Stream, Unit};
-use super::error::{Fault, Place, Problem};
+use super::error::{Place, PlacedProblem, Problem};
 use super::pcm;
 use super::rate::RateChange;
 use super::resample::ResampleError;
@@ -36,7 +36,7 @@ pub(super) struct Codec {
     /// Sample frames so far.
     given: u64,
     /// The first place where audio is missing.
-    missing: Option<Fault>,
+    missing: Option<PlacedProblem>,
     /// Channels and samples to give out.
     ready: VecDeque<(usize, Samples)>,
     /// Sample frames of silence to give out before them.
@@ -50,7 +50,7 @@ impl Codec {
     ///
     /// # Errors
     /// If there are none, why.
-    pub fn open(demuxer: impl Demuxer + 'static, warnings: &mut Warnings) -> Result<Self, Fault> {
+    pub fn open(demuxer: impl Demuxer + 'static, warnings: &mut Warnings) -> Result<Self, PlacedProblem> {
         let mut codec = Codec {
             demuxer: Box::new(demuxer),
             track: None,
@@ -70,7 +70,7 @@ impl Codec {
     }
 
     /// Decodes until samples are ready; `false` at the end of the file.
-    fn advance(&mut self, warnings: &mut Warnings) -> Result<bool, Fault> {
+    fn advance(&mut self, warnings: &mut Warnings) -> Result<bool, PlacedProblem> {
         while self.ready.is_empty() {
             match self.demuxer.next().map_err(|(problem, place)| self.fault(problem, place))? {
                 Some(Unit::Packet(packet)) => self.packet(&packet, warnings)?,
@@ -98,7 +98,7 @@ impl Codec {
     }
 
     /// The error that ends reading: the first of those that were found.
-    fn fault(&mut self, problem: Problem, place: Place) -> Fault {
+    fn fault(&mut self, problem: Problem, place: Place) -> PlacedProblem {
         let place = if place == Place::File { self.here() } else { place };
         self.missing.take().unwrap_or((problem, place))
     }
@@ -111,7 +111,7 @@ impl Codec {
         self.is_damaged = true;
     }
 
-    fn begin(&mut self, stream: Stream, warnings: &mut Warnings) -> Result<(), Fault> {
+    fn begin(&mut self, stream: Stream, warnings: &mut Warnings) -> Result<(), PlacedProblem> {
         self.end_track(warnings)?;
         match Track::new(stream) {
             Ok(track) => self.track = Some(track),
@@ -123,7 +123,7 @@ impl Codec {
         Ok(())
     }
 
-    fn packet(&mut self, packet: &Packet, warnings: &mut Warnings) -> Result<(), Fault> {
+    fn packet(&mut self, packet: &Packet, warnings: &mut Warnings) -> Result<(), PlacedProblem> {
         let Some(track) = &mut self.track else { return Ok(()) };
         match (track.decode(packet), packet.stand_in) {
             (Ok(()), _) => self.take(warnings),
@@ -142,7 +142,7 @@ impl Codec {
     }
 
     /// Makes what the last packet brought ready.
-    fn take(&mut self, warnings: &mut Warnings) -> Result<(), Fault> {
+    fn take(&mut self, warnings: &mut Warnings) -> Result<(), PlacedProblem> {
         let Some(shape) = self.track.as_ref().and_then(Track::shape) else { return Ok(()) };
         let here = self.here();
         if self.shape.is_none() {
@@ -213,7 +213,7 @@ impl Codec {
     }
 
     /// Sees to it that audio of this shape comes out at the rate of the first.
-    fn change_rate(&mut self, shape: Shape, warnings: &mut Warnings) -> Result<(), Fault> {
+    fn change_rate(&mut self, shape: Shape, warnings: &mut Warnings) -> Result<(), PlacedProblem> {
         let Some(first) = self.shape else { return Ok(()) };
         let wanted = (shape.sample_rate != first.sample_rate).then_some(shape);
         if self.rate.as_ref().map(RateChange::from) == wanted {
@@ -233,7 +233,7 @@ impl Codec {
     }
 
     /// Gives out what is left in the resampler.
-    fn end_rate(&mut self) -> Result<(), Fault> {
+    fn end_rate(&mut self) -> Result<(), PlacedProblem> {
         let here = self.here();
         let Some(mut rate) = self.rate.take() else { return Ok(()) };
         let rest = rate.finish().map_err(|error| unresampled(error, here))?.to_vec();
@@ -242,7 +242,7 @@ impl Codec {
     }
 
     /// Ends the track: what can only be known when all of it is decoded.
-    fn end_track(&mut self, warnings: &mut Warnings) -> Result<(), Fault> {
+    fn end_track(&mut self, warnings: &mut Warnings) -> Result<(), PlacedProblem> {
         self.end_rate()?;
         let Some(mut track) = self.track.take() else { return Ok(()) };
         if self.is_damaged {
@@ -271,7 +271,7 @@ impl Source for Codec {
         self.shape.unwrap_or(Shape { sample_rate: super::MIN_RATE_HZ, channels: 1 })
     }
 
-    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, Fault> {
+    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, PlacedProblem> {
         if self.advance(warnings)?
             && let Some((channels, samples)) = self.following()
         {
@@ -286,7 +286,7 @@ impl Source for Codec {
     }
 }
 
-fn unresampled(error: ResampleError, place: Place) -> Fault {
+fn unresampled(error: ResampleError, place: Place) -> PlacedProblem {
     match error {
         ResampleError::Rate(rate) => (Problem::SampleRate(rate), place),
         ResampleError::Filter(what) => (Problem::Malformed(what), place),

@@ -16,7 +16,7 @@ use super::pcm;
 use super::source::Shape;
 
 /// A decoder with the samples that it decoded last.
-pub(super) struct Decoder {
+pub(super) struct CodecDecoder {
     codec: Codec,
     name: String,
     /// Whether samples of 16 bits hold the audio without loss.
@@ -30,7 +30,7 @@ enum Codec {
     Opus(Box<Opus>),
 }
 
-impl Decoder {
+impl CodecDecoder {
     /// A decoder for the stream with these parameters.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl Decoder {
         };
         let is_lossless = [CODEC_ID_FLAC, CODEC_ID_ALAC].contains(&parameters.codec);
         let is_exact = is_lossless && bits.is_some_and(|bits| bits <= 16);
-        Ok(Decoder { codec, name, is_exact, exact: Vec::new(), float: Vec::new() })
+        Ok(CodecDecoder { codec, name, is_exact, exact: Vec::new(), float: Vec::new() })
     }
 
     /// Sample frames at the start that are no part of the recording, as the codec's own header says.

@@ -116,9 +116,9 @@ impl Problem {
 }
 
 /// A problem and its place, before the file's name is known.
-pub(super) type Fault = (Problem, Place);
+pub(super) type PlacedProblem = (Problem, Place);
 
 /// `Malformed` at a byte.
-pub(super) fn malformed(at: u64, what: impl Into<String>) -> Fault {
+pub(super) fn malformed(at: u64, what: impl Into<String>) -> PlacedProblem {
     (Problem::Malformed(what.into()), Place::Byte(at))
 }

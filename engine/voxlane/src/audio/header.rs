@@ -1,7 +1,7 @@
 //! The header of an uncompressed file: from its first byte to its first chunk of samples.
 
 use super::chunk::{Chunk, Dialect, name};
-use super::error::{Fault, Place, Problem, malformed};
+use super::error::{Place, PlacedProblem, Problem, malformed};
 use super::format::Format;
 use super::input::Input;
 use super::warning::{Oddity, Warnings};
@@ -48,7 +48,7 @@ pub(super) fn begins_file(head: &[u8]) -> bool {
 
 impl Header {
     /// Reads up to the first chunk of samples, and the head of that.
-    pub(super) fn read(input: &mut Input, warnings: &mut Warnings) -> Result<(Header, Chunk), Fault> {
+    pub(super) fn read(input: &mut Input, warnings: &mut Warnings) -> Result<(Header, Chunk), PlacedProblem> {
         let (dialect, mut outer) = preamble(input)?;
         let start = input.at();
         let (mut format, mut data_size) = (None, None);
@@ -103,7 +103,11 @@ impl Header {
 }
 
 /// Reads the body of the chunk that describes the format.
-pub(super) fn read_format(input: &mut Input, dialect: Dialect, chunk: Chunk) -> Result<Format, Fault> {
+pub(super) fn read_format(
+    input: &mut Input,
+    dialect: Dialect,
+    chunk: Chunk,
+) -> Result<Format, PlacedProblem> {
     let at = input.at();
     let size = usize::try_from(chunk.size.min(MAX_FORMAT_BYTES)).unwrap_or_default();
     let mut body = vec![0; size];
@@ -122,7 +126,7 @@ pub(super) fn read_format(input: &mut Input, dialect: Dialect, chunk: Chunk) -> 
 }
 
 /// Reads what stands in front of all chunks.
-fn preamble(input: &mut Input) -> Result<(Dialect, Outer), Fault> {
+fn preamble(input: &mut Input) -> Result<(Dialect, Outer), PlacedProblem> {
     let start = input.at();
     let magic = input.array::<4>("its header")?;
     let (dialect, name) = match &magic {
@@ -164,7 +168,12 @@ fn preamble(input: &mut Input) -> Result<(Dialect, Outer), Fault> {
 }
 
 /// Reads past a chunk in front of the samples. If its length leads out of the file, the samples are looked for.
-fn skip(input: &mut Input, dialect: Dialect, chunk: Chunk, warnings: &mut Warnings) -> Result<(), Fault> {
+fn skip(
+    input: &mut Input,
+    dialect: Dialect,
+    chunk: Chunk,
+    warnings: &mut Warnings,
+) -> Result<(), PlacedProblem> {
     let left = input.length().map(|length| length.saturating_sub(input.at()));
     if left.is_some_and(|left| chunk.size > left) {
         let id = dialect.data_id();

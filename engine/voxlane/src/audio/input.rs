@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::error::{Fault, Place, Problem};
+use super::error::{Place, PlacedProblem, Problem};
 
 /// How many bytes are asked for when some are looked at before they are read.
 const AHEAD_BYTES: usize = 4096;
@@ -38,13 +38,13 @@ enum Origin {
 
 impl Input {
     /// Opens a file, a named pipe or a device.
-    pub(super) fn open(path: &Path) -> Result<Self, Fault> {
+    pub(super) fn open(path: &Path) -> Result<Self, PlacedProblem> {
         let io = |error: io::Error| (Problem::Io(error), Place::File);
         Input::file(File::open(path).map_err(io)?)
     }
 
     /// Takes an open file, named pipe or device; a file from where it stands.
-    pub(super) fn file(mut file: File) -> Result<Self, Fault> {
+    pub(super) fn file(mut file: File) -> Result<Self, PlacedProblem> {
         let io = |error: io::Error| (Problem::Io(error), Place::File);
         let metadata = file.metadata().map_err(io)?;
         if metadata.is_dir() {
@@ -87,7 +87,7 @@ impl Input {
     }
 
     /// The next bytes without reading them: `count`, or fewer where the file ends.
-    pub(super) fn peek(&mut self, count: usize) -> Result<&[u8], Fault> {
+    pub(super) fn peek(&mut self, count: usize) -> Result<&[u8], PlacedProblem> {
         while self.ahead.len() - self.used < count {
             self.ahead.drain(..self.used);
             self.used = 0;
@@ -111,7 +111,7 @@ impl Input {
     }
 
     /// Fills `out` as far as the file goes; how far.
-    pub(super) fn fill(&mut self, out: &mut [u8]) -> Result<usize, Fault> {
+    pub(super) fn fill(&mut self, out: &mut [u8]) -> Result<usize, PlacedProblem> {
         let mut filled = 0;
         while filled < out.len() {
             match self.read(&mut out[filled..]) {
@@ -124,7 +124,7 @@ impl Input {
     }
 
     /// The next `N` bytes; an error says that the file should have had `within` here.
-    pub(super) fn array<const N: usize>(&mut self, within: &str) -> Result<[u8; N], Fault> {
+    pub(super) fn array<const N: usize>(&mut self, within: &str) -> Result<[u8; N], PlacedProblem> {
         let mut bytes = [0; N];
         if self.fill(&mut bytes)? < N {
             let what = format!("the file ends where it should have {within}");
@@ -134,13 +134,13 @@ impl Input {
     }
 
     /// Goes back or on to a byte of the file. Pipes refuse.
-    pub(super) fn go_to(&mut self, at: u64) -> Result<(), Fault> {
+    pub(super) fn go_to(&mut self, at: u64) -> Result<(), PlacedProblem> {
         let sought = self.seek(SeekFrom::Start(at.saturating_sub(self.base)));
         sought.map(drop).map_err(|error| (Problem::Io(error), Place::Byte(at)))
     }
 
     /// Reads past `count` bytes; how many of them there were.
-    pub(super) fn skip(&mut self, count: u64) -> Result<u64, Fault> {
+    pub(super) fn skip(&mut self, count: u64) -> Result<u64, PlacedProblem> {
         let skipped = io::copy(&mut self.by_ref().take(count), &mut io::sink());
         skipped.map_err(|error| (Problem::Io(error), Place::Byte(self.at)))
     }

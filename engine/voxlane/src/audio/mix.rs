@@ -2,7 +2,7 @@
 
 use super::block::Block;
 use super::downmix::Downmix;
-use super::error::{Fault, Place, Problem};
+use super::error::{Place, PlacedProblem, Problem};
 use super::pcm::{self, PcmError};
 use super::source::Part;
 use super::warning::Warnings;
@@ -40,7 +40,7 @@ impl Mixer {
     ///
     /// # Errors
     /// If the chosen channel is not among them.
-    pub(super) fn new(choice: Channels, rate: u32, channels: usize) -> Result<Self, Fault> {
+    pub(super) fn new(choice: Channels, rate: u32, channels: usize) -> Result<Self, PlacedProblem> {
         // Later a part with one channel may stand for all; a whole file may not.
         match choice {
             Channels::One(index) if index >= channels => {
@@ -55,7 +55,7 @@ impl Mixer {
 
     /// Takes the next part. At a sample that is no audio it takes those in front of it and gives an error with its
     /// place in the recording.
-    pub(super) fn push(&mut self, part: Part<'_>, warnings: &mut Warnings) -> Result<(), Fault> {
+    pub(super) fn push(&mut self, part: Part<'_>, warnings: &mut Warnings) -> Result<(), PlacedProblem> {
         if part.channels != self.channels {
             self.finish(warnings);
             self.channels = part.channels;
@@ -138,7 +138,7 @@ impl Mixer {
     }
 
     /// A bad sample of the next part: the whole frames in front of it, and the error with its place in the file.
-    fn in_recording(&self, error: PcmError, channels: usize) -> (usize, Fault) {
+    fn in_recording(&self, error: PcmError, channels: usize) -> (usize, PlacedProblem) {
         let (PcmError::NotFinite { index, .. } | PcmError::TooLoud { index, .. }) = error;
         let before = index / channels;
         let frame = self.frames + before as u64;
@@ -152,7 +152,7 @@ impl Mixer {
 }
 
 /// The channel to take; `None`: all of them. The only one there is stands for all.
-fn find(choice: Channels, channels: usize) -> Result<Option<usize>, Fault> {
+fn find(choice: Channels, channels: usize) -> Result<Option<usize>, PlacedProblem> {
     match choice {
         _ if channels == 1 => Ok(Some(0)),
         Channels::Mix => Ok(None),

@@ -3,7 +3,7 @@
 use super::codec::Codec;
 use super::container::Container;
 use super::demux::{Adts, Demuxer, Flac, Mpeg, Ogg};
-use super::error::{Fault, Place, Problem};
+use super::error::{Place, PlacedProblem, Problem};
 use super::input::Input;
 use super::kind::{Kind, recognize};
 use super::source::Source;
@@ -17,7 +17,7 @@ pub(super) const HEAD_BYTES: usize = 4096;
 const ID3_BYTES: usize = 10;
 
 /// Recognizes a file by its content and reads its header.
-pub(super) fn source(mut input: Input, warnings: &mut Warnings) -> Result<Box<dyn Source>, Fault> {
+pub(super) fn source(mut input: Input, warnings: &mut Warnings) -> Result<Box<dyn Source>, PlacedProblem> {
     while let Some(length) = id3_length(input.peek(ID3_BYTES)?) {
         // A length beyond the end is a lie: what follows may begin anywhere, and the codecs search for it.
         let left = input.length().map(|total| total.saturating_sub(input.at()));
@@ -61,7 +61,10 @@ pub(super) fn source(mut input: Input, warnings: &mut Warnings) -> Result<Box<dy
     }
 }
 
-fn compressed(demuxer: impl Demuxer + 'static, warnings: &mut Warnings) -> Result<Box<dyn Source>, Fault> {
+fn compressed(
+    demuxer: impl Demuxer + 'static,
+    warnings: &mut Warnings,
+) -> Result<Box<dyn Source>, PlacedProblem> {
     Ok(Box::new(Codec::open(demuxer, warnings)?))
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::block::Block;
-use super::error::{Fault, Place, Problem};
+use super::error::{Place, PlacedProblem, Problem};
 use super::input::Input;
 use super::pcm;
 use super::raw_encoding::RawEncoding;
@@ -51,7 +51,7 @@ pub(super) struct Raw {
 
 impl Raw {
     /// Takes everything in `input` for samples.
-    pub(super) fn open(input: Input, format: RawFormat) -> Result<Self, Fault> {
+    pub(super) fn open(input: Input, format: RawFormat) -> Result<Self, PlacedProblem> {
         shape(format).check(Place::File)?;
         let frame = format.encoding.number().bytes() * format.channels;
         let bytes = vec![0; (BLOCK_BYTES / frame).max(1) * frame];
@@ -77,7 +77,7 @@ impl Source for Raw {
         Some(self.format.encoding)
     }
 
-    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, Fault> {
+    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, PlacedProblem> {
         let number = self.format.encoding.number();
         let frame = number.bytes() * self.format.channels;
         loop {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::block::Block;
-use super::error::{AudioError, Fault, Place, Problem};
+use super::error::{AudioError, Place, PlacedProblem, Problem};
 use super::input::Input;
 use super::kind::Kind;
 use super::mix::{Channels, Mixer};
@@ -41,7 +41,7 @@ pub struct Reader {
     position: Arc<AtomicU64>,
     length: Option<u64>,
     /// Comes when the samples in front of it are given out.
-    fault: Option<Fault>,
+    fault: Option<PlacedProblem>,
     /// Sample frames given so far.
     given: u64,
     /// Set at the end of the file and after an error.

@@ -1,7 +1,7 @@
 //! What the readers of all formats have in common.
 
 use super::block::{Block, MAX_CHANNELS};
-use super::error::{Fault, Place, Problem};
+use super::error::{Place, PlacedProblem, Problem};
 use super::raw_encoding::RawEncoding;
 use super::warning::Warnings;
 use super::{MAX_RATE_HZ, MIN_RATE_HZ};
@@ -18,7 +18,7 @@ pub(super) trait Source: Send {
 
     /// The next samples; `None` at the end of the audio. The format of the samples, not their channel count, is
     /// the same through the whole file. After an error nothing more can be read.
-    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, Fault>;
+    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, PlacedProblem>;
 }
 
 /// Samples of all channels, interleaved, in whole frames: one sample of each channel.
@@ -37,7 +37,7 @@ pub(super) struct Shape {
 
 impl Shape {
     /// Refuses absurd rates and channel counts.
-    pub(super) fn check(self, place: Place) -> Result<Self, Fault> {
+    pub(super) fn check(self, place: Place) -> Result<Self, PlacedProblem> {
         if !(MIN_RATE_HZ..=MAX_RATE_HZ).contains(&self.sample_rate) {
             Err((Problem::SampleRate(self.sample_rate), place))
         } else if !(1..=MAX_CHANNELS).contains(&self.channels) {

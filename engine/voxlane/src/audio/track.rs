@@ -3,14 +3,14 @@
 use std::ops::Range;
 
 use super::block::Block;
-use super::decoder::Decoder;
+use super::decoder::CodecDecoder;
 use super::demux::{End, Packet, Stream};
 use super::error::Problem;
 use super::source::{Part, Shape};
 
 /// A stream that is being decoded.
 pub(super) struct Track {
-    decoder: Decoder,
+    decoder: CodecDecoder,
     /// That of the packet that was decoded last.
     shape: Option<Shape>,
     /// Sample frames so far, with those that are trimmed.
@@ -34,9 +34,9 @@ impl Track {
     /// Begins a stream.
     ///
     /// # Errors
-    /// As for [`Decoder::new`].
+    /// As for [`CodecDecoder::new`].
     pub fn new(stream: Stream) -> Result<Self, Problem> {
-        let decoder = Decoder::new(&stream.parameters)?;
+        let decoder = CodecDecoder::new(&stream.parameters)?;
         // MP4 states the delay of Opus twice.
         let delay = stream.delay.max(decoder.delay());
         let promised = stream.promised;

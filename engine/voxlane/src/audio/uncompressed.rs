@@ -8,7 +8,7 @@
 use std::io::Read;
 
 use super::chunk::{Chunk, Dialect};
-use super::error::{Fault, Place, Problem, malformed};
+use super::error::{Place, PlacedProblem, Problem, malformed};
 use super::header::{FILE_START_BYTES, Header, begins_file, read_format};
 use super::input::Input;
 use super::raw_encoding::RawEncoding;
@@ -49,7 +49,7 @@ struct Run {
 
 impl Uncompressed {
     /// Reads the header up to the first sample.
-    pub(super) fn open(mut input: Input, warnings: &mut Warnings) -> Result<Self, Fault> {
+    pub(super) fn open(mut input: Input, warnings: &mut Warnings) -> Result<Self, PlacedProblem> {
         let (header, chunk) = Header::read(&mut input, warnings)?;
         let frame = header.format.frame_bytes();
         let run = Run::begin(&mut input, &header, chunk, warnings)?;
@@ -67,7 +67,7 @@ impl Uncompressed {
     }
 
     /// Behind the last sample of a chunk: finds more samples, if there are any.
-    fn next_run(&mut self, warnings: &mut Warnings) -> Result<bool, Fault> {
+    fn next_run(&mut self, warnings: &mut Warnings) -> Result<bool, PlacedProblem> {
         let dialect = self.header.dialect;
         let end = self.find_end()?;
         let mut size = self.run.chunk_size(dialect);
@@ -102,7 +102,7 @@ impl Uncompressed {
     }
 
     /// Reads the header of another file that is joined to this one, here or behind `padding` bytes, if one is.
-    fn next_file(&mut self, padding: usize, warnings: &mut Warnings) -> Result<bool, Fault> {
+    fn next_file(&mut self, padding: usize, warnings: &mut Warnings) -> Result<bool, PlacedProblem> {
         let ahead = self.input.peek(padding + FILE_START_BYTES)?;
         let is_here = |skipped: &usize| ahead.get(*skipped..).is_some_and(begins_file);
         let Some(skipped) = [padding, 0].into_iter().find(is_here) else { return Ok(false) };
@@ -121,7 +121,7 @@ impl Uncompressed {
     }
 
     /// Where the file ends, as far as that is known: of a pipe, if little is left, else by its header.
-    fn find_end(&mut self) -> Result<u64, Fault> {
+    fn find_end(&mut self) -> Result<u64, PlacedProblem> {
         let here = self.input.at();
         Ok(match (self.input.length(), self.input.peek(BEHIND_BYTES)?.len()) {
             (Some(length), _) => length,
@@ -131,7 +131,7 @@ impl Uncompressed {
     }
 
     /// Whether what follows, which is no chunk, is more audio.
-    fn judge_rest(&mut self, is_right_behind: bool, warnings: &mut Warnings) -> Result<bool, Fault> {
+    fn judge_rest(&mut self, is_right_behind: bool, warnings: &mut Warnings) -> Result<bool, PlacedProblem> {
         let (here, format) = (self.input.at(), self.header.format);
         let rest = self.input.peek(BEHIND_BYTES)?;
         let is_padding = rest.len() < BEHIND_BYTES && rest.iter().all(|&byte| byte == 0);
@@ -160,7 +160,7 @@ impl Uncompressed {
     }
 
     /// At the end of the file: whether samples are missing.
-    fn check_end(&self, warnings: &mut Warnings) -> Result<(), Fault> {
+    fn check_end(&self, warnings: &mut Warnings) -> Result<(), PlacedProblem> {
         let Some(left) = self.run.left else { return Ok(()) };
         let (run, format, place) = (&self.run, self.header.format, Place::Byte(self.run.chunk.at));
         let (claimed, found) = (run.claimed, run.claimed - left);
@@ -192,7 +192,7 @@ impl Source for Uncompressed {
         RawEncoding::of(self.header.format.encoding)
     }
 
-    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, Fault> {
+    fn next_part(&mut self, warnings: &mut Warnings) -> Result<Option<Part<'_>>, PlacedProblem> {
         let format = self.header.format;
         loop {
             if self.run.left == Some(0) {
@@ -236,7 +236,7 @@ impl Run {
         header: &Header,
         chunk: Chunk,
         warnings: &mut Warnings,
-    ) -> Result<Run, Fault> {
+    ) -> Result<Run, PlacedProblem> {
         let claimed = header.dialect.skip_to_samples(input, chunk.size)?;
         let start = input.at();
         let claimed = match header.data_size {

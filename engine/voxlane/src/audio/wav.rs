@@ -3,7 +3,7 @@
 //! Layout after Microsoft's “Multimedia Programming Interface and Data Specifications 1.0” (`WAVEFORMATEX`) and its
 //! `WAVEFORMATEXTENSIBLE`.
 
-use super::error::{Fault, Place, Problem, malformed};
+use super::error::{Place, PlacedProblem, Problem, malformed};
 use super::format::Format;
 use super::sample::{Encoding, Number};
 use super::source::Shape;
@@ -15,7 +15,7 @@ const EXTENSIBLE: u16 = 0xFFFE;
 const SUB_FORMAT: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71];
 
 /// Parses a format chunk that begins at byte `at` of the file.
-pub(super) fn parse_format(chunk: &[u8], at: u64, is_big_endian: bool) -> Result<Format, Fault> {
+pub(super) fn parse_format(chunk: &[u8], at: u64, is_big_endian: bool) -> Result<Format, PlacedProblem> {
     let Some(fields) = chunk.first_chunk::<16>() else {
         return Err(malformed(at, format!("a fmt chunk of {} bytes", chunk.len())));
     };

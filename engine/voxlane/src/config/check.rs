@@ -6,7 +6,7 @@ use std::fmt::Display;
 /// A value that is out of range or does not fit another.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field} = {value}: {rule}")]
-pub struct Fault {
+pub struct InvalidField {
     /// The field, with the table that it is in.
     pub field: &'static str,
     /// Its value.
@@ -23,51 +23,57 @@ pub struct Fault {
 type Field<T> = (&'static str, T);
 
 /// What is wrong with `value`, which must be within `least` and `most`.
-fn range<T: PartialOrd + Display>((field, value): Field<T>, least: T, most: T) -> Option<Fault> {
+fn range<T: PartialOrd + Display>((field, value): Field<T>, least: T, most: T) -> Option<InvalidField> {
     // Not a number is in no range.
     let is_within = least <= value && value <= most;
     (!is_within).then(|| fault(field, &value, format!("must be from {least} to {most}")))
 }
 
 /// What is wrong with a share: more than 0, and less than 1.
-fn share((field, value): Field<f32>) -> Option<Fault> {
+fn share((field, value): Field<f32>) -> Option<InvalidField> {
     let is_share = value > 0.0 && value < 1.0;
     (!is_share).then(|| fault(field, value, "must be more than 0 and less than 1".to_owned()))
 }
 
 /// What is wrong with a value that must be more than 0 and at most `most`.
-fn positive<T: PartialOrd + Display + Default>((field, value): Field<T>, most: T) -> Option<Fault> {
+fn positive<T: PartialOrd + Display + Default>((field, value): Field<T>, most: T) -> Option<InvalidField> {
     let is_within = T::default() < value && value <= most;
     (!is_within).then(|| fault(field, &value, format!("must be more than 0 and at most {most}")))
 }
 
 /// What is wrong with a value that must be at least another.
-fn at_least<T: PartialOrd + Display>((field, value): Field<T>, (other, least): Field<T>) -> Option<Fault> {
+fn at_least<T: PartialOrd + Display>(
+    (field, value): Field<T>,
+    (other, least): Field<T>,
+) -> Option<InvalidField> {
     let is_within = value >= least;
     let rule = || format!("must be at least {other} ({least})");
-    (!is_within).then(|| Fault { other: Some(other), ..fault(field, &value, rule()) })
+    (!is_within).then(|| InvalidField { other: Some(other), ..fault(field, &value, rule()) })
 }
 
 /// What is wrong with a value that must be at most another.
-fn at_most<T: PartialOrd + Display>((field, value): Field<T>, (other, most): Field<T>) -> Option<Fault> {
+fn at_most<T: PartialOrd + Display>(
+    (field, value): Field<T>,
+    (other, most): Field<T>,
+) -> Option<InvalidField> {
     let is_within = value <= most;
     let rule = || format!("must be at most {other} ({most})");
-    (!is_within).then(|| Fault { other: Some(other), ..fault(field, &value, rule()) })
+    (!is_within).then(|| InvalidField { other: Some(other), ..fault(field, &value, rule()) })
 }
 
-fn fault(field: &'static str, value: impl Display, rule: String) -> Fault {
-    Fault { field, value: value.to_string(), rule, other: None, lane: None }
+fn fault(field: &'static str, value: impl Display, rule: String) -> InvalidField {
+    InvalidField { field, value: value.to_string(), rule, other: None, lane: None }
 }
 
 impl Config {
     /// Returns the first value that is out of range or does not fit another, if there is one.
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<InvalidField> {
         let none = || Some(fault("lane", "[]", "must be at least one".to_owned()));
         if self.lanes.is_empty() {
             return none();
         }
         let lane_fault =
-            |(number, lane): (usize, &LaneConfig)| Some(Fault { lane: Some(number), ..lane.fault()? });
+            |(number, lane): (usize, &LaneConfig)| Some(InvalidField { lane: Some(number), ..lane.fault()? });
         let (device, warm) = (&self.device, &self.warm);
         self.lanes
             .iter()
@@ -83,19 +89,19 @@ impl Config {
             .or_else(|| positive(("warm.duty", warm.duty), 1.0))
     }
 
-    fn segment_fault(&self) -> Option<Fault> {
+    fn segment_fault(&self) -> Option<InvalidField> {
         let (from, by) = (self.segment.cut_from_s, self.segment.cut_by_s);
         let (field, other) = ("segment.cut_from_s", "segment.cut_by_s");
         let window = || {
             let is_within = (0.0..=by - 0.5).contains(&from);
             let rule = format!("must be from 0 to {other} - 0.5 ({})", by - 0.5);
-            (!is_within).then(|| Fault { other: Some(other), ..fault(field, from, rule) })
+            (!is_within).then(|| InvalidField { other: Some(other), ..fault(field, from, rule) })
         };
         range((other, by), 1.0, 3600.0).or_else(window)
     }
 
     /// A thread shows that it lives once a round: at most five stages of a step each. Twice that is no hang.
-    fn watchdog_fault(&self) -> Option<Fault> {
+    fn watchdog_fault(&self) -> Option<InvalidField> {
         const STEPS: u64 = 10;
         let (field, other) = ("supervise.watchdog_ms", "lane.step_us");
         let watchdog = self.supervise.watchdog_ms;
@@ -104,7 +110,7 @@ impl Config {
             let (number, step) = slowest.map(|(number, lane)| (number, lane.step_us))?;
             let least = (step * STEPS).div_ceil(1000);
             let rule = format!("must be at least {STEPS} × {other} ({step} µs), which is {least}");
-            (watchdog < least).then(|| Fault {
+            (watchdog < least).then(|| InvalidField {
                 other: Some(other),
                 lane: Some(number),
                 ..fault(field, watchdog, rule)
@@ -116,7 +122,7 @@ impl Config {
 
 impl LaneConfig {
     /// The first value that is out of range, if there is one.
-    fn fault(&self) -> Option<Fault> {
+    fn fault(&self) -> Option<InvalidField> {
         range(("lane.slots", self.slots), 1, 4096)
             .or_else(|| range(("lane.audio_ms", self.audio_ms), 40, 600_000))
             .or_else(|| range(("lane.events", self.events), 32, 65_536))
@@ -126,7 +132,7 @@ impl LaneConfig {
 
 impl EndpointConfig {
     /// Returns the first value that is out of range or does not fit another, if there is one.
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<InvalidField> {
         let silence = ("endpoint.silence_ms", self.silence_ms);
         let threshold = ("endpoint.threshold", self.threshold);
         let release = ("endpoint.release", self.release);

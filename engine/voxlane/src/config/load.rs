@@ -1,6 +1,6 @@
 //! Reading and checking a configuration file.
 
-use super::check::Fault;
+use super::check::InvalidField;
 use super::merge::{self, Places};
 use super::{Config, Profile};
 use crate::error_code::ErrorCode;
@@ -214,8 +214,8 @@ impl Source {
     }
 
     /// The error that `fault` is, with its line if the file states the value, else with that of the other field.
-    pub(super) fn refused(&self, fault: Fault) -> ConfigError {
-        let Fault { field, value, rule, other, lane } = fault;
+    pub(super) fn refused(&self, fault: InvalidField) -> ConfigError {
+        let InvalidField { field, value, rule, other, lane } = fault;
         let stated = [Some(field), other].into_iter().flatten().find_map(|field| {
             let path = match (lane, field.strip_prefix("lane.")) {
                 (Some(number), Some(field)) => format!("lane.{number}.{field}"),

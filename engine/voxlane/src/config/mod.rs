@@ -9,7 +9,7 @@ mod merge;
 mod placement;
 mod profile;
 
-pub use check::Fault;
+pub use check::InvalidField;
 pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, ServiceClass, StreamRules};
 pub use hotwords::Hotword;
 pub use load::{ConfigError, Located, Source};

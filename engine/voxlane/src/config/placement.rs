@@ -1,7 +1,7 @@
 //! Which stage runs on which core.
 
 use super::load::Source;
-use super::{ConfigError, Fault, LaneConfig, WaitKind};
+use super::{ConfigError, InvalidField, LaneConfig, WaitKind};
 use crate::stage_kind::StageKind;
 use voxlane_runtime::host::{self, core_list};
 use voxlane_runtime::placement::by_core;
@@ -117,7 +117,7 @@ impl Source {
 }
 
 /// The first lane that spins on a core on which another lane spins too: neither would ever give it up to the other.
-fn spinning_fault(lanes: &[LaneConfig], placements: &[Placement]) -> Option<Fault> {
+fn spinning_fault(lanes: &[LaneConfig], placements: &[Placement]) -> Option<InvalidField> {
     let spinning =
         || lanes.iter().zip(placements).enumerate().filter(|(_, (lane, _))| lane.wait == WaitKind::Spin);
     spinning().find_map(|(number, (_, placement))| {
@@ -126,7 +126,7 @@ fn spinning_fault(lanes: &[LaneConfig], placements: &[Placement]) -> Option<Faul
             let core = placement.cores().find(|core| theirs.cores().any(|their| their == *core))?;
             Some((other, core))
         })?;
-        Some(Fault {
+        Some(InvalidField {
             field: "lane.wait",
             value: "spin".to_owned(),
             rule: format!(

@@ -11,7 +11,9 @@ use crate::meter::Meter;
 use crate::settings::{SettingReceiver, settings};
 use crate::sizes::Sizes;
 use crate::slot_state::Slots;
-use crate::stage::{Decoder, DecoderPorts, Emit, EmitPorts, Encoder, Features, Ingest, IngestPorts};
+use crate::stage::{
+    DecoderPorts, DecoderStage, EmitPorts, EmitStage, EncoderStage, FeaturesStage, IngestPorts, IngestStage,
+};
 use crate::stage_kind::StageKind;
 use crate::telemetry::{Measure, STAGE_MEASURES};
 use crate::warm::Warmer;
@@ -147,7 +149,7 @@ impl Wiring {
                 warmer,
                 detector,
             };
-            Ingest::new(ports, chunks, &cutter, &history, its_meter)
+            IngestStage::new(ports, chunks, &cutter, &history, its_meter)
         });
 
         let helper = placement.helper.map(|core| {
@@ -174,7 +176,13 @@ impl Wiring {
                 let ports = (from_ingest, to_encoder, returned);
                 // Before any number is handed out, and on the core that writes into the buffers first.
                 its_pool.fill(|| part.span());
-                Features::new(part.front_end(states), (states, chunks.is_some()), ports, its_pool, its_meter)
+                FeaturesStage::new(
+                    part.front_end(states),
+                    (states, chunks.is_some()),
+                    ports,
+                    its_pool,
+                    its_meter,
+                )
             });
 
             let team = team(helper.as_ref().map(|helper| &helper.fork_join));
@@ -183,7 +191,7 @@ impl Wiring {
             threads.add(StageKind::Encoder, turn, move || {
                 let ports = (from_features, to_decoder);
                 let encoder = part.encoder(states, team);
-                Encoder::new(encoder, (states, info.encoder_batch), ports, its_pool, its_meter)
+                EncoderStage::new(encoder, (states, info.encoder_batch), ports, its_pool, its_meter)
             });
 
             let ingest = threads.notifier(StageKind::Ingest);
@@ -199,7 +207,7 @@ impl Wiring {
                     ingest,
                     slots: its_slots,
                 };
-                Decoder::new(part.decoder(states), sizes, ports, pool, its_meter)
+                DecoderStage::new(part.decoder(states), sizes, ports, pool, its_meter)
             });
         }
 
@@ -210,7 +218,7 @@ impl Wiring {
             feedback: Arc::clone(&feedback),
         };
         let its_meter = meter(StageKind::Emit, &threads);
-        threads.add(StageKind::Emit, Turn::Always, move || Emit::new(ports, its_meter));
+        threads.add(StageKind::Emit, Turn::Always, move || EmitStage::new(ports, its_meter));
 
         let notifier = threads.notifier(StageKind::Ingest);
         let (slice, spin) = (Duration::from_micros(lane.step_us), Duration::from_micros(lane.spin_us));

@@ -5,7 +5,7 @@ use super::queue::{OpenQueue, Refused};
 use super::{EngineError, OpenError, Stream, StreamError, StreamOptions, Task};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
-use crate::config::{Config, ConfigError, Fault, Source, StreamRules, Topology};
+use crate::config::{Config, ConfigError, InvalidField, Source, StreamRules, Topology};
 use crate::fault_plan::FaultPlan;
 use crate::gate::{Admission, Gate, LaneState};
 use crate::lane::LaneSpec;
@@ -250,7 +250,7 @@ impl Engine {
             partial: options.partial.unwrap_or(self.rules.partial),
             class: options.class,
         };
-        if let Some(Fault { field, value, rule, .. }) = rules.endpoint.fault() {
+        if let Some(InvalidField { field, value, rule, .. }) = rules.endpoint.fault() {
             return Err(OpenError::Rules { field, value, allowed: rule });
         }
         if rules.endpoint.blank_ms > 0 && !self.info.is_streaming() {

@@ -1,14 +1,14 @@
-//! Decoder: hidden frames → tokens, for one stream after the other or, where the model decodes in batches, for
+//! DecoderStage: hidden frames → tokens, for one stream after the other or, where the model decodes in batches, for
 //! several at the same time.
 
 use super::latest_partial::LatestPartial;
 use super::{PassBudget, is_urgent, pass_budget};
 use crate::decode_options::Asked;
 use crate::message::{
-    Header, MESSAGE_TOKENS, Span, SpanMessage, TokensMessage, add_faults, faults, state_of,
+    Header, MESSAGE_TOKENS, SpanMessage, SpanPlace, TokensMessage, add_faults, faults, state_of,
 };
 use crate::meter::Meter;
-use crate::protocol::{Control, Pass as PassControl, PassKind, SpanControl, TokensControl};
+use crate::protocol::{Control, PassControl, PassKind, SpanControl, TokensControl};
 use crate::settings::SettingReceiver;
 use crate::slot_state::Slots;
 use crate::stage_kind::StageKind;
@@ -44,14 +44,14 @@ pub(crate) struct DecoderPorts {
 }
 
 /// See the module.
-pub(crate) struct Decoder<D: model::Decoder> {
+pub(crate) struct DecoderStage<D: model::Decoder> {
     decoder: D,
     input: Receiver<SpanMessage>,
     output: Sender<TokensMessage>,
     returned: Sender<u32>,
     pool: Arc<Pool<D::Span>>,
     /// The passes in flight, at most as many as the model decodes at the same time.
-    passes: Vec<Pass<D::Span>>,
+    passes: Vec<DecoderPass<D::Span>>,
     /// How many that are.
     batch: usize,
     /// The pass whose turn it is.
@@ -71,9 +71,9 @@ pub(crate) struct Decoder<D: model::Decoder> {
 }
 
 /// A pass in flight over a buffer.
-struct Pass<S> {
+struct DecoderPass<S> {
     header: Header<PassKind>,
-    payload: Span,
+    payload: SpanPlace,
     buffer: u32,
     span: Box<S>,
     /// What the message had taken when it came in, in nanoseconds.
@@ -83,13 +83,13 @@ struct Pass<S> {
 /// A message of which so many tokens have been passed on.
 struct Publishing {
     header: Header<TokensControl>,
-    payload: Span,
+    payload: SpanPlace,
     from: usize,
     /// It ends without tokens: a control, or a pass that was given up.
     is_empty: bool,
 }
 
-impl<D: model::Decoder> Decoder<D> {
+impl<D: model::Decoder> DecoderStage<D> {
     /// A decoder of `states` slots, the dummy's among them, whose segments have at most `max_tokens` tokens, and
     /// that can have `batch` passes in flight.
     pub(crate) fn new(
@@ -100,7 +100,7 @@ impl<D: model::Decoder> Decoder<D> {
         meter: Meter,
     ) -> Self {
         let DecoderPorts { input, output, returned, options, slots, ingest } = ports;
-        Decoder {
+        DecoderStage {
             decoder,
             input,
             output,
@@ -160,7 +160,7 @@ impl<D: model::Decoder> Decoder<D> {
         }
     }
 
-    fn accept_control(&mut self, header: Header<Control>, payload: Span) {
+    fn accept_control(&mut self, header: Header<Control>, payload: SpanPlace) {
         let state = self.state(&header);
         match header.control {
             Control::OptionsChanged => {
@@ -187,7 +187,7 @@ impl<D: model::Decoder> Decoder<D> {
         self.publishing = Some(Publishing { header, payload, from: 0, is_empty: true });
     }
 
-    fn accept_pass(&mut self, header: Header<PassControl>, payload: Span) {
+    fn accept_pass(&mut self, header: Header<PassControl>, payload: SpanPlace) {
         let state = self.state(&header);
         let PassControl { kind, is_given_up } = header.control;
         let mut header = header.with(kind);
@@ -208,7 +208,7 @@ impl<D: model::Decoder> Decoder<D> {
                 let voiced_samples = payload.extent.voiced as usize;
                 self.decoder.begin(state, &mut span, Request { goal, voiced_samples });
                 let before = header.compute_nanos();
-                self.passes.push(Pass { header, payload, buffer, span, before });
+                self.passes.push(DecoderPass { header, payload, buffer, span, before });
             }
             // The speculative pass has made it.
             None => {
@@ -219,7 +219,7 @@ impl<D: model::Decoder> Decoder<D> {
         }
     }
 
-    fn publish_result(&mut self, header: Header<PassKind>, payload: Span, is_empty: bool) {
+    fn publish_result(&mut self, header: Header<PassKind>, payload: SpanPlace, is_empty: bool) {
         let result = TokensControl::Result { kind: header.control, is_continued: false };
         self.publishing = Some(Publishing { header: header.with(result), payload, from: 0, is_empty });
     }
@@ -230,7 +230,7 @@ impl<D: model::Decoder> Decoder<D> {
             self.turn = if self.turn < self.passes.len() { self.turn } else { 0 };
             let has_others = self.passes.len() > 1 || !self.held.is_empty() || !self.input.is_empty();
             let states = self.faults.len();
-            let Pass { header, payload, span, before, .. } = &mut self.passes[self.turn];
+            let DecoderPass { header, payload, span, before, .. } = &mut self.passes[self.turn];
             let (state, kind) = (state_of(header, states), header.control);
             let is_given_up = kind.is_warm_up() && has_others;
             let is_dropped =
@@ -255,7 +255,7 @@ impl<D: model::Decoder> Decoder<D> {
                 self.faults[state] = faults(header);
                 self.meter.served(header, *before);
             }
-            let Pass { header, payload, buffer, span, .. } = self.passes.remove(self.turn);
+            let DecoderPass { header, payload, buffer, span, .. } = self.passes.remove(self.turn);
             self.pool.put(buffer, span);
             self.give_back(buffer);
             if !is_dropped && !self.is_silent(&header) && !self.is_stale(&header) {
@@ -347,7 +347,7 @@ impl<D: model::Decoder> Decoder<D> {
     }
 }
 
-impl<D: model::Decoder> Stage for Decoder<D> {
+impl<D: model::Decoder> Stage for DecoderStage<D> {
     fn report(&mut self) {
         self.meter.answer(self.output.refused());
     }

@@ -1,4 +1,4 @@
-//! Emit: tokens → the streams' event rings, and the latency of what is handed over.
+//! EmitStage: tokens → the streams' event rings, and the latency of what is handed over.
 
 use crate::message::{STAMP_NANOS, TokensMessage};
 use crate::meter::Meter;
@@ -32,7 +32,7 @@ enum Fate {
 }
 
 /// See the module.
-pub(crate) struct Emit {
+pub(crate) struct EmitStage {
     ports: EmitPorts,
     /// What has been decided about each slot's partial of several messages, of which more are to come.
     decided: Vec<Option<Fate>>,
@@ -40,10 +40,10 @@ pub(crate) struct Emit {
     refused: u64,
 }
 
-impl Emit {
+impl EmitStage {
     pub(crate) fn new(ports: EmitPorts, meter: Meter) -> Self {
         let decided = vec![None; ports.outputs.len()];
-        Emit { ports, decided, meter, refused: 0 }
+        EmitStage { ports, decided, meter, refused: 0 }
     }
 
     fn emit(&mut self, message: &TokensMessage) {
@@ -128,7 +128,7 @@ impl Emit {
     }
 }
 
-impl Stage for Emit {
+impl Stage for EmitStage {
     fn report(&mut self) {
         self.meter.answer(self.refused);
     }

@@ -1,10 +1,10 @@
-//! Encoder: features → hidden frames, in place in the pooled buffer, for one stream after the other or, where the model
+//! EncoderStage: features → hidden frames, in place in the pooled buffer, for one stream after the other or, where the model
 //! encodes in batches, for several at the same time.
 
 use super::{PassBudget, is_urgent, pass_budget};
 use crate::message::{SpanMessage, add_faults, state_of};
 use crate::meter::Meter;
-use crate::protocol::{Control, Pass, SpanControl};
+use crate::protocol::{Control, PassControl, SpanControl};
 use crate::stage_kind::StageKind;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use voxlane_runtime::ring::{Receiver, Sender};
 use voxlane_runtime::stage::{Stage, StepStatus};
 
 /// See the module.
-pub(crate) struct Encoder<E: model::Encoder> {
+pub(crate) struct EncoderStage<E: model::Encoder> {
     encoder: E,
     input: Receiver<SpanMessage>,
     output: Sender<SpanMessage>,
@@ -40,7 +40,7 @@ struct Held<S> {
     before: u64,
 }
 
-impl<E: model::Encoder> Encoder<E> {
+impl<E: model::Encoder> EncoderStage<E> {
     /// An encoder of `states` slots, the dummy's among them, that can have `batch` passes in flight.
     pub(crate) fn new(
         encoder: E,
@@ -50,7 +50,16 @@ impl<E: model::Encoder> Encoder<E> {
         meter: Meter,
     ) -> Self {
         let (input, output) = ports;
-        Encoder { encoder, input, output, pool, hand: VecDeque::with_capacity(batch), batch, states, meter }
+        EncoderStage {
+            encoder,
+            input,
+            output,
+            pool,
+            hand: VecDeque::with_capacity(batch),
+            batch,
+            states,
+            meter,
+        }
     }
 
     fn read(&mut self) -> bool {
@@ -94,7 +103,7 @@ impl<E: model::Encoder> Encoder<E> {
         let has_others = self.hand.len() > 1 || !self.input.is_empty();
         let Some(Held { message, span, before }) = self.hand.front_mut() else { return false };
         let state = state_of(&message.header, self.states);
-        if let (SpanControl::Pass(Pass { kind, is_given_up }), Some((buffer, features))) =
+        if let (SpanControl::Pass(PassControl { kind, is_given_up }), Some((buffer, features))) =
             (&mut message.header.control, &mut *span)
         {
             let kind = *kind;
@@ -131,7 +140,7 @@ impl<E: model::Encoder> Encoder<E> {
     }
 }
 
-impl<E: model::Encoder> Stage for Encoder<E> {
+impl<E: model::Encoder> Stage for EncoderStage<E> {
     fn report(&mut self) {
         self.meter.answer(self.output.refused());
     }

@@ -1,4 +1,4 @@
-//! Features: samples → features, as far as that goes while audio arrives; the rest in a pass when a segment
+//! FeaturesStage: samples → features, as far as that goes while audio arrives; the rest in a pass when a segment
 //! ends or a partial is wanted.
 //!
 //! Audio and finals come first. One partial is on its way at a time, of one stream after the other, and only
@@ -6,9 +6,9 @@
 //! final whose speculative pass saw the same samples is not made again.
 
 use super::{PassBudget, pass_budget};
-use crate::message::{AudioMessage, Extent, Header, MAX_MARKS, Span, SpanMessage, add_faults, state_of};
+use crate::message::{AudioMessage, Extent, Header, MAX_MARKS, SpanMessage, SpanPlace, add_faults, state_of};
 use crate::meter::Meter;
-use crate::protocol::{AudioControl, Control, Pass as PassControl, PassKind, SpanControl};
+use crate::protocol::{AudioControl, Control, PassControl, PassKind, SpanControl};
 use crate::stage_kind::StageKind;
 use std::sync::Arc;
 use voxlane_models::budget::Progress;
@@ -23,7 +23,7 @@ use voxlane_runtime::slot_set::SlotSet;
 use voxlane_runtime::stage::{Stage, StepStatus};
 
 /// See the module.
-pub(crate) struct Features<F: FrontEnd> {
+pub(crate) struct FeaturesStage<F: FrontEnd> {
     front_end: F,
     /// The network takes audio in chunks.
     is_chunked: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Features<F: FrontEnd> {
     returned: Receiver<u32>,
     free: Vec<u32>,
     pool: Arc<Pool<F::Span>>,
-    pass: Option<Pass<F::Span>>,
+    pass: Option<FeaturesPass<F::Span>>,
     /// The buffer of the partial on its way.
     partial: Option<u32>,
     /// The slots that want a partial, and where to look next.
@@ -44,7 +44,7 @@ pub(crate) struct Features<F: FrontEnd> {
 }
 
 /// A pass in flight.
-struct Pass<S> {
+struct FeaturesPass<S> {
     header: Header<PassKind>,
     extent: Extent,
     buffer: u32,
@@ -71,7 +71,7 @@ struct SlotState {
     markers: Vec<Header<Control>>,
 }
 
-impl<F: FrontEnd> Features<F> {
+impl<F: FrontEnd> FeaturesStage<F> {
     pub(crate) fn new(
         front_end: F,
         (slots, is_chunked): (usize, bool),
@@ -93,7 +93,7 @@ impl<F: FrontEnd> Features<F> {
             speculated: None,
             markers: Vec::with_capacity(MAX_MARKS),
         };
-        Features {
+        FeaturesStage {
             front_end,
             is_chunked,
             input,
@@ -318,11 +318,11 @@ impl<F: FrontEnd> Features<F> {
         let Some(span) = self.pool.take(buffer) else { return };
         let goal = if header.control.is_over_whole() { Goal::Final } else { Goal::Partial };
         self.front_end.begin(slot, extent.samples as usize, goal);
-        self.pass = Some(Pass { header, extent, buffer, span, is_done: false });
+        self.pass = Some(FeaturesPass { header, extent, buffer, span, is_done: false });
     }
 
     /// Goes on with the pass in flight; `false` if the budget or the output ring ran out.
-    fn advance(&mut self, mut pass: Pass<F::Span>, budget: &PassBudget) -> bool {
+    fn advance(&mut self, mut pass: FeaturesPass<F::Span>, budget: &PassBudget) -> bool {
         let kind = pass.header.control;
         if kind.is_warm_up() && !self.input.is_empty() {
             if self.output.vacant() == 0 {
@@ -358,7 +358,7 @@ impl<F: FrontEnd> Features<F> {
     }
 
     /// Ends a pass that has been given up.
-    fn take_back(&mut self, pass: Pass<F::Span>) {
+    fn take_back(&mut self, pass: FeaturesPass<F::Span>) {
         self.pool.put(pass.buffer, pass.span);
         self.free.push(pass.buffer);
         if self.partial == Some(pass.buffer) {
@@ -383,7 +383,7 @@ impl<F: FrontEnd> Features<F> {
     fn forward(&mut self, header: Header<SpanControl>, extent: Extent, buffer: Option<u32>) {
         if let Some(mut place) = self.output.reserve() {
             place.header = header;
-            place.payload = Span { extent, buffer };
+            place.payload = SpanPlace { extent, buffer };
             self.meter.stamp(&mut place.header);
             place.publish();
         }
@@ -397,7 +397,7 @@ fn is_urgent(message: &AudioMessage) -> bool {
     is_final && !message.header.is_warm()
 }
 
-impl<F: FrontEnd> Stage for Features<F> {
+impl<F: FrontEnd> Stage for FeaturesStage<F> {
     fn report(&mut self) {
         self.meter.answer(self.output.refused());
     }

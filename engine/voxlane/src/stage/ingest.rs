@@ -1,4 +1,4 @@
-//! Ingest: takes audio from the streams' rings, finds where segments begin and end, and passes both on in
+//! IngestStage: takes audio from the streams' rings, finds where segments begin and end, and passes both on in
 //! an order that the stages after it need not question.
 //!
 //! Slots take turns, and live streams come before batch ones: a client that pushes a recording as fast as it can holds up
@@ -53,7 +53,7 @@ pub(crate) struct IngestPorts {
 }
 
 /// See the module.
-pub(crate) struct Ingest {
+pub(crate) struct IngestStage {
     ports: IngestPorts,
     streams: Vec<StreamState>,
     /// Slots with work to do.
@@ -73,7 +73,7 @@ struct StreamState {
     segmenter: Segmenter,
 }
 
-impl Ingest {
+impl IngestStage {
     /// `cutter` and `history` are copied for every slot; `chunks` as [`voxlane_models::model::Model`] says.
     pub(crate) fn new(
         ports: IngestPorts,
@@ -87,7 +87,7 @@ impl Ingest {
             request: None,
             segmenter: Segmenter::new(slot, chunks, history, cutter),
         };
-        Ingest {
+        IngestStage {
             streams: (0..ports.inputs.len()).map(stream).collect(),
             pending: SlotSet::new(ports.inputs.len()),
             batch: SlotSet::new(ports.inputs.len()),
@@ -308,7 +308,7 @@ fn output(outputs: &mut [Sender<AudioMessage>], class: ServiceClass) -> &mut Sen
     &mut outputs[chain]
 }
 
-impl Stage for Ingest {
+impl Stage for IngestStage {
     /// Sends the next part of a dummy if one is due.
     fn warm_up(&mut self) -> StepStatus {
         StepStatus::of(self.ports.warmer.step(&mut self.ports.outputs[0], &self.meter))

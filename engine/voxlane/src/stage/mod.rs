@@ -9,11 +9,11 @@ mod ingest;
 mod latest_partial;
 mod segmenter;
 
-pub(crate) use decoder::{Decoder, DecoderPorts};
-pub(crate) use emit::{Emit, EmitPorts};
-pub(crate) use encoder::Encoder;
-pub(crate) use features::Features;
-pub(crate) use ingest::{Ingest, IngestPorts};
+pub(crate) use decoder::{DecoderPorts, DecoderStage};
+pub(crate) use emit::{EmitPorts, EmitStage};
+pub(crate) use encoder::EncoderStage;
+pub(crate) use features::FeaturesStage;
+pub(crate) use ingest::{IngestPorts, IngestStage};
 
 use crate::message::SpanMessage;
 use crate::protocol::SpanControl;

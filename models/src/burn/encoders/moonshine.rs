@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 /// The weights of the encoder.
 #[derive(Clone, Debug)]
-pub(crate) struct Encoder<B: Backend> {
+pub(crate) struct DeviceEncoder<B: Backend> {
     layers: Vec<Layer<B>>,
     norm: Norm<B>,
     rotation: Rotation<B>,
@@ -53,7 +53,7 @@ impl<B: Backend> Layer<B> {
     }
 }
 
-impl<B: Backend> Encoder<B> {
+impl<B: Backend> DeviceEncoder<B> {
     pub(crate) fn new(
         weights: &MoonshineWeights,
         config: &Config,
@@ -61,7 +61,7 @@ impl<B: Backend> Encoder<B> {
         place: &Place<B>,
     ) -> Self {
         let layers = weights.encoder_layers.iter().map(|layer| Layer::new(layer, config, place));
-        Encoder {
+        DeviceEncoder {
             layers: layers.collect(),
             norm: Norm::new(&weights.encoder_norm, config.layer_norm_epsilon, place),
             rotation,
@@ -96,13 +96,13 @@ impl<B: Backend> Encoder<B> {
 
 /// The encoder of Moonshine on Burn. A step enqueues layers and does not wait for them.
 pub struct BurnEncoder<B: Backend> {
-    encoder: Arc<Encoder<B>>,
+    encoder: Arc<DeviceEncoder<B>>,
     /// Layers done; the norm after them counts as one more.
     done: usize,
 }
 
 impl<B: Backend> BurnEncoder<B> {
-    pub(crate) fn new(encoder: Arc<Encoder<B>>) -> Self {
+    pub(crate) fn new(encoder: Arc<DeviceEncoder<B>>) -> Self {
         BurnEncoder { encoder, done: 0 }
     }
 }

@@ -1,9 +1,9 @@
 //! The network as a [`Model`].
 
 use crate::budget::{Budget, Progress};
-use crate::burn::encoders::moonshine::{BurnEncoder, Encoder};
+use crate::burn::encoders::moonshine::{BurnEncoder, DeviceEncoder};
 use crate::burn::frontends::raw_conv::{BurnFrontEnd, Stem};
-use crate::burn::heads::attention::batch::{self, Batch, Decoder};
+use crate::burn::heads::attention::batch::{self, Batch, DeviceDecoder};
 use crate::burn::heads::attention::decoder::BurnDecoder;
 use crate::burn::layers::{Place, Rotation};
 use crate::burn::span::BurnSpan;
@@ -34,8 +34,8 @@ pub struct BurnMoonshine<B: Backend> {
     /// Padded lengths in samples, ascending.
     lengths: Arc<[usize]>,
     stem: Arc<Stem<B>>,
-    encoder: Arc<Encoder<B>>,
-    decoder: Arc<Decoder<B>>,
+    encoder: Arc<DeviceEncoder<B>>,
+    decoder: Arc<DeviceDecoder<B>>,
 }
 
 impl<B: Backend> BurnMoonshine<B> {
@@ -56,8 +56,8 @@ impl<B: Backend> BurnMoonshine<B> {
         let rotation = rotation(weights, &config, &place);
         BurnMoonshine {
             stem: Arc::new(Stem::new(&weights.stem, &config, &place)),
-            encoder: Arc::new(Encoder::new(weights, &config, rotation.clone(), &place)),
-            decoder: Arc::new(Decoder::new(weights, &config, rotation, &place)),
+            encoder: Arc::new(DeviceEncoder::new(weights, &config, rotation.clone(), &place)),
+            decoder: Arc::new(DeviceDecoder::new(weights, &config, rotation, &place)),
             device: device.clone(),
             config,
             options,

@@ -21,7 +21,7 @@ use crate::layers::linear::{Linear, Precision, Then};
 use crate::layers::norm::Norm;
 use crate::model::Slot;
 use crate::networks::emformer::config::Config;
-use crate::networks::emformer::span::Span;
+use crate::networks::emformer::span::EmformerSpan;
 use crate::networks::emformer::weights::EmformerWeights;
 use std::sync::Arc;
 use voxlane_kernels::rows::{Rows, RowsMut};
@@ -33,18 +33,18 @@ const BATCHES: (usize, usize) = (4, 32);
 
 /// The prepared weights of the encoder.
 #[derive(Debug)]
-pub(crate) struct Encoder {
+pub(crate) struct PreparedEncoder {
     input: Linear,
     layers: Vec<Layer>,
     output: Linear,
     output_norm: Norm,
 }
 
-packed_fields!(Encoder { input, layers, output, output_norm });
+packed_fields!(PreparedEncoder { input, layers, output, output_norm });
 
-impl Encoder {
+impl PreparedEncoder {
     pub(crate) fn new(weights: &EmformerWeights, precision: Precision) -> Self {
-        Encoder {
+        PreparedEncoder {
             input: weights.input.pack(precision),
             layers: weights.layers.iter().map(|layer| Layer::new(layer, precision)).collect(),
             output: weights.output.pack(precision),
@@ -72,7 +72,7 @@ pub(crate) fn batch(config: &Config) -> usize {
 
 /// The encoder of an Emformer on the CPU.
 pub struct EmformerEncoder {
-    encoder: Arc<Encoder>,
+    encoder: Arc<PreparedEncoder>,
     config: Config,
     slots: Vec<SlotState>,
     /// For each layer, one for each slot.
@@ -103,7 +103,7 @@ struct SlotState {
 }
 
 impl EmformerEncoder {
-    pub(crate) fn new(encoder: Arc<Encoder>, config: Config, slots: usize) -> Self {
+    pub(crate) fn new(encoder: Arc<PreparedEncoder>, config: Config, slots: usize) -> Self {
         let batch = batch(&config).min(slots.max(1));
         let stride = config.time_reduction_stride;
         let rows = batch * (config.segment_frames() + config.right_frames());
@@ -274,9 +274,9 @@ impl SlotState {
 }
 
 impl crate::model::Encoder for EmformerEncoder {
-    type Span = Span;
+    type Span = EmformerSpan;
 
-    fn begin(&mut self, slot: Slot, span: &mut Span) {
+    fn begin(&mut self, slot: Slot, span: &mut EmformerSpan) {
         span.slot = slot;
         let (dim, state) = (self.config.input_dim, &mut self.slots[slot]);
         let new = span.features();
@@ -287,7 +287,7 @@ impl crate::model::Encoder for EmformerEncoder {
         state.is_last |= span.is_last();
     }
 
-    fn step(&mut self, span: &mut Span, budget: &Budget, _faults: &mut Faults) -> Progress {
+    fn step(&mut self, span: &mut EmformerSpan, budget: &Budget, _faults: &mut Faults) -> Progress {
         loop {
             if self.active.is_empty() {
                 let state = &mut self.slots[span.slot];

@@ -11,14 +11,14 @@ use crate::networks::moonshine::weights::{EncoderLayerWeights, MoonshineWeights}
 use std::sync::Arc;
 
 /// The prepared weights of the encoder.
-pub(crate) struct Encoder {
+pub(crate) struct PreparedEncoder {
     pub(super) layers: Vec<Layer>,
     pub(super) norm: Norm,
     pub(super) rotary: Arc<Rotary>,
     pub(super) scale: f32,
 }
 
-packed_fields!(Encoder { layers, norm, rotary, scale });
+packed_fields!(PreparedEncoder { layers, norm, rotary, scale });
 
 pub(super) struct Layer {
     pub(super) attention_norm: Norm,
@@ -95,7 +95,7 @@ fn slices(up: &LinearWeights, down: &LinearWeights, precision: Precision) -> Vec
         .collect()
 }
 
-impl Encoder {
+impl PreparedEncoder {
     pub(crate) fn new(
         weights: &MoonshineWeights,
         config: &Config,
@@ -103,7 +103,7 @@ impl Encoder {
         precision: Precision,
     ) -> Self {
         let epsilon = config.layer_norm_epsilon;
-        Encoder {
+        PreparedEncoder {
             layers: weights
                 .encoder_layers
                 .iter()

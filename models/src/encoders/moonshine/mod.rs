@@ -7,7 +7,7 @@
 mod cache;
 mod layers;
 
-pub(crate) use self::layers::Encoder;
+pub(crate) use self::layers::PreparedEncoder;
 
 use self::cache::{EncoderCache, MAX_QUERIES};
 use self::layers::{Layer, MlpSlice};
@@ -19,7 +19,7 @@ use crate::layers::linear::{Linear, Precision, Then};
 use crate::layers::norm::Norm;
 use crate::model::Slot;
 use crate::networks::moonshine::config::Config;
-use crate::networks::moonshine::span::Span;
+use crate::networks::moonshine::span::MoonshineSpan;
 use crate::team::Team;
 use std::ops::Range;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ const MAX_ROWS: usize = if BLOCK_ROWS > MAX_QUERIES { BLOCK_ROWS } else { MAX_QU
 
 /// The encoder of Moonshine on the CPU.
 pub struct MoonshineEncoder {
-    encoder: Arc<Encoder>,
+    encoder: Arc<PreparedEncoder>,
     width: usize,
     /// Whether all slices of an MLP are one unit, so that they share the rounded rows; else each is one.
     slices_together: bool,
@@ -81,7 +81,12 @@ struct Cursor {
 }
 
 impl MoonshineEncoder {
-    pub(crate) fn new(encoder: Arc<Encoder>, config: &Config, precision: Precision, team: Team) -> Self {
+    pub(crate) fn new(
+        encoder: Arc<PreparedEncoder>,
+        config: &Config,
+        precision: Precision,
+        team: Team,
+    ) -> Self {
         let sizes = &config.sizes;
         let (width, frames) = (sizes.hidden, config.max_frames());
         let workers = if team.is_pair() { 2 } else { 1 };
@@ -104,7 +109,7 @@ impl MoonshineEncoder {
     }
 
     /// One unit of work: a block of rows for each thread of the team.
-    fn unit(&mut self, span: &mut Span) {
+    fn unit(&mut self, span: &mut MoonshineSpan) {
         let (width, frames, Cursor { phase, row, slice }) = (self.width, span.frames(), self.cursor);
         let (layer, operation) = (phase / LAYER.len(), LAYER[phase % LAYER.len()]);
         let encoder = Arc::clone(&self.encoder);
@@ -178,7 +183,7 @@ impl Worker {
     /// Queries, keys and values of the rows, which begin at position `first`.
     fn project(
         &mut self,
-        encoder: &Encoder,
+        encoder: &PreparedEncoder,
         layer: &Layer,
         span_rows: &[f32],
         first: usize,
@@ -221,13 +226,13 @@ impl Worker {
 }
 
 impl crate::model::Encoder for MoonshineEncoder {
-    type Span = Span;
+    type Span = MoonshineSpan;
 
-    fn begin(&mut self, _slot: Slot, _span: &mut Span) {
+    fn begin(&mut self, _slot: Slot, _span: &mut MoonshineSpan) {
         self.cursor = Cursor::default();
     }
 
-    fn step(&mut self, span: &mut Span, budget: &Budget, _faults: &mut Faults) -> Progress {
+    fn step(&mut self, span: &mut MoonshineSpan, budget: &Budget, _faults: &mut Faults) -> Progress {
         while span.frames() > 0 && !self.is_done() {
             self.unit(span);
             if !self.is_done() && budget.is_spent() {

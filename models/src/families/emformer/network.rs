@@ -1,7 +1,7 @@
 //! The network as a [`Model`].
 
 use crate::decode::{StreamStrategy, TransducerGreedy};
-use crate::encoders::emformer::{EmformerEncoder, Encoder, batch};
+use crate::encoders::emformer::{EmformerEncoder, PreparedEncoder, batch};
 use crate::formats::packed::{Packed, PackedError, Reader, Writer};
 use crate::frontends::fbank::{FbankFrontEnd, Mel};
 use crate::heads::transducer::decoder::TransducerDecoder;
@@ -9,7 +9,7 @@ use crate::heads::transducer::{HeadWeights, Heads};
 use crate::layers::linear::Precision;
 use crate::model::{Model, ModelInfo, WorkingMemory};
 use crate::networks::emformer::config::Config;
-use crate::networks::emformer::span::Span;
+use crate::networks::emformer::span::EmformerSpan;
 use crate::networks::emformer::weights::EmformerWeights;
 use crate::team::Team;
 use std::marker::PhantomData;
@@ -25,7 +25,7 @@ pub struct Emformer<S = TransducerGreedy> {
     config: Config,
     precision: Precision,
     mel: Arc<Mel>,
-    encoder: Arc<Encoder>,
+    encoder: Arc<PreparedEncoder>,
     heads: Arc<HeadWeights>,
     strategy: PhantomData<fn() -> S>,
 }
@@ -46,7 +46,7 @@ impl<S> Emformer<S> {
         let (mean, inverse_deviation) = (weights.mean[..].into(), weights.inverse_deviation[..].into());
         Emformer {
             mel: Arc::new(Mel::new(mean, inverse_deviation)),
-            encoder: Arc::new(Encoder::new(weights, precision)),
+            encoder: Arc::new(PreparedEncoder::new(weights, precision)),
             heads: Arc::new(HeadWeights::new(weights, precision)),
             config: weights.config.clone(),
             precision,
@@ -95,7 +95,7 @@ impl<S> Packed for Emformer<S> {
         let config = Config::load(reader)?;
         config.check()?;
         let precision = Packed::load(reader)?;
-        let (mel, encoder, heads): (Arc<Mel>, Arc<Encoder>, Arc<HeadWeights>) =
+        let (mel, encoder, heads): (Arc<Mel>, Arc<PreparedEncoder>, Arc<HeadWeights>) =
             (Packed::load(reader)?, Packed::load(reader)?, Packed::load(reader)?);
         if mel.features() != config.input_dim
             || !encoder.fits(&config, precision)
@@ -110,7 +110,7 @@ impl<S> Packed for Emformer<S> {
 }
 
 impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
-    type Span = Span;
+    type Span = EmformerSpan;
     type FrontEnd = FbankFrontEnd;
     type Encoder = EmformerEncoder;
     type Decoder = TransducerDecoder<S>;
@@ -130,8 +130,8 @@ impl<S: StreamStrategy<Heads>> Model for Emformer<S> {
         Some(WorkingMemory { parts: stream.saturating_mul(slots.max(batch(&self.config))), span: stream })
     }
 
-    fn span(&self) -> Span {
-        Span::new(&self.config)
+    fn span(&self) -> EmformerSpan {
+        EmformerSpan::new(&self.config)
     }
 
     fn front_end(&self, slots: usize) -> FbankFrontEnd {

@@ -117,7 +117,7 @@ fn parse_config(file: Content<'_>) -> Result<Config, CheckpointError> {
             _ => continue,
         };
         if value != expected {
-            return Err(unsound(format!("{key} is {value}, not {expected}")));
+            return Err(unsound(format!("{key}: wrong value (expected {expected}, found {value})")));
         }
     }
     Ok(config)

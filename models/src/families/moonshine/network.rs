@@ -1,15 +1,15 @@
 //! The network as a [`Model`].
 
 use crate::decode::{AttentionGreedy, DecodeStrategy, LogitRule};
-use crate::encoders::moonshine::{Encoder, MoonshineEncoder};
+use crate::encoders::moonshine::{MoonshineEncoder, PreparedEncoder};
 use crate::formats::packed::{Packed, PackedError, Reader, Writer};
 use crate::frontends::raw_conv::{RawConvFrontEnd, Stem};
-use crate::heads::attention::{AttentionDecoder, Decoder};
+use crate::heads::attention::{AttentionDecoder, PreparedDecoder};
 use crate::layers::linear::Precision;
 use crate::layers::rotary::Rotary;
 use crate::model::{Model, ModelInfo, WorkingMemory};
 use crate::networks::moonshine::config::Config;
-use crate::networks::moonshine::span::Span;
+use crate::networks::moonshine::span::MoonshineSpan;
 use crate::networks::moonshine::weights::MoonshineWeights;
 use crate::team::Team;
 use std::marker::PhantomData;
@@ -26,8 +26,8 @@ pub struct Moonshine<S = AttentionGreedy> {
     config: Config,
     precision: Precision,
     stem: Arc<Stem>,
-    encoder: Arc<Encoder>,
-    decoder: Arc<Decoder>,
+    encoder: Arc<PreparedEncoder>,
+    decoder: Arc<PreparedDecoder>,
     rule: Option<Arc<dyn LogitRule>>,
     strategy: PhantomData<fn() -> S>,
 }
@@ -43,8 +43,8 @@ impl<S: DecodeStrategy> Moonshine<S> {
         let rotary = Arc::new(Rotary::new(&weights.rotary_frequencies, config.sizes.head_dim, positions));
         Moonshine {
             stem: Arc::new(Stem::new(&weights.stem, &config, precision)),
-            encoder: Arc::new(Encoder::new(weights, &config, Arc::clone(&rotary), precision)),
-            decoder: Arc::new(Decoder::new(weights, &config, rotary, precision)),
+            encoder: Arc::new(PreparedEncoder::new(weights, &config, Arc::clone(&rotary), precision)),
+            decoder: Arc::new(PreparedDecoder::new(weights, &config, rotary, precision)),
             config,
             precision,
             rule: None,
@@ -104,7 +104,7 @@ impl<S: DecodeStrategy> Packed for Moonshine<S> {
 }
 
 impl<S: DecodeStrategy> Model for Moonshine<S> {
-    type Span = Span;
+    type Span = MoonshineSpan;
     type FrontEnd = RawConvFrontEnd;
     type Encoder = MoonshineEncoder;
     type Decoder = AttentionDecoder<S>;
@@ -113,8 +113,8 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
         ModelInfo::new(self.config.limits())
     }
 
-    fn span(&self) -> Span {
-        Span::new(&self.config)
+    fn span(&self) -> MoonshineSpan {
+        MoonshineSpan::new(&self.config)
     }
 
     fn working_memory(&self, slots: usize) -> Option<WorkingMemory> {

@@ -25,7 +25,7 @@ use crate::fault::Faults;
 use crate::layers::linear::{Linear, Then};
 use crate::model::{FrontEnd, Goal, Slot};
 use crate::networks::moonshine::config::Config;
-use crate::networks::moonshine::span::Span;
+use crate::networks::moonshine::span::MoonshineSpan;
 use std::sync::Arc;
 use voxlane_kernels::activation::gelu_affine;
 use voxlane_kernels::gemm::Activation;
@@ -39,12 +39,12 @@ pub struct RawConvFrontEnd {
     stem: Arc<Stem>,
     config: Config,
     slots: Vec<OpenSegment>,
-    pass: Pass,
+    pass: ConvPass,
     arena: Arena,
 }
 
 /// The pass in flight.
-struct Pass {
+struct ConvPass {
     slot: Slot,
     samples: usize,
     frames: usize,
@@ -66,7 +66,7 @@ impl RawConvFrontEnd {
         let arena = Arena::for_lengths(&[lengths.concat(), vec![activated]].concat());
         RawConvFrontEnd {
             slots: (0..slots).map(|_| OpenSegment::new(&stem, &config)).collect(),
-            pass: Pass {
+            pass: ConvPass {
                 slot: 0,
                 samples: 0,
                 frames: 0,
@@ -81,7 +81,7 @@ impl RawConvFrontEnd {
     }
 
     /// Normalizes and activates the rows of conv2 that the next block of features sees; conv3 of them.
-    fn block(&mut self, span: &mut Span) {
+    fn block(&mut self, span: &mut MoonshineSpan) {
         let (stem, pass) = (&self.stem, &mut self.pass);
         let (window, width) = (stem.windows[2], stem.channels[1]);
         let count = CONV3_ROWS.min(pass.frames - pass.done);
@@ -99,7 +99,7 @@ impl RawConvFrontEnd {
 }
 
 impl FrontEnd for RawConvFrontEnd {
-    type Span = Span;
+    type Span = MoonshineSpan;
 
     fn push(&mut self, slot: Slot, samples: &[i16], faults: &mut Faults) {
         let segment = &mut self.slots[slot];
@@ -128,7 +128,7 @@ impl FrontEnd for RawConvFrontEnd {
         }
     }
 
-    fn step(&mut self, span: &mut Span, budget: &Budget, _faults: &mut Faults) -> Progress {
+    fn step(&mut self, span: &mut MoonshineSpan, budget: &Budget, _faults: &mut Faults) -> Progress {
         span.resize(self.pass.frames, self.pass.samples);
         while self.pass.done < self.pass.frames {
             let segment = &mut self.slots[self.pass.slot];

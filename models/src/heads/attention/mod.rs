@@ -25,7 +25,7 @@ use crate::layers::linear::{Linear, Precision};
 use crate::layers::rotary::Rotary;
 use crate::model::{Request, Slot};
 use crate::networks::moonshine::config::{Config, END_TOKEN, START_TOKEN};
-use crate::networks::moonshine::span::Span;
+use crate::networks::moonshine::span::MoonshineSpan;
 use crate::networks::moonshine::weights::MoonshineWeights;
 use std::sync::Arc;
 
@@ -35,22 +35,22 @@ const FRAME_ROWS: usize = 48;
 const ALIGNED_ROWS: usize = 32;
 
 /// The prepared weights of the decoder.
-pub(crate) struct Decoder {
+pub(crate) struct PreparedDecoder {
     layers: Vec<Layer>,
     output: Output,
     rotary: Arc<Rotary>,
 }
 
-packed_fields!(Decoder { layers, output, rotary });
+packed_fields!(PreparedDecoder { layers, output, rotary });
 
-impl Decoder {
+impl PreparedDecoder {
     pub(crate) fn new(
         weights: &MoonshineWeights,
         config: &Config,
         rotary: Arc<Rotary>,
         precision: Precision,
     ) -> Self {
-        Decoder {
+        PreparedDecoder {
             layers: weights.decoder_layers.iter().map(|layer| Layer::new(layer, config, precision)).collect(),
             output: Output::new(weights, config, precision),
             rotary,
@@ -58,7 +58,7 @@ impl Decoder {
     }
 }
 
-impl Decoder {
+impl PreparedDecoder {
     /// Whether it is the decoder of such a network, with angles for `positions` positions.
     pub(crate) fn check(
         &self,
@@ -94,7 +94,7 @@ enum Stage {
 
 /// The decoder of Moonshine on the CPU.
 pub struct AttentionDecoder<S> {
-    decoder: Arc<Decoder>,
+    decoder: Arc<PreparedDecoder>,
     config: Config,
     strategy: S,
     stage: Stage,
@@ -121,7 +121,7 @@ pub struct AttentionDecoder<S> {
 
 impl<S: DecodeStrategy> AttentionDecoder<S> {
     pub(crate) fn new(
-        decoder: Arc<Decoder>,
+        decoder: Arc<PreparedDecoder>,
         config: Config,
         precision: Precision,
         slots: usize,
@@ -165,7 +165,7 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
     }
 
     /// One unit of work: does what the stage says and moves to the next.
-    fn unit(&mut self, span: &Span, faults: &mut Faults) {
+    fn unit(&mut self, span: &MoonshineSpan, faults: &mut Faults) {
         self.stage = match self.stage {
             Stage::Frames { layer, row } => self.frames(span, layer, row),
             Stage::Embed => self.embed(),
@@ -178,7 +178,7 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
         self.arena.reset();
     }
 
-    fn frames(&mut self, span: &Span, layer: usize, row: usize) -> Stage {
+    fn frames(&mut self, span: &MoonshineSpan, layer: usize, row: usize) -> Stage {
         let rows = FRAME_ROWS.min(span.frames() - row);
         let cache = &mut self.cross_caches[layer];
         self.decoder.layers[layer].keys_and_values(span.rows(row, rows), row, cache, &self.arena);
@@ -199,7 +199,7 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
         Stage::Layer { layer: 0, operation: Operation::FIRST }
     }
 
-    fn layer(&mut self, span: &Span, layer: usize, operation: Operation) -> Stage {
+    fn layer(&mut self, span: &MoonshineSpan, layer: usize, operation: Operation) -> Stage {
         let width = self.config.sizes.hidden;
         let rows = self.strategy.block().len();
         let context = Context {
@@ -266,7 +266,7 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
         }
     }
 
-    fn align(&mut self, span: &Span, row: usize) -> Stage {
+    fn align(&mut self, span: &MoonshineSpan, row: usize) -> Stage {
         let hypothesis = self.strategy.hypothesis_mut(self.slot);
         let tokens = hypothesis.tokens().len();
         // What comes after the last token is the end token, which was looked for unless the limit cut it off:
@@ -287,9 +287,9 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
 }
 
 impl<S: DecodeStrategy> crate::model::Decoder for AttentionDecoder<S> {
-    type Span = Span;
+    type Span = MoonshineSpan;
 
-    fn begin(&mut self, slot: Slot, span: &mut Span, request: Request) {
+    fn begin(&mut self, slot: Slot, span: &mut MoonshineSpan, request: Request) {
         (self.slot, self.max_tokens) = (slot, self.config.max_tokens(span.samples()));
         self.strategy.begin(slot, request, self.max_tokens);
         self.alignment.restart(span.frames());
@@ -298,7 +298,7 @@ impl<S: DecodeStrategy> crate::model::Decoder for AttentionDecoder<S> {
         self.stage = if span.frames() == 0 { Stage::Done } else { Stage::Frames { layer: 0, row: 0 } };
     }
 
-    fn step(&mut self, span: &mut Span, budget: &Budget, faults: &mut Faults) -> Progress {
+    fn step(&mut self, span: &mut MoonshineSpan, budget: &Budget, faults: &mut Faults) -> Progress {
         while !matches!(self.stage, Stage::Done) {
             self.unit(span, faults);
             if !matches!(self.stage, Stage::Done) && budget.is_spent() {

@@ -7,7 +7,7 @@ use crate::fault::Faults;
 use crate::hypothesis::Hypothesis;
 use crate::model::{Goal, Request, Slot};
 use crate::networks::emformer::config::Config;
-use crate::networks::emformer::span::Span;
+use crate::networks::emformer::span::EmformerSpan;
 use std::sync::Arc;
 
 /// The decoder of an Emformer on the CPU, by the strategy `S`.
@@ -45,13 +45,13 @@ impl<S: StreamStrategy<Heads>> TransducerDecoder<S> {
 }
 
 impl<S: StreamStrategy<Heads>> crate::model::Decoder for TransducerDecoder<S> {
-    type Span = Span;
+    type Span = EmformerSpan;
 
-    fn begin(&mut self, slot: Slot, _span: &mut Span, request: Request) {
+    fn begin(&mut self, slot: Slot, _span: &mut EmformerSpan, request: Request) {
         (self.slot, self.goal, self.done) = (slot, request.goal, 0);
     }
 
-    fn step(&mut self, span: &mut Span, budget: &Budget, faults: &mut Faults) -> Progress {
+    fn step(&mut self, span: &mut EmformerSpan, budget: &Budget, faults: &mut Faults) -> Progress {
         let frames = span.frames();
         while self.done < frames.count {
             let frame = frames.row(self.done, frames.stride);

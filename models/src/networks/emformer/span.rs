@@ -11,7 +11,7 @@ use voxlane_kernels::rows::{Rows, RowsMut};
 /// Feature frames are whole segments with the right context behind the last one, or, at the end of a stream, all
 /// that is left.
 #[derive(Clone, Debug)]
-pub struct Span {
+pub struct EmformerSpan {
     features: Buffer,
     feature_dim: usize,
     feature_frames: usize,
@@ -22,10 +22,10 @@ pub struct Span {
     pub(crate) slot: Slot,
 }
 
-impl Span {
+impl EmformerSpan {
     /// An empty span with room for the longest recording.
     pub fn new(config: &Config) -> Self {
-        Span {
+        EmformerSpan {
             features: Buffer::zeros(config.max_feature_frames() * config.input_dim),
             feature_dim: config.input_dim,
             feature_frames: 0,

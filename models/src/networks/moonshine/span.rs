@@ -7,18 +7,18 @@ use voxlane_kernels::rows::{Rows, RowsMut};
 /// The hidden frames of one segment: features when the stem has filled it, the encoder's result after the
 /// encoder has run in place.
 #[derive(Clone, Debug)]
-pub struct Span {
+pub struct MoonshineSpan {
     hidden: Buffer,
     width: usize,
     frames: usize,
     samples: usize,
 }
 
-impl Span {
+impl MoonshineSpan {
     /// An empty span with room for the longest segment.
     pub fn new(config: &Config) -> Self {
         let width = config.sizes.hidden;
-        Span { hidden: Buffer::zeros(config.max_frames() * width), width, frames: 0, samples: 0 }
+        MoonshineSpan { hidden: Buffer::zeros(config.max_frames() * width), width, frames: 0, samples: 0 }
     }
 
     /// Hidden frames in it; zero for a segment too short to say anything.
@@ -51,7 +51,7 @@ impl Span {
         Rows { data: &self.hidden[start..end], stride: self.width, count }
     }
 
-    /// Like [`Span::rows`], writable.
+    /// Like [`MoonshineSpan::rows`], writable.
     pub(crate) fn rows_mut(&mut self, first: usize, count: usize) -> RowsMut<'_> {
         let (start, end) = (first * self.width, (first + count) * self.width);
         RowsMut { data: &mut self.hidden[start..end], stride: self.width, count }

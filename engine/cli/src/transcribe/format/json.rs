@@ -274,7 +274,7 @@ mod tests {
             [
                 r#"{"type":"segment","file":"a.wav","channel":2,"start":0.0,"end":1.0,"text":"One","words":[{"text":"One","start":0.0,"end":1.0}],"tokens":[]}"#,
                 r#"{"type":"segment","file":"a.wav","channel":2,"start":1.0,"end":2.0,"text":"Two","words":[{"text":"Two","start":1.0,"end":2.0}],"token_limit":true,"warning":"little_text","tokens":[]}"#,
-                r#"{"type":"file","file":"a.wav","channel":2,"audio_s":3663.0,"wall_s":36.63,"rtf":0.01,"latency_ms":{"total":0.0,"queue":0.0,"compute":0.0},"warnings":["odd"],"error":"the client left too many events unread; the stream is closed","stopped_at_s":2.0}"#,
+                r#"{"type":"file","file":"a.wav","channel":2,"audio_s":3663.0,"wall_s":36.63,"rtf":0.01,"latency_ms":{"total":0.0,"queue":0.0,"compute":0.0},"warnings":["odd"],"error":"stream: closed, because the client left too many events unread","stopped_at_s":2.0}"#,
             ]
         );
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symphonia::core::io::MediaSource;
 
 use super::mp4_boxes;
-use crate::audio::error::Fault;
+use crate::audio::error::PlacedProblem;
 use crate::audio::input::Input;
 
 /// A file that is read on when its container has ended.
@@ -122,7 +122,8 @@ impl Read for Metered {
 
 /// How many of the next bytes stand in front of the start of another Matroska file.
 fn unfollowed(input: &mut Input, is_start: bool) -> Result<usize, String> {
-    let bytes = input.peek(SEARCH_BYTES + TYPE_BYTES).map_err(|(problem, _): Fault| problem.to_string())?;
+    let bytes =
+        input.peek(SEARCH_BYTES + TYPE_BYTES).map_err(|(problem, _): PlacedProblem| problem.to_string())?;
     let count = if bytes.len() < SEARCH_BYTES + TYPE_BYTES { bytes.len() } else { SEARCH_BYTES };
     let next = (usize::from(is_start)..count).find(|&at| is_matroska(&bytes[at..]));
     Ok(next.unwrap_or(count))

@@ -22,8 +22,8 @@ use symphonia::default::formats::{IsoMp4Reader, MkvReader};
 use self::input::{Boxwise, Claimed, Metered, Shared, is_matroska};
 use self::mp4_boxes::Boxes;
 use super::demux::{Demuxer, End, Packet, Stream, Unit, aac, tags};
-use crate::audio::decoder::Decoder;
-use crate::audio::error::{Fault, Place, Problem};
+use crate::audio::decoder::CodecDecoder;
+use crate::audio::error::{Place, PlacedProblem, Problem};
 use crate::audio::input::Input;
 use crate::audio::kind::{Kind, recognize};
 use crate::audio::warning::Oddity;
@@ -110,11 +110,11 @@ impl Container {
     ///
     /// # Errors
     /// If it is damaged or holds no audio that can be read; from a pipe, if the audio comes before its index.
-    pub fn mp4(input: Input) -> Result<Self, Fault> {
+    pub fn mp4(input: Input) -> Result<Self, PlacedProblem> {
         Container::shared_mp4(Shared::new(input))
     }
 
-    fn shared_mp4(input: Shared) -> Result<Self, Fault> {
+    fn shared_mp4(input: Shared) -> Result<Self, PlacedProblem> {
         let is_pipe = input.lock().length().is_none();
         let boxes = mp4_boxes::walk(&mut input.lock())?;
         let Boxes { has_index, is_cut, is_fragmented, claimed, is_followed, .. } = boxes;
@@ -150,11 +150,11 @@ impl Container {
     ///
     /// # Errors
     /// If it is damaged or holds no audio that can be read.
-    pub fn matroska(input: Input) -> Result<Self, Fault> {
+    pub fn matroska(input: Input) -> Result<Self, PlacedProblem> {
         Container::shared_matroska(Shared::new(input))
     }
 
-    fn shared_matroska(input: Shared) -> Result<Self, Fault> {
+    fn shared_matroska(input: Shared) -> Result<Self, PlacedProblem> {
         let read = Arc::new(AtomicU64::new(0));
         let end = segment_end(input.lock().peek(EBML_HEAD_BYTES)?);
         let tail = Tail::Metered(read.clone(), end);
@@ -166,7 +166,12 @@ impl Container {
         Ok(Container { behind, ..container })
     }
 
-    fn new(format: Box<dyn FormatReader>, name: &str, tail: Tail, boxes: &Boxes) -> Result<Self, Fault> {
+    fn new(
+        format: Box<dyn FormatReader>,
+        name: &str,
+        tail: Tail,
+        boxes: &Boxes,
+    ) -> Result<Self, PlacedProblem> {
         let of_audio = |track: &&Track| !is_other(track);
         let first = format.default_track(TrackType::Audio).into_iter();
         let tracks: Vec<&Track> = first.chain(format.tracks()).filter(of_audio).collect();
@@ -192,7 +197,7 @@ impl Container {
 }
 
 impl Demuxer for Container {
-    fn next(&mut self) -> Result<Option<Unit>, Fault> {
+    fn next(&mut self) -> Result<Option<Unit>, PlacedProblem> {
         loop {
             if let Some(stream) = self.stream.take() {
                 return Ok(Some(Unit::Stream(stream)));
@@ -228,7 +233,7 @@ impl Demuxer for Container {
 
 impl Container {
     /// Ends the container; says so if it was cut off, else goes on with what stands behind it.
-    fn end(&mut self, is_inside: bool) -> Result<Option<Unit>, Fault> {
+    fn end(&mut self, is_inside: bool) -> Result<Option<Unit>, PlacedProblem> {
         self.is_end = true;
         if self.tail.is_cut(is_inside) {
             let what = "the file ends before its container says";
@@ -304,7 +309,7 @@ fn parameters(track: &Track, is_big_endian: bool) -> Result<AudioCodecParameters
         let config = aac::Config::parse(bytes)?;
         parameters.with_extra_data(config.low_complexity()?).with_sample_rate(config.sample_rate);
     }
-    Decoder::new(&parameters)?;
+    CodecDecoder::new(&parameters)?;
     Ok(parameters)
 }
 
@@ -319,7 +324,7 @@ fn big_endian(codec: AudioCodecId) -> AudioCodecId {
     }
 }
 
-fn damage(error: Error) -> Fault {
+fn damage(error: Error) -> PlacedProblem {
     let problem = match error {
         Error::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Problem::Truncated("the file ends in its headers, before any audio".into())

@@ -5,7 +5,7 @@
 
 use std::io::{Seek, SeekFrom};
 
-use crate::audio::error::{Fault, Place};
+use crate::audio::error::{Place, PlacedProblem};
 use crate::audio::input::Input;
 
 /// The most sample frames that an encoder adds at either end.
@@ -48,7 +48,7 @@ pub(super) struct Boxes {
 ///
 /// # Errors
 /// As for [`Input::peek`].
-pub(super) fn walk(input: &mut Input) -> Result<Boxes, Fault> {
+pub(super) fn walk(input: &mut Input) -> Result<Boxes, PlacedProblem> {
     // Counted, like every place here, from where this file begins: a tag may stand in front of it.
     let length = input.length().map(|length| length.saturating_sub(input.at()));
     let mut found = Boxes { claimed: length.unwrap_or(0), ..Boxes::default() };
@@ -106,7 +106,7 @@ pub(super) fn walk(input: &mut Input) -> Result<Boxes, Fault> {
     Ok(found)
 }
 
-fn seek(input: &mut Input, at: u64) -> Result<(), Fault> {
+fn seek(input: &mut Input, at: u64) -> Result<(), PlacedProblem> {
     input.seek(SeekFrom::Start(at)).map(|_| ()).map_err(|error| (error.into(), Place::Byte(at)))
 }
 

@@ -5,7 +5,7 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_AAC;
 
 use super::frames::{Found, FrameHeader, Frames};
 use super::{Demuxer, Packet, Stream, Unit, aac};
-use crate::audio::error::{Fault, Place, Problem};
+use crate::audio::error::{Place, PlacedProblem, Problem};
 use crate::audio::input::Input;
 use crate::audio::warning::Oddity;
 
@@ -74,7 +74,7 @@ impl Adts {
     ///
     /// # Errors
     /// As for [`Input::peek`].
-    pub fn is_in(input: &mut Input) -> Result<bool, Fault> {
+    pub fn is_in(input: &mut Input) -> Result<bool, PlacedProblem> {
         Frames::<AdtsHeader>::are_in(input)
     }
 
@@ -85,7 +85,7 @@ impl Adts {
 }
 
 impl Demuxer for Adts {
-    fn next(&mut self) -> Result<Option<Unit>, Fault> {
+    fn next(&mut self) -> Result<Option<Unit>, PlacedProblem> {
         if let Some(packet) = self.next.take() {
             return Ok(Some(Unit::Packet(packet)));
         }
@@ -114,7 +114,7 @@ impl Demuxer for Adts {
     }
 }
 
-fn parameters(header: &AdtsHeader, at: Place) -> Result<AudioCodecParameters, Fault> {
+fn parameters(header: &AdtsHeader, at: Place) -> Result<AudioCodecParameters, PlacedProblem> {
     let config = aac::Config {
         object: header.object,
         sample_rate: aac::RATES[usize::from(header.rate_index)],

@@ -6,7 +6,7 @@ use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use super::flac_frame::FrameEnd;
 use super::flac_header::{FrameHeader, MAGIC, MAX_HEADER_BYTES, STREAM_INFO_BYTES, StreamInfo};
 use super::{Demuxer, Packet, Stream, Unit, tags};
-use crate::audio::error::{Fault, Place, Problem, malformed};
+use crate::audio::error::{Place, PlacedProblem, Problem, malformed};
 use crate::audio::input::Input;
 use crate::audio::warning::Oddity;
 
@@ -44,7 +44,7 @@ impl Flac {
         Flac { input, ready: Vec::new(), stream: None, is_end: false }
     }
 
-    fn step(&mut self) -> Result<(), Fault> {
+    fn step(&mut self) -> Result<(), PlacedProblem> {
         tags::skip(&mut self.input)?;
         let head = self.input.peek(MAX_HEADER_BYTES)?;
         let is_end = head.is_empty();
@@ -64,7 +64,7 @@ impl Flac {
         skip_to_candidate(&mut self.input)
     }
 
-    fn begin_stream(&mut self) -> Result<(), Fault> {
+    fn begin_stream(&mut self) -> Result<(), PlacedProblem> {
         let at = self.input.at();
         self.input.skip(MAGIC.len() as u64)?;
         let mut bytes = None;
@@ -95,7 +95,7 @@ impl Flac {
     }
 
     /// Takes the frame that comes next.
-    fn frame(&mut self, header: FrameHeader, length: usize) -> Result<(), Fault> {
+    fn frame(&mut self, header: FrameHeader, length: usize) -> Result<(), PlacedProblem> {
         let Some(stream) = &mut self.stream else { return Ok(()) };
         let skipped = stream.skipped_from.take().map(|from| (self.input.at() - from, Place::Byte(from)));
         let step = if header.is_variable { header.samples } else { 1 };
@@ -139,7 +139,7 @@ impl Flac {
 }
 
 impl Demuxer for Flac {
-    fn next(&mut self) -> Result<Option<Unit>, Fault> {
+    fn next(&mut self) -> Result<Option<Unit>, PlacedProblem> {
         while self.ready.is_empty() && !self.is_end {
             self.step()?;
         }
@@ -148,7 +148,7 @@ impl Demuxer for Flac {
 }
 
 /// Skips a byte, and all behind it that cannot begin a frame, a stream or a tag.
-fn skip_to_candidate(input: &mut Input) -> Result<(), Fault> {
+fn skip_to_candidate(input: &mut Input) -> Result<(), PlacedProblem> {
     const STEP: usize = 4096;
     let bytes = input.peek(STEP)?;
     let is_candidate = |byte: &u8| matches!(byte, 0xFF | b'f' | b'T' | b'A' | b'I' | b'L' | b'3');

@@ -8,8 +8,8 @@ use symphonia::core::io::Monitor;
 use super::flac_header::MAGIC;
 use super::flac_header::{FrameHeader, MAX_HEADER_BYTES, StreamInfo};
 use super::tags;
-use crate::audio::decoder::Decoder;
-use crate::audio::error::{Fault, Place};
+use crate::audio::decoder::CodecDecoder;
+use crate::audio::error::{Place, PlacedProblem};
 use crate::audio::input::Input;
 
 /// Bytes of the checksum behind a frame.
@@ -21,7 +21,7 @@ const BEHIND_BYTES: usize =
 
 /// Finds the ends of a stream's frames.
 pub(super) struct FrameEnd {
-    decoder: Decoder,
+    decoder: CodecDecoder,
 }
 
 impl FrameEnd {
@@ -29,8 +29,8 @@ impl FrameEnd {
     ///
     /// # Errors
     /// [`crate::audio::file::Problem::Malformed`] if they are not those of FLAC.
-    pub fn new(parameters: &AudioCodecParameters, at: u64) -> Result<Self, Fault> {
-        let decoder = Decoder::new(parameters).map_err(|problem| (problem, Place::Byte(at)))?;
+    pub fn new(parameters: &AudioCodecParameters, at: u64) -> Result<Self, PlacedProblem> {
+        let decoder = CodecDecoder::new(parameters).map_err(|problem| (problem, Place::Byte(at)))?;
         Ok(FrameEnd { decoder })
     }
 
@@ -43,7 +43,7 @@ impl FrameEnd {
         input: &mut Input,
         header: &FrameHeader,
         info: &StreamInfo,
-    ) -> Result<Option<usize>, Fault> {
+    ) -> Result<Option<usize>, PlacedProblem> {
         let limit = most_bytes(header, info);
         let mut checksum = Crc16Ansi::new(0);
         let mut at = 0;
@@ -69,7 +69,7 @@ impl FrameEnd {
 
     /// Whether the frame that comes next ends behind `at` bytes, where its checksum holds. A pipe may be live: where
     /// less has come than says what follows, the frame is decoded before more is waited for.
-    fn is_end(&mut self, input: &mut Input, at: usize, info: &StreamInfo) -> Result<bool, Fault> {
+    fn is_end(&mut self, input: &mut Input, at: usize, info: &StreamInfo) -> Result<bool, PlacedProblem> {
         let (frame, behind) = input.arrived().split_at(at);
         let may_follow = match behind {
             [] | [0xFF] => true,

@@ -2,7 +2,7 @@
 //! among tags, garbage and cut frames.
 
 use super::tags;
-use crate::audio::error::{Fault, Place};
+use crate::audio::error::{Place, PlacedProblem};
 use crate::audio::input::Input;
 
 /// How far the first frame is searched.
@@ -56,7 +56,7 @@ impl<H: FrameHeader> Frames<H> {
     ///
     /// # Errors
     /// As for [`Input::peek`].
-    pub fn are_in(input: &mut Input) -> Result<bool, Fault> {
+    pub fn are_in(input: &mut Input) -> Result<bool, PlacedProblem> {
         let bytes = input.peek(SEARCH_BYTES as usize)?;
         let mut starts = (0..bytes.len()).filter(|&at| bytes[at] == 0xFF);
         Ok(starts.any(|start| {
@@ -97,7 +97,7 @@ impl<H: FrameHeader> Frames<H> {
     ///
     /// # Errors
     /// As for [`Input::peek`].
-    pub fn next(&mut self) -> Result<Found<H>, Fault> {
+    pub fn next(&mut self) -> Result<Found<H>, PlacedProblem> {
         tags::skip(&mut self.input)?;
         let start = self.input.at();
         loop {
@@ -132,7 +132,7 @@ impl<H: FrameHeader> Frames<H> {
 
     /// Whether a frame with this header begins at the next byte. Behind a frame of the same stream it is
     /// believed; elsewhere the frame behind it must agree, because random bytes look like headers too.
-    fn is_frame(&mut self, header: Option<H>, is_first: bool) -> Result<bool, Fault> {
+    fn is_frame(&mut self, header: Option<H>, is_first: bool) -> Result<bool, PlacedProblem> {
         let Some(header) = header else { return Ok(false) };
         if self.last.is_some_and(|last| last.is_like(&header)) {
             return Ok(true);
@@ -147,7 +147,7 @@ impl<H: FrameHeader> Frames<H> {
     }
 
     /// Skips a byte, and all behind it that cannot begin a frame or a tag.
-    fn skip_to_candidate(&mut self) -> Result<(), Fault> {
+    fn skip_to_candidate(&mut self) -> Result<(), PlacedProblem> {
         const STEP: usize = 4096;
         let bytes = self.input.peek(STEP)?;
         let is_candidate = |byte: &u8| matches!(byte, 0xFF | b'T' | b'A' | b'I' | b'L' | b'3');

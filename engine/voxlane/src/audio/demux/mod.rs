@@ -19,7 +19,7 @@ pub(crate) mod tags;
 
 use symphonia::core::codecs::audio::AudioCodecParameters;
 
-use super::error::{Fault, Place, Problem};
+use super::error::{Place, PlacedProblem, Problem};
 use super::warning::Oddity;
 
 pub(crate) use adts::{Adts, AdtsHeader};
@@ -88,5 +88,5 @@ pub(crate) trait Demuxer: Send {
     ///
     /// # Errors
     /// What makes reading on impossible. Audio that was lost on the way is a [`Unit::Missing`].
-    fn next(&mut self) -> Result<Option<Unit>, Fault>;
+    fn next(&mut self) -> Result<Option<Unit>, PlacedProblem>;
 }

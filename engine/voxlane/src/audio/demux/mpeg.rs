@@ -11,7 +11,7 @@ use super::frames::{Found, FrameHeader, Frames};
 use super::mpeg_header::{Layer, MpegHeader, is_free_format};
 use super::mpeg_info::Info;
 use super::{Demuxer, Packet, Stream, Unit, tags};
-use crate::audio::error::{Fault, Place, Problem};
+use crate::audio::error::{Place, PlacedProblem, Problem};
 use crate::audio::input::Input;
 use crate::audio::warning::Oddity;
 
@@ -47,7 +47,7 @@ impl Mpeg {
     ///
     /// # Errors
     /// As for [`Input::peek`].
-    pub fn new(mut input: Input) -> Result<Self, Fault> {
+    pub fn new(mut input: Input) -> Result<Self, PlacedProblem> {
         tags::skip(&mut input)?;
         let is_free_format = is_free_format(input.peek(MpegHeader::BYTES)?);
         let (ready, held) = (VecDeque::new(), VecDeque::new());
@@ -58,7 +58,7 @@ impl Mpeg {
     ///
     /// # Errors
     /// As for [`Input::peek`].
-    pub fn is_in(input: &mut Input) -> Result<bool, Fault> {
+    pub fn is_in(input: &mut Input) -> Result<bool, PlacedProblem> {
         Frames::<MpegHeader>::are_in(input)
     }
 
@@ -67,7 +67,7 @@ impl Mpeg {
         Frames::<MpegHeader>::run_to_end(head)
     }
 
-    fn step(&mut self) -> Result<(), Fault> {
+    fn step(&mut self) -> Result<(), PlacedProblem> {
         let start = self.frames.at();
         match self.frames.next()? {
             Found::Frame(header, data) => self.frame(header, data, start),
@@ -141,7 +141,7 @@ impl Mpeg {
         self.ready.extend(self.held.drain(..count).map(|(_, packet)| Unit::Packet(packet)));
     }
 
-    fn end(&mut self) -> Result<(), Fault> {
+    fn end(&mut self) -> Result<(), PlacedProblem> {
         if self.part.is_none() {
             let problem = match self.is_free_format {
                 true => Problem::Unsupported("MPEG audio in free format".into()),
@@ -156,7 +156,7 @@ impl Mpeg {
 }
 
 impl Demuxer for Mpeg {
-    fn next(&mut self) -> Result<Option<Unit>, Fault> {
+    fn next(&mut self) -> Result<Option<Unit>, PlacedProblem> {
         while self.ready.is_empty() && !self.is_end {
             self.step()?;
         }

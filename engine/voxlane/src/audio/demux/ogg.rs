@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::ogg_page::{self, Found, Page};
 use super::ogg_stream::LogicalStream;
 use super::{Demuxer, Unit};
-use crate::audio::error::{Fault, Place, Problem};
+use crate::audio::error::{Place, PlacedProblem, Problem};
 use crate::audio::input::Input;
 use crate::audio::warning::Oddity;
 
@@ -44,7 +44,7 @@ impl Ogg {
         }
     }
 
-    fn step(&mut self) -> Result<(), Fault> {
+    fn step(&mut self) -> Result<(), PlacedProblem> {
         let at = self.input.at();
         match ogg_page::next(&mut self.input)? {
             Found::Page(page) => {
@@ -63,7 +63,7 @@ impl Ogg {
         Ok(())
     }
 
-    fn page(&mut self, page: &Page, at: u64) -> Result<(), Fault> {
+    fn page(&mut self, page: &Page, at: u64) -> Result<(), PlacedProblem> {
         let skipped =
             self.garbage.take().map(|from| Unit::Odd(Oddity::SkippedBytes(at - from), Place::Byte(from)));
         self.ready.extend(skipped);
@@ -117,7 +117,7 @@ impl Ogg {
         self.is_cut = false;
     }
 
-    fn end(&mut self, at: u64) -> Result<(), Fault> {
+    fn end(&mut self, at: u64) -> Result<(), PlacedProblem> {
         self.is_end = true;
         if let Some(from) = self.garbage.take().filter(|_| !self.is_cut) {
             if self.stream.as_ref().is_some_and(|stream| !stream.is_ended) {
@@ -145,7 +145,7 @@ impl Ogg {
 }
 
 impl Demuxer for Ogg {
-    fn next(&mut self) -> Result<Option<Unit>, Fault> {
+    fn next(&mut self) -> Result<Option<Unit>, PlacedProblem> {
         while self.ready.is_empty() && !self.is_end {
             self.step()?;
         }

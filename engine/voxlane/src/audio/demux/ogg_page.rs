@@ -3,7 +3,7 @@
 use symphonia::core::checksum::Crc32;
 use symphonia::core::io::Monitor;
 
-use crate::audio::error::Fault;
+use crate::audio::error::PlacedProblem;
 use crate::audio::input::Input;
 
 /// How every page begins.
@@ -65,7 +65,7 @@ pub(super) enum Found {
 ///
 /// # Errors
 /// As for [`Input::peek`].
-pub(super) fn next(input: &mut Input) -> Result<Found, Fault> {
+pub(super) fn next(input: &mut Input) -> Result<Found, PlacedProblem> {
     let head = input.peek(HEADER_BYTES + 255)?;
     if head.is_empty() {
         return Ok(Found::End);
@@ -115,7 +115,7 @@ fn is_whole(bytes: &[u8]) -> bool {
 }
 
 /// Skips a byte, and all behind it that cannot begin a page.
-fn skip_to_candidate(input: &mut Input) -> Result<Found, Fault> {
+fn skip_to_candidate(input: &mut Input) -> Result<Found, PlacedProblem> {
     const STEP: usize = 4096;
     let bytes = input.peek(STEP)?;
     let next = bytes.iter().skip(1).position(|&byte| byte == MAGIC[0]).map_or(bytes.len(), |next| next + 1);

@@ -2,7 +2,7 @@
 //!
 //! Their lengths are hints like any other: a tag that claims more than the file holds ends with the file.
 
-use crate::audio::error::Fault;
+use crate::audio::error::PlacedProblem;
 use crate::audio::input::Input;
 
 /// The bytes that [`length`] needs.
@@ -15,7 +15,7 @@ const LYRICS_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 /// As for [`Input::peek`].
-pub(crate) fn skip(input: &mut Input) -> Result<bool, Fault> {
+pub(crate) fn skip(input: &mut Input) -> Result<bool, PlacedProblem> {
     let mut any = false;
     loop {
         let head = input.peek(HEAD_BYTES)?;
@@ -65,7 +65,7 @@ fn length(head: &[u8]) -> Option<u64> {
 }
 
 /// The bytes of the Lyrics3 block at the start of `input`.
-fn lyrics(input: &mut Input) -> Result<u64, Fault> {
+fn lyrics(input: &mut Input) -> Result<u64, PlacedProblem> {
     let block = input.peek(LYRICS_BYTES)?;
     let end = block.windows(9).position(|bytes| bytes == b"LYRICS200" || bytes == b"LYRICSEND");
     Ok(end.map_or(11, |end| end as u64 + 9))

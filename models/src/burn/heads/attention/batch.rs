@@ -24,7 +24,7 @@ use std::task::{Context, Poll, Waker};
 
 /// The weights of the decoder.
 #[derive(Clone, Debug)]
-pub(crate) struct Decoder<B: Backend> {
+pub(crate) struct DeviceDecoder<B: Backend> {
     layers: Vec<DecoderLayer<B>>,
     norm: Norm<B>,
     /// `vocabulary × hidden`.
@@ -34,7 +34,7 @@ pub(crate) struct Decoder<B: Backend> {
     place: Place<B>,
 }
 
-impl<B: Backend> Decoder<B> {
+impl<B: Backend> DeviceDecoder<B> {
     pub(crate) fn new(
         weights: &MoonshineWeights,
         config: &Config,
@@ -50,7 +50,7 @@ impl<B: Backend> Decoder<B> {
         };
         let layers = weights.decoder_layers.iter().map(|layer| DecoderLayer::new(layer, config, place));
         let output = Linear::new(&output, place);
-        Decoder {
+        DeviceDecoder {
             layers: layers.collect(),
             norm: Norm::new(&weights.decoder_norm, config.layer_norm_epsilon, place),
             embedding: output.weight(),
@@ -63,7 +63,7 @@ impl<B: Backend> Decoder<B> {
 
 /// See the module.
 pub struct Batch<B: Backend> {
-    decoder: Arc<Decoder<B>>,
+    decoder: Arc<DeviceDecoder<B>>,
     places: usize,
     /// Columns of the caches of tokens.
     columns: usize,
@@ -86,7 +86,7 @@ pub struct Batch<B: Backend> {
 
 impl<B: Backend> Batch<B> {
     /// `places` places, for segments of up to `frames` padded frames.
-    pub(crate) fn new(decoder: Arc<Decoder<B>>, config: &Config, frames: usize, places: usize) -> Self {
+    pub(crate) fn new(decoder: Arc<DeviceDecoder<B>>, config: &Config, frames: usize, places: usize) -> Self {
         let place = decoder.place.clone();
         let (heads, head) = (config.sizes.heads, config.sizes.head_dim);
         let columns = columns(config);

@@ -19,7 +19,7 @@ pub struct BurnDecoder<B: Backend> {
     layers: usize,
     /// One for each slot.
     hypotheses: Vec<AttentionGreedy>,
-    places: Vec<Option<Pass>>,
+    places: Vec<Option<BatchPass>>,
     /// Passes begun so far.
     begun: u64,
     in_flight: VecDeque<InFlight>,
@@ -27,7 +27,7 @@ pub struct BurnDecoder<B: Backend> {
 }
 
 /// A segment at a place.
-struct Pass {
+struct BatchPass {
     /// Distinguishes it from earlier passes at its place.
     number: u64,
     slot: Slot,
@@ -76,7 +76,7 @@ impl<B: Backend> BurnDecoder<B> {
     /// `asking` is the place of the pass that asked for it.
     fn advance(&mut self, asking: usize) {
         while self.in_flight.len() < self.steps_in_flight {
-            let running = |pass: &Option<Pass>| {
+            let running = |pass: &Option<BatchPass>| {
                 pass.as_ref().filter(|pass| pass.stage == Stage::Running).map(|pass| pass.number)
             };
             let passes = self.places.iter().map(running).collect();
@@ -122,7 +122,7 @@ impl<B: Backend> crate::model::Decoder for BurnDecoder<B> {
             let place = self.places.iter().position(Option::is_none).unwrap_or(0);
             self.leave(place);
             self.begun += 1;
-            let pass = Pass {
+            let pass = BatchPass {
                 number: self.begun,
                 slot,
                 stage: Stage::Joining(0),
@@ -172,7 +172,7 @@ impl<B: Backend> crate::model::Decoder for BurnDecoder<B> {
     }
 
     fn cancel(&mut self, slot: Slot) {
-        let of_slot = |pass: &Option<Pass>| pass.as_ref().is_some_and(|pass| pass.slot == slot);
+        let of_slot = |pass: &Option<BatchPass>| pass.as_ref().is_some_and(|pass| pass.slot == slot);
         if let Some(place) = self.places.iter().position(of_slot) {
             self.leave(place);
         }

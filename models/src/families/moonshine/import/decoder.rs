@@ -7,7 +7,7 @@ use crate::networks::moonshine::weights::DecoderLayerWeights;
 use crate::weights::Tensor;
 
 /// What the decoder's file holds.
-pub(super) struct Decoder {
+pub(super) struct DecoderTensors {
     pub embedding: Vec<f32>,
     pub layers: Vec<DecoderLayerWeights>,
     pub norm: Vec<f32>,
@@ -16,7 +16,7 @@ pub(super) struct Decoder {
     pub epsilon: f32,
 }
 
-pub(super) fn import(graph: &Graph) -> Result<Decoder, OnnxError> {
+pub(super) fn import(graph: &Graph) -> Result<DecoderTensors, OnnxError> {
     let (embedding_name, mut trunk) = embedding(graph)?;
     let embedding = graph.weight(embedding_name)?;
     let &[_, hidden] = embedding.shape() else {
@@ -37,7 +37,7 @@ pub(super) fn import(graph: &Graph) -> Result<Decoder, OnnxError> {
                 return Err(graph.structure_error(trunk, "a decoder layer", "the end of the graph"));
             };
             let (embedding, epsilon) = (embedding.data().to_vec(), norm.epsilon);
-            return Ok(Decoder { embedding, layers, norm: norm.weight, heads, rotary, epsilon });
+            return Ok(DecoderTensors { embedding, layers, norm: norm.weight, heads, rotary, epsilon });
         }
         let attended = attention(graph, norm.output, norm.output)?;
         check_width(graph, norm.output, attended.heads, hidden)?;

@@ -6,7 +6,7 @@ use crate::formats::onnx::{Graph, OnnxError};
 use crate::networks::moonshine::weights::{EncoderLayerWeights, StemWeights};
 
 /// What the encoder's file holds.
-pub(super) struct Encoder {
+pub(super) struct EncoderTensors {
     pub stem: StemWeights,
     pub layers: Vec<EncoderLayerWeights>,
     pub norm: Vec<f32>,
@@ -15,7 +15,7 @@ pub(super) struct Encoder {
     pub epsilon: f32,
 }
 
-pub(super) fn import(graph: &Graph) -> Result<Encoder, OnnxError> {
+pub(super) fn import(graph: &Graph) -> Result<EncoderTensors, OnnxError> {
     let [samples] = graph.inputs() else {
         let found = format!("{} inputs", graph.inputs().len());
         return Err(graph.structure_error("", "an encoder with one input", &found));
@@ -34,7 +34,14 @@ pub(super) fn import(graph: &Graph) -> Result<Encoder, OnnxError> {
             let Some((heads, rotary)) = form else {
                 return Err(graph.structure_error(trunk, "an encoder layer", "the end of the graph"));
             };
-            return Ok(Encoder { stem, layers, norm: norm.weight, heads, rotary, epsilon: norm.epsilon });
+            return Ok(EncoderTensors {
+                stem,
+                layers,
+                norm: norm.weight,
+                heads,
+                rotary,
+                epsilon: norm.epsilon,
+            });
         }
         let attended = attention(graph, norm.output, norm.output)?;
         check_width(graph, norm.output, attended.heads, hidden)?;

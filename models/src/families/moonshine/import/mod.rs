@@ -16,8 +16,8 @@ pub use crate::families::onnx_layers::ImportError;
 use crate::formats::onnx::{self, Graph, OnnxError};
 use crate::networks::moonshine::weights::{MoonshineSizes, MoonshineWeights};
 use attention::Heads;
-use decoder::Decoder;
-use encoder::Encoder;
+use decoder::DecoderTensors;
+use encoder::EncoderTensors;
 use std::path::Path;
 
 /// Reads `encoder_model.onnx` and `decoder_model_merged.onnx`, f32 or quantized.
@@ -34,11 +34,11 @@ pub fn import(encoder: &Path, decoder: &Path) -> Result<MoonshineWeights, Import
 
 /// With a cache the decoder takes `then_branch`, which lacks the matrices of the cross-attention's keys and
 /// values: they are needed once, in the first pass.
-fn import_decoder(graph: Graph) -> Result<Decoder, OnnxError> {
+fn import_decoder(graph: Graph) -> Result<DecoderTensors, OnnxError> {
     decoder::import(&graph.into_branch("else_branch")?)
 }
 
-fn join(encoder: Encoder, decoder: Decoder) -> Result<MoonshineWeights, ImportError> {
+fn join(encoder: EncoderTensors, decoder: DecoderTensors) -> Result<MoonshineWeights, ImportError> {
     agree("the hidden size", encoder.norm.len(), decoder.norm.len())?;
     agree("heads and their size", encoder.heads, decoder.heads)?;
     agree("the number of rotated channels", encoder.rotary.len(), decoder.rotary.len())?;
