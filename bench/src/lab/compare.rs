@@ -1,11 +1,11 @@
 //! Two runs beside each other.
 
 use super::distribution::Distribution;
-use super::html::{document, escaped, html_table};
+use super::html::{document, html_table};
 use super::outcome::{Cell, Group, Report, Table};
 use super::{plot, table};
 use anyhow::Result;
-use std::fmt::Write as _;
+use maud::{Markup, PreEscaped, html};
 
 /// Two runs: for every experiment the ratio of B to A of all distributions that both have.
 pub struct Comparison<'a> {
@@ -61,35 +61,23 @@ impl<'a> Comparison<'a> {
     /// # Errors
     /// If a distribution is damaged.
     pub fn page(&self) -> Result<String> {
-        let mut body = "<h1>Two runs of the latency lab</h1>".to_owned();
-        for (name, report) in [("A", self.a), ("B", self.b)] {
-            let processor = report.machine.get("processor").unwrap_or("an unknown processor");
-            write!(
-                body,
-                "<p><b>{name}</b>: <code>{}</code>, version {}, on {}, begun {}.</p>",
-                escaped(&report.command),
-                escaped(&report.version),
-                escaped(processor),
-                table::utc(report.began_unix)
-            )?;
-        }
-        for table in self.tables() {
-            html_table(&table, &mut body)?;
-        }
-        body += "<h2>Spectra</h2>";
-        for (a, b) in self.shared_experiments() {
-            for (a, b) in shared_groups(&a.groups, &b.groups) {
-                let named = |name: &str, member: &Distribution| Distribution {
-                    name: format!("{name}: {}", member.name),
-                    ..member.clone()
-                };
-                let pairs = shared_members(a, b);
-                let both: Vec<Distribution> =
-                    pairs.flat_map(|(a, b)| [named("A", a), named("B", b)]).collect();
-                write!(body, "<h3>{}</h3>", escaped(&a.title))?;
-                body += &plot::spectrum(&both.iter().collect::<Vec<_>>(), a.unit.sign(), a.unit.nanos())?;
+        let spectra = self
+            .shared_experiments()
+            .flat_map(|(a, b)| shared_groups(&a.groups, &b.groups))
+            .map(|(a, b)| spectra(a, b))
+            .collect::<Result<Vec<_>>>()?;
+        let body = html! {
+            h1 { "Two runs of the latency lab" }
+            @for (name, report) in [("A", self.a), ("B", self.b)] {
+                p {
+                    b { (name) } ": " code { (report.command) } ", version " (report.version) ", on "
+                    (report.machine.get("processor").unwrap_or("an unknown processor")) ", begun " (table::utc(report.began_unix)) "."
+                }
             }
-        }
+            @for table in self.tables() { (html_table(&table)) }
+            h2 { "Spectra" }
+            @for group in &spectra { (group) }
+        };
         Ok(document("Two runs of the latency lab", &body))
     }
 
@@ -110,6 +98,18 @@ fn shared_members<'a>(
     b: &'a Group,
 ) -> impl Iterator<Item = (&'a Distribution, &'a Distribution)> {
     a.members.iter().filter_map(|a| Some((a, b.members.iter().find(|b| b.name == a.name)?)))
+}
+
+/// The curves of what two groups share, on one plot.
+fn spectra(a: &Group, b: &Group) -> Result<Markup> {
+    let named = |name: &str, member: &Distribution| Distribution {
+        name: format!("{name}: {}", member.name),
+        ..member.clone()
+    };
+    let both: Vec<Distribution> =
+        shared_members(a, b).flat_map(|(a, b)| [named("A", a), named("B", b)]).collect();
+    let plot = plot::spectrum(&both, a.unit)?;
+    Ok(html! { h3 { (a.title) } (PreEscaped(plot)) })
 }
 
 fn row(group: &Group, a: &Distribution, b: &Distribution, speed: f64) -> Vec<Cell> {

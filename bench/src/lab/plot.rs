@@ -1,6 +1,7 @@
 //! Percentile spectra as SVG: how the latency grows towards the rare cases.
 
 use super::distribution::Distribution;
+use super::outcome::Unit;
 use anyhow::{Result, anyhow};
 use hdrhistogram::Histogram;
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
@@ -21,21 +22,21 @@ const COLOURS: [RGBColor; 8] = [
 ];
 
 /// The spectra of distributions: across, the share of samples that are slower, logarithmic (p50, p90, p99 … are
-/// equally far apart); upwards, the time in units of `unit_nanos`, logarithmic. Empty without samples.
+/// equally far apart); upwards, the time in `unit`, logarithmic. Empty without samples.
 ///
 /// # Errors
 /// If a distribution is damaged.
-pub fn spectrum(members: &[&Distribution], unit: &str, unit_nanos: f64) -> Result<String> {
+pub fn spectrum(members: &[Distribution], unit: Unit) -> Result<String> {
     let curves: Vec<(String, Vec<(f64, f64)>)> = members
         .iter()
         .filter(|member| member.n > 0)
-        .map(|member| Ok((member.name.clone(), points(&member.histogram()?, unit_nanos))))
+        .map(|member| Ok((member.name.clone(), points(&member.histogram()?, unit.nanos()))))
         .collect::<Result<_>>()?;
     if curves.is_empty() {
         return Ok(String::new());
     }
     let mut svg = String::new();
-    draw(&curves, unit, &mut svg).map_err(|error| anyhow!("a plot: {error}"))?;
+    draw(&curves, unit.sign(), &mut svg).map_err(|error| anyhow!("a plot: {error}"))?;
     Ok(svg)
 }
 
@@ -156,9 +157,9 @@ mod tests {
     #[test]
     fn plots_are_svg_and_nothing_is_no_plot() {
         let mut values = histogram();
-        assert_eq!(spectrum(&[&Distribution::of("none", &values).unwrap()], "ns", 1.0).unwrap(), "");
+        assert_eq!(spectrum(&[Distribution::of("none", &values).unwrap()], Unit::Nanoseconds).unwrap(), "");
         record(&mut values, 7);
-        let svg = spectrum(&[&Distribution::of("one & only", &values).unwrap()], "ns", 1.0).unwrap();
+        let svg = spectrum(&[Distribution::of("one & only", &values).unwrap()], Unit::Nanoseconds).unwrap();
         assert!(svg.starts_with("<svg") && svg.contains("one &amp; only"), "{svg}");
     }
 }
