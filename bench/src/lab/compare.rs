@@ -71,7 +71,7 @@ impl<'a> Comparison<'a> {
             @for (name, report) in [("A", self.a), ("B", self.b)] {
                 p {
                     b { (name) } ": " code { (report.command) } ", version " (report.version) ", on "
-                    (report.machine.get("processor").unwrap_or("an unknown processor")) ", begun " (table::utc(report.began_unix)) "."
+                    (report.machine.get("processor").unwrap_or("an unknown processor")) ", begun " (table::utc(report.began)) "."
                 }
             }
             @for table in self.tables() { (html_table(&table)) }

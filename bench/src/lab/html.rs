@@ -30,7 +30,7 @@ pub fn page(report: &Report) -> Result<String> {
         h1 { "Voxlane latency lab" }
         p {
             "Every number below comes from one run. " code { (report.command) } " (size " b { (report.size) } ", version "
-            (report.version) "), begun " (table::utc(report.began_unix)) ", " (table::number(report.seconds)) " s long. \
+            (report.version) "), begun " (table::utc(report.began)) ", " (table::number(report.seconds)) " s long. \
              A percentile is shown only where the sample count carries it: p90 from 100 samples, p99 from 1,000, p99.9 from \
              10,000, p99.99 from 100,000; otherwise there is a dash. Intervals hold 95 % of bootstrap estimates. Figures in \
              milliseconds of different runs are not compared; ratios within a run are."

@@ -4,6 +4,7 @@ use super::distribution::Distribution;
 use super::machine::Machine;
 use crate::bootstrap::Interval;
 use anyhow::{Context as _, Result, ensure};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -21,8 +22,9 @@ pub struct Report {
     pub command: String,
     /// How large the experiments were: `touch`, `smoke`, `full` or `long`.
     pub size: String,
-    /// When it began, in seconds since 1970.
-    pub began_unix: u64,
+    /// When it began; in JSON whole seconds since 1970.
+    #[serde(rename = "began_unix", with = "jiff::fmt::serde::timestamp::second::required")]
+    pub began: Timestamp,
     /// How long it took.
     pub seconds: f64,
     /// The machine before and after.
@@ -320,7 +322,7 @@ pub(super) mod tests {
             version: "0".into(),
             command: "lab".into(),
             size: "touch".into(),
-            began_unix: 0,
+            began: Timestamp::UNIX_EPOCH,
             seconds: 1.0,
             machine: Machine::default(),
             experiments: vec![outcome],

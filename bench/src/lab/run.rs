@@ -8,10 +8,11 @@ use super::machine::{self, Machine};
 use super::outcome::{FORMAT, Outcome, Report};
 use super::{hlog, html};
 use anyhow::{Context as _, Result, bail};
+use jiff::Timestamp;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 use voxlane_models::manager;
 
 /// What to run.
@@ -37,7 +38,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Report> 
         bail!("there is no experiment {unknown}; there are {}", names.join(", "));
     }
     let begun = Instant::now();
-    let began_unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let began = Timestamp::now();
     let mut machine = Machine::read();
     machine.add_load("before");
     let mut experiments = Vec::new();
@@ -53,7 +54,7 @@ pub fn run(options: &Options, progress: &mut dyn FnMut(&str)) -> Result<Report> 
         version: machine::version(),
         command: options.command.clone(),
         size: options.context.size.name().to_owned(),
-        began_unix,
+        began,
         seconds: begun.elapsed().as_secs_f64(),
         machine,
         experiments,

@@ -2,6 +2,7 @@
 
 use super::distribution::{Distribution, QUANTILES};
 use super::outcome::{Cell, Group, Report, Table};
+use jiff::Timestamp;
 use std::fmt::Write as _;
 
 /// A number with about four digits that mean something, thousands apart.
@@ -85,19 +86,9 @@ pub fn text(table: &Table) -> String {
     text
 }
 
-/// Seconds since 1970 as a date and time (days to date: Howard Hinnant, chrono-compatible low-level date algorithms).
-pub fn utc(unix_seconds: u64) -> String {
-    let (days, seconds) = (unix_seconds / 86_400, unix_seconds % 86_400);
-    // Days since 1 March of the year 0, in eras of 400 years.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + 400 * era + u64::from(month <= 2);
-    format!("{year}-{month:02}-{day:02} {:02}:{:02} UTC", seconds / 3_600, seconds / 60 % 60)
+/// A date and time to the minute, as `2026-11-23 00:00 UTC`.
+pub fn utc(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// `1 thread`, `2 threads`.
@@ -107,8 +98,7 @@ pub fn counted(count: usize, what: &str) -> String {
 
 /// A whole run as text: goals, notes and tables, without plots.
 pub fn report_text(report: &Report) -> String {
-    let mut text =
-        format!("$ {}\nbegun {}, version {}\n", report.command, utc(report.began_unix), report.version);
+    let mut text = format!("$ {}\nbegun {}, version {}\n", report.command, utc(report.began), report.version);
     for (name, value) in &report.machine.facts {
         text += &format!("{name}: {value}\n");
     }
@@ -150,12 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
-        let dates = [0, 951_782_400, 1_709_251_199, 1_795_392_000].map(utc);
-        assert_eq!(
-            dates,
-            ["1970-01-01 00:00 UTC", "2000-02-29 00:00 UTC", "2024-02-29 23:59 UTC", "2026-11-23 00:00 UTC"]
-        );
+    fn times_are_shown_to_the_minute() {
+        let leap_day = Timestamp::from_second(1_709_251_199).unwrap();
+        assert_eq!(utc(leap_day), "2024-02-29 23:59 UTC");
     }
 
     #[test]
