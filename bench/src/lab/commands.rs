@@ -42,7 +42,7 @@ fn run(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let mut rows = Vec::new();
     for &length in lengths {
         let file: PathBuf = folder.path().join(format!("{length}.wav"));
-        std::fs::write(&file, wav::of(&seconds(length), SAMPLE_RATE))?;
+        wav::write(&file, &seconds(length))?;
         let runs = take_turns(&programs, &file, context.pick(1, 1, 5, 20), outcome)?;
         let mut members = Vec::new();
         for (program, runs) in programs.iter().zip(&runs) {

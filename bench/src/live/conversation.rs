@@ -100,8 +100,7 @@ impl Conversation {
     pub fn write(&self, folder: &Path) -> Result<()> {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("utterances.json"), serde_json::to_string_pretty(&self.utterances)?)?;
-        let file = wav::of(&self.samples, SAMPLE_RATE);
-        Ok(std::fs::write(folder.join("conversation.wav"), file)?)
+        wav::write(&folder.join("conversation.wav"), &self.samples)
     }
 }
 

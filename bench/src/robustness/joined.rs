@@ -14,7 +14,6 @@ use crate::wer::words;
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -114,8 +113,8 @@ pub fn transcribe(program: &Path, clips: &[Clip], seconds: f64, seed: u64) -> Re
         text: String,
     }
     let samples = Parts::new(clips, seconds, seed)?.collect::<Result<Vec<_>>>()?.concat();
-    let mut file = tempfile::Builder::new().suffix(".wav").tempfile()?;
-    file.write_all(&wav::of(&samples, SAMPLE_RATE))?;
+    let file = tempfile::Builder::new().suffix(".wav").tempfile()?;
+    wav::write(file.path(), &samples)?;
     let mut command = Command::new(program);
     let ran = process::run(command.args(["transcribe", "--offline", "--format", "json"]).arg(file.path()))?;
     let line: Line = serde_json::from_str(ran.output.trim()).context("what transcribe wrote")?;
@@ -193,7 +192,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let clip = |number: i16| {
             let path = folder.path().join(format!("{number}.wav"));
-            std::fs::write(&path, wav::of(&vec![1000 + number; 1600], SAMPLE_RATE)).unwrap();
+            wav::write(&path, &vec![1000 + number; 1600]).unwrap();
             let text = || number.to_string();
             Clip { id: text(), path, subset: text(), speaker: text(), transcript: text() }
         };
