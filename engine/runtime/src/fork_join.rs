@@ -86,11 +86,11 @@ impl ForkJoin {
         true
     }
 
-    /// Runs `theirs` on the helper thread and `mine` on the caller's, and returns when both are done. If the helper has not
-    /// begun by then, or is taken, the caller runs both. Does not allocate.
+    /// Runs `theirs` on the helper thread and `mine` on the caller's, and returns when both are done. If the helper has not begun when
+    /// `mine` is done, or is busy, the caller runs both. Does not allocate.
     ///
     /// # Panics
-    /// If one of the two panics, after the other is done.
+    /// If one of the two panics, after the other is done, or the waker of the helper's task.
     pub fn join(&self, theirs: &mut (dyn FnMut() + Send), mine: &mut dyn FnMut()) {
         if self.state.compare_exchange(IDLE, CLAIMED, Ordering::Acquire, Ordering::Relaxed).is_err() {
             let outcome = catch_unwind(AssertUnwindSafe(theirs));
@@ -99,13 +99,16 @@ impl ForkJoin {
         }
         let job: *mut (dyn FnMut() + Send + '_) = theirs;
         // SAFETY: only the lifetime changes. `settle` below returns after the last use of the job, on every
-        // path, also when `mine` panics.
+        // path, also when `mine` or the helper's waker panics.
         let job = unsafe { std::mem::transmute::<*mut (dyn FnMut() + Send + '_), Job>(job) };
         // SAFETY: CLAIMED is ours: no other caller writes, and the helper reads only after POSTED.
         self.job.with_mut(|place| unsafe { *place = Some(job) });
         self.state.store(POSTED, Ordering::Release);
-        self.notifier.notify();
-        let outcome = catch_unwind(AssertUnwindSafe(mine));
+        // Waking may run a task's waker, which may panic: nothing may leave before `settle`.
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            self.notifier.notify();
+            mine();
+        }));
         // SAFETY: the pointer came from `theirs`, which nobody else uses before this returns.
         unsafe { self.settle(job) };
         if let Err(panic) = outcome {
@@ -151,11 +154,11 @@ mod tests {
         let waiter = Waiter::new();
         let fork_join = Arc::new(ForkJoin::new(waiter.notifier()));
         let stop = Arc::new(AtomicBool::new(false));
-        let (its_desk, its_stop) = (Arc::clone(&fork_join), Arc::clone(&stop));
+        let (its_place, its_stop) = (Arc::clone(&fork_join), Arc::clone(&stop));
         let helper = std::thread::spawn(move || {
             while !its_stop.load(Ordering::Relaxed) {
-                if !its_desk.serve() {
-                    waiter.wait(Duration::from_millis(1), || its_desk.serve());
+                if !its_place.serve() {
+                    waiter.wait(Duration::from_millis(1), || its_place.serve());
                 }
             }
         });
@@ -203,6 +206,25 @@ mod tests {
                 scope.spawn(count);
             });
         });
+    }
+
+    #[test]
+    fn a_waker_that_panics_leaves_no_job_behind() {
+        struct Panics;
+        impl std::task::Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("planned");
+            }
+        }
+        let waiter = Waiter::fenced();
+        let waker = std::task::Waker::from(Arc::new(Panics));
+        let mut context = std::task::Context::from_waker(&waker);
+        assert!(waiter.poll(&mut context, || false).is_pending());
+        let fork_join = ForkJoin::new(waiter.notifier());
+        let mut ran = false;
+        let outcome = catch_unwind(AssertUnwindSafe(|| fork_join.join(&mut || ran = true, &mut || {})));
+        assert!(outcome.is_err() && ran, "the job is done before its caller leaves");
+        assert!(!fork_join.serve(), "nothing is posted");
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod imp {
     }
 
     fn call(command: libc::c_int) -> bool {
-        // SAFETY: membarrier takes two integers and touches no memory of ours.
+        // SAFETY: membarrier takes integers (command, flags, core) and touches no memory of ours.
         unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
     }
 }

@@ -54,13 +54,17 @@ impl<T> Pool<T> {
 
     /// Takes buffer `number` out. Nothing if there is no such buffer or someone has it.
     pub fn take(&self, number: u32) -> Option<Box<T>> {
-        own(self.places.get(number as usize)?.swap(ptr::null_mut(), Ordering::AcqRel))
+        let pointer = self.places.get(number as usize)?.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: the swap took it out of the place, so nobody else has it.
+        unsafe { own(pointer) }
     }
 
     /// Puts buffer `number` back. If there is one already, or no such place, the buffer is dropped.
     pub fn put(&self, number: u32, buffer: Box<T>) {
         if let Some(place) = self.places.get(number as usize) {
-            let before = own(place.swap(Box::into_raw(buffer), Ordering::AcqRel));
+            let before = place.swap(Box::into_raw(buffer), Ordering::AcqRel);
+            // SAFETY: the swap took it out of the place, so nobody else has it.
+            let before = unsafe { own(before) };
             debug_assert!(before.is_none(), "two buffers for one place");
         }
     }
@@ -72,9 +76,11 @@ impl<T> Pool<T> {
 }
 
 /// The box behind a pointer that was swapped out of a place.
-fn own<T>(pointer: *mut T) -> Option<Box<T>> {
-    // SAFETY: a pointer in a place is null or came from `Box::into_raw`, and the swap that gave it to us left another in
-    // its place: nobody else has it.
+///
+/// # Safety
+/// The pointer is null or was in a place, and is in none any more: nobody else has it.
+unsafe fn own<T>(pointer: *mut T) -> Option<Box<T>> {
+    // SAFETY: a pointer in a place is null or came from `Box::into_raw`; the caller has the only one.
     (!pointer.is_null()).then(|| unsafe { Box::from_raw(pointer) })
 }
 
@@ -82,7 +88,9 @@ impl<T> Drop for Pool<T> {
     fn drop(&mut self) {
         for place in &self.places {
             // Nobody else has the pool any more: the order of accesses does not matter.
-            drop(own(place.swap(ptr::null_mut(), Ordering::Relaxed)));
+            let pointer = place.swap(ptr::null_mut(), Ordering::Relaxed);
+            // SAFETY: as in `take`.
+            drop(unsafe { own(pointer) });
         }
     }
 }

@@ -62,7 +62,7 @@ fn both_shares_run_once() {
 }
 
 #[test]
-fn a_desk_is_used_again() {
+fn a_place_is_used_again() {
     loom::model(|| {
         let fork_join = fork_join();
         let helper = helper(&fork_join, 2);
@@ -125,10 +125,10 @@ fn a_helper_that_sleeps_is_asked_to_stop() {
         let notifier = waiter.notifier();
         let fork_join = Arc::new(ForkJoin::new(waiter.notifier()));
         let stop = Arc::new(AtomicBool::new(false));
-        let (its_desk, its_stop) = (Arc::clone(&fork_join), Arc::clone(&stop));
+        let (its_place, its_stop) = (Arc::clone(&fork_join), Arc::clone(&stop));
         let helper = thread::spawn(move || {
             while !its_stop.load(Ordering::Acquire) {
-                waiter.wait(Duration::ZERO, || its_stop.load(Ordering::Acquire) || its_desk.serve());
+                waiter.wait(Duration::ZERO, || its_stop.load(Ordering::Acquire) || its_place.serve());
             }
         });
         call(&fork_join);

@@ -113,7 +113,7 @@ fn reading_a_place_too_early_is_reported() {
             // SAFETY: the place holds a value.
             unsafe { producer.set_write_index(1) };
         });
-        // SAFETY: none; only the record of the access is made.
+        // SAFETY: deliberately broken; the stand-in only records the access, and nothing reads the slice.
         unsafe { consumer.unsafe_slices(0, 1) };
         producer.join().unwrap();
     });
