@@ -129,8 +129,8 @@ fn all_heads<S: Simd, E: Element>(
                 first_query: i,
             };
             let left = q.count - i;
-            // SAFETY: the rows of the tile lie inside `q` and `out`, and no query sees more keys than the capacity: checked
-            // above. The caches have the size of their shape: `KeyValue::new` saw to it.
+            // SAFETY: the rows of the tile lie inside `q` and `out`, and no query sees more keys than the capacity, which is
+            // a multiple of the lanes: checked above and by `CacheShape::new`. The caches have the size of their shape: `KeyValue::new` saw to it.
             i += unsafe {
                 match S::REGISTERS {
                     32 if left >= 6 => blocks::tile::<S, E, 6, 4>(s, &head, tile),

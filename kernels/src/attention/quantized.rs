@@ -158,7 +158,7 @@ fn all_heads<D: Dots>(d: D, q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMu
                 kv.shape,
                 scale,
             );
-            // SAFETY: the caches' sizes were checked.
+            // SAFETY: the caches' sizes were checked; a head has at most `MAX_HEAD` elements by its shape.
             unsafe { tile.attend(d, kv, head, count) };
             let rows = &mut out.data[first * out.stride + column..];
             queries::give(&mut tile, RowsMut::new(rows, out.stride, count), head_dim);
@@ -170,7 +170,7 @@ impl Tile {
     /// Finds the sums of weighted values for the first `count` lanes.
     ///
     /// # Safety
-    /// The caches have the size of their shape.
+    /// The caches have the size of their shape, of which `head` is one, and `count` is at most [`LANES`].
     unsafe fn attend<D: Dots>(&mut self, d: D, kv: &Cache<'_>, head: usize, count: usize) {
         let Shape { heads, head_dim } = kv.shape;
         let panels = count.div_ceil(PANEL);

@@ -89,7 +89,8 @@ pub(super) unsafe fn drive<K: Product>(product: &K, bytes_per_row: usize, output
                 // can, and fetching ahead only got into its way; with several tiles it has time enough.
                 let fetch = (K::FEW_ROWS + 1..=K::ROWS).contains(&(last - first));
                 let work = Work { product, output: &output, row, panel, end, fetch };
-                // SAFETY: `row + m <= rows` and `end <= panels`; the rest is the caller's promise.
+                // SAFETY: `row + m <= rows`, `end <= panels`, whole tiles of `p` panels lie between, and `m <= K::ROWS`, or
+                // `K::FEW_ROWS` where few rows take `wide` panels; the rest is the caller's promise.
                 unsafe {
                     match p {
                         6 if K::PANELS_OF_FEW == 6 => few_rows::<K, 6>(work, m),
@@ -116,18 +117,27 @@ macro_rules! tile_of {
 }
 
 /// One tile of `m` of few rows, with `m` as a constant.
+///
+/// # Safety
+/// As for [`Work`], with `m` rows and `P` panels.
 #[inline(always)]
 unsafe fn few_rows<K: Product, const P: usize>(work: Work<'_, K>, m: usize) {
     tile_of!(1 2 3 4 of work, m, at most K::FEW_ROWS)
 }
 
 /// One tile of `m` rows, with `m` as a constant.
+///
+/// # Safety
+/// As for [`Work`], with `m` rows and `P` panels.
 #[inline(always)]
 unsafe fn rows_of<K: Product, const P: usize>(work: Work<'_, K>, m: usize) {
     tile_of!(1 2 3 4 5 6 7 8 of work, m, at most K::ROWS)
 }
 
-/// Where tiles are: from `panel` to `end`, a multiple of their width.
+/// Where tiles are: from `panel` to `end`, a multiple of their width apart.
+///
+/// Whoever runs it promises that the rows from `row` on and the panels exist in the product, and that the output is as
+/// [`drive`] asks.
 struct Work<'a, K> {
     product: &'a K,
     output: &'a Output<'a>,
@@ -137,7 +147,7 @@ struct Work<'a, K> {
     fetch: bool,
 }
 
-/// Tiles of `M` rows and `P` panels.
+/// Tiles of `M` rows and `P` panels. To run it, the promise of [`Work`] must hold for them.
 struct Tile<'a, K, const M: usize, const P: usize>(Work<'a, K>);
 
 impl<K: Product, const M: usize, const P: usize> Task for Tile<'_, K, M, P> {
@@ -145,7 +155,7 @@ impl<K: Product, const M: usize, const P: usize> Task for Tile<'_, K, M, P> {
     unsafe fn run(self) {
         let Work { product, output, row, panel, end, fetch } = self.0;
         for panel in (panel..end).step_by(P) {
-            // SAFETY: the caller's promise.
+            // SAFETY: the promise of `Work`.
             unsafe { one_tile::<K, M, P>(product, output, row, panel, fetch) }
         }
     }
@@ -209,6 +219,9 @@ fn activate<S: Panels, const M: usize, const P: usize>(
     }
 }
 
+/// # Safety
+/// `M` rows of `columns` values, `stride` apart, are good to write from `out` on, and to read if it accumulates; there are
+/// more columns than those of `P - 1` panels.
 #[inline(always)]
 unsafe fn store<S: Panels, const M: usize, const P: usize>(
     s: S,

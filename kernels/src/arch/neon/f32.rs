@@ -58,7 +58,7 @@ impl Simd for Neon {
     #[inline(always)]
     unsafe fn load_masked(self, from: *const f32, mask: uint32x4_t) -> float32x4_t {
         let mut lanes = [0.0f32; 4];
-        // SAFETY: only elements under the mask are read.
+        // SAFETY: the caller's promise: only elements under the mask are read.
         unsafe {
             let mask = std::mem::transmute::<uint32x4_t, [u32; 4]>(mask);
             for (i, lane) in lanes.iter_mut().enumerate() {
@@ -74,7 +74,7 @@ impl Simd for Neon {
     }
     #[inline(always)]
     unsafe fn store_masked(self, to: *mut f32, v: float32x4_t, mask: uint32x4_t) {
-        // SAFETY: only elements under the mask are written.
+        // SAFETY: the caller's promise: only elements under the mask are written.
         unsafe {
             let mask = std::mem::transmute::<uint32x4_t, [u32; 4]>(mask);
             let lanes = std::mem::transmute::<float32x4_t, [f32; 4]>(v);
@@ -97,7 +97,7 @@ impl Simd for Neon {
     unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> float32x4_t {
         let mut lanes = [0.0f32; 4];
         for (i, lane) in lanes.iter_mut().enumerate().take(n) {
-            // SAFETY: only the first n elements are read.
+            // SAFETY: the caller's promise: only the first n elements are read.
             *lane = half::to_f32(unsafe { *from.add(i) });
         }
         // SAFETY: four elements; `self` is proof of the instruction set.

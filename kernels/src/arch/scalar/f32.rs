@@ -38,12 +38,12 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     unsafe fn load_ptr(self, from: *const f32) -> Self::F {
-        // SAFETY: the caller's promise; an array of f32 read unaligned needs no more than f32's.
+        // SAFETY: the caller's promise; an unaligned read needs no alignment.
         unsafe { from.cast::<Self::F>().read_unaligned() }
     }
     #[inline(always)]
     unsafe fn load_masked(self, from: *const f32, mask: Self::M) -> Self::F {
-        // SAFETY: only elements under the mask are read.
+        // SAFETY: the caller's promise: only elements under the mask are read.
         lanes!(|i| if mask[i] { unsafe { *from.add(i) } } else { 0.0 })
     }
     #[inline(always)]
@@ -55,7 +55,7 @@ impl Simd for Scalar {
     unsafe fn store_masked(self, to: *mut f32, v: Self::F, mask: Self::M) {
         for i in 0..LANES {
             if mask[i] {
-                // SAFETY: only elements under the mask are written.
+                // SAFETY: the caller's promise: only elements under the mask are written.
                 unsafe { *to.add(i) = v[i] };
             }
         }
@@ -68,7 +68,7 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     unsafe fn load_f16_partial(self, from: *const u16, n: usize) -> Self::F {
-        // SAFETY: only the first n elements are read.
+        // SAFETY: the caller's promise: only the first n elements are read.
         lanes!(|i| if i < n { half::to_f32(unsafe { *from.add(i) }) } else { 0.0 })
     }
     #[inline(always)]

@@ -25,7 +25,7 @@ pub(super) struct Operands<D> {
 /// What is done with the sums of a row and a panel.
 pub(super) trait Finish<S: Panels> {
     /// # Safety
-    /// The row and the sixteen lanes from `lane` on exist.
+    /// The row and the sixteen lanes from `lane` on exist in everything that `self` points to.
     unsafe fn put(&self, s: S, row: usize, lane: usize, sums: S::Panel);
 }
 
@@ -114,7 +114,7 @@ pub(super) unsafe fn add_up<D: Dots>(
     }
 }
 
-/// One panel, whose bytes are to be added up.
+/// One panel, whose bytes are to be added up. To run it, the panel must have its steps.
 struct Bytes<'a, D> {
     d: D,
     panel: *const i8,
@@ -155,6 +155,7 @@ unsafe fn all_rows<D: Dots, F: Finish<D::Simd>, const P: usize>(
     rows: usize,
     panel: usize,
 ) {
+    const { assert!(D::TILE.rows <= 8) };
     let mut row = 0;
     while row < rows {
         // As many tiles as the registers hold, then what is left.
@@ -178,7 +179,8 @@ unsafe fn all_rows<D: Dots, F: Finish<D::Simd>, const P: usize>(
     }
 }
 
-/// Tiles of `M` rows, from `row` to `end`, and `P` panels.
+/// Tiles of `M` rows, from `row` to `end`, a multiple of `M` apart, and `P` panels. To run it, they must exist, and the places
+/// that `finish` writes.
 struct Tile<'a, D, F, const M: usize, const P: usize> {
     operands: &'a Operands<D>,
     finish: &'a F,
