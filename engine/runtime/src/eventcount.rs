@@ -112,9 +112,8 @@ impl Waiter {
 }
 
 impl Waiter {
-    /// Has the task of `context` woken when work is published, unless `work` finds something to do already: then it is
-    /// ready. A task that was to be woken before is not any more. The producer's thread wakes the task: what its executor
-    /// does for that, it does there.
+    /// Registers the task of `context` to be woken when work is published, unless `work` finds something to do already: then it
+    /// is ready. It replaces a task registered earlier. The waker runs on the producer's thread.
     pub fn poll(&self, context: &mut Context<'_>, work: impl FnOnce() -> bool) -> Poll<()> {
         let Notifier { state, asymmetric, task, .. } = &*self.notifier;
         task.register(context.waker());

@@ -1,7 +1,7 @@
 //! A pipeline for work that must be on time: stages on pinned threads that exchange fixed-size messages.
 //!
-//! A *lane* is a chain of [stages](stage::Stage). Each owns its state and its ends of the [rings](ring) between them; which
-//! thread it runs on is decided when the lane starts, and one core, two or six run the same code. Nothing on a lane's
+//! A *lane* is a set of connected [stages](stage::Stage). Each owns its state and its ends of the [rings](ring) between them; which
+//! thread it runs on is decided when the lane starts, and one core or several run the same code. Nothing on a lane's
 //! threads allocates, locks or logs after start-up, and a lane that [spins](wait::Spin) makes no system call.
 //!
 //! - [`chain`]: a straight pipeline in a few lines. Pipelines of other shapes are put together from the parts below.

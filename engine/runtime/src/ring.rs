@@ -1,13 +1,11 @@
-//! Bounded single-producer single-consumer rings of frames (plain values of one type), written and read in place.
+//! Bounded single-producer single-consumer rings of messages (plain values of one type), written and read in place.
 //!
-//! The storage and the index protocol are `ringbuf`'s. This wrapper adds what stages need: slots that are
-//! made once and only written over, a cached copy of the other side's index (so that a side touches the
+//! The storage and the index protocol are `ringbuf`'s. This wrapper adds what stages need: places that are made once and overwritten, a cached copy of the other side's index (so that a side touches the
 //! other's cache line only when it runs out), and the consumer's [`Notifier`]. A ring that is full refuses
 //! ([`Sender::reserve`] returns nothing, and counts it): what to do then is the caller's named policy.
 //!
-//! A [`WriteSlot`] is the right to write one place; publishing consumes it, and dropping it leaves the place reserved
-//! for nobody.
-//! A place that was not reserved can so never be published, nor one be written after.
+//! A [`WriteSlot`] is the right to write one place; publishing consumes it, and dropping it gives the
+//! place up. So a place cannot be published unless it was reserved, nor written after it was published.
 
 use crate::eventcount::Notifier;
 use ringbuf::storage::Heap;
@@ -186,8 +184,8 @@ impl<'a, T: Copy> WriteSlot<'a, T> {
         self.advance().notifier.notify();
     }
 
-    /// Hands the place to the consumer without waking it: for a caller that rings the consumer's notifier afterwards, when
-    /// it has also said where to look.
+    /// Hands the place to the consumer without waking it: for a caller that calls the consumer's
+    /// notifier itself, after it has marked the slot.
     #[inline]
     pub fn publish_quietly(self) {
         self.advance();

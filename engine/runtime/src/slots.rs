@@ -22,8 +22,8 @@ struct Slot<S> {
     state: S,
 }
 
-/// The slots that have something for the first stage, and the state of each. One word a line would waste memory with
-/// many slots; the words are written only when something changes. `S` is what a pipeline shares beside.
+/// The slots that have something for the first stage, and the state of each. A cache line for each word would waste memory
+/// with many slots, and the words are written only when something changes. `S` is further state that the pipeline shares.
 ///
 /// ```
 /// use voxlane_runtime::slots::SlotTable;
@@ -100,7 +100,7 @@ impl<S> SlotTable<S> {
         self.slots[slot].pushing.store(false, Ordering::Release);
     }
 
-    /// Returns whether the client is handing something over that it may have been allowed to.
+    /// Returns whether the client may be in the middle of a push that was allowed.
     pub fn is_pushing(&self, slot: usize) -> bool {
         self.slots[slot].pushing.load(Ordering::SeqCst)
     }

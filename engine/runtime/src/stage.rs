@@ -88,7 +88,8 @@ pub enum Turn {
     Always,
     /// A turn in every round, before background stages.
     Foreground,
-    /// A turn in rounds in which no foreground stage has anything to do, one background stage at a time: the last one that has.
+    /// A turn in rounds in which no foreground stage has anything to do, one background stage at a time: the last in
+    /// order that has work.
     Background,
 }
 

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 /// How long a report waits for the stages.
 const REPORT_LIMIT: Duration = Duration::from_secs(1);
-/// The longest deadline of a shutdown, which longer ones count as: a time that every clock can add.
+/// The longest deadline of a shutdown: longer ones are shortened to it, so that adding it to a time cannot overflow.
 pub const LONGEST_SHUTDOWN: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A maker of one lane, which is asked again whenever the lane has failed. [`Supervisor`] has an example.
 pub trait LaneFactory: Send {

@@ -39,7 +39,7 @@ pub struct Rhythm {
     pub after: Duration,
     /// The largest share of time that dummies may take, 0 to 1.
     pub duty: f64,
-    /// The time without real input after which dummies end; without it they never do.
+    /// The time without real input after which dummies end; `None`: never.
     pub stop_after: Option<Duration>,
 }
 
@@ -99,7 +99,7 @@ impl WarmUp {
         self.dummies
     }
 
-    /// Notes that real input has come, if only such that makes no work.
+    /// Notes that real input has come, even if it causes no work.
     #[inline]
     pub fn input_came(&mut self, now: Time) {
         self.last_input = now;

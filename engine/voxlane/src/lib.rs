@@ -13,7 +13,7 @@
 //! - Events of one stream come in order; at most one segment is open; it closes once.
 //! - A final is a pure function of its segment's samples: not of chunking, load or partials.
 //! - [`Stream::finish`] decodes all that was pushed, then closes. A marker is answered in order.
-//! - After start-up nothing between push and event allocates, locks or logs.
+//! - After start-up no thread of a lane allocates, locks or logs.
 //! - Bad input is a typed error; nothing here exits, prints or panics.
 
 pub mod audio;

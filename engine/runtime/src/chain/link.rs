@@ -30,11 +30,12 @@ const DROPPED: u32 = u32::MAX;
 pub enum Handling {
     /// The next stage gets what was written.
     SendOn,
-    /// The message ends here. A dummy goes on all the same, without being handled any more.
+    /// The message ends here. A dropped dummy still travels to the end, to be counted, but no later
+    /// handler sees it.
     Drop,
 }
 
-/// The work of a stage on a message: each results in one for the next stage, or in none.
+/// What a stage does with a message: it makes one message for the next stage, or none.
 ///
 /// ```
 /// use voxlane_runtime::chain::{Handle, Handling};
@@ -70,8 +71,9 @@ pub trait Handle: 'static {
 
     /// Writes what follows from `input` into `output`: its header is a copy of the input's already; its payload must be written
     /// whole, for it still holds an earlier message. Must not block, allocate or lock. Of the header a handler may change the control,
-    /// the count and the errors and, of real messages, slot, generation and sequence; all else is undone, and a dummy's errors are the
-    /// chain's own.
+    /// the count and the errors and, of real messages, slot, generation and sequence; other changes are
+    /// discarded, and the errors of a dummy are reserved. A stage with state should leave it alone for dummies
+    /// ([`Header::is_warm`](crate::message::Header::is_warm)).
     fn handle(
         &mut self,
         input: &Message<Self::Control, Self::In>,

@@ -26,9 +26,10 @@
 //! # Ok::<(), voxlane_runtime::lane::LaneError>(())
 //! ```
 //!
-//! A stage gets a place to write into before it reads: where the next stage does not keep up, messages wait in the ring
+//! A stage takes a message only when the next ring has room. If the next stage falls behind, messages wait in the ring
 //! before, up to the client, whose [`send`](Pipeline::send) is refused. Pipelines of another shape, with many clients, rings
-//! back, or two chains of which one pauses for the other, are [stages](crate::stage::Stage) of their own on a [`LanePlan`].
+//! back, or two chains of which one pauses for the other, are built by implementing
+//! [`Stage`](crate::stage::Stage) and listing the stages in a [`LanePlan`].
 
 mod link;
 mod pipeline;
@@ -66,7 +67,7 @@ pub struct Settings {
     pub capacity: usize,
     /// The time that a stage may work before the others of its thread have their turn. Default 200 µs.
     pub slice: Duration,
-    /// The time for which a thread without work spins before it sleeps, where it does both. Default 50 µs.
+    /// The time for which a thread without work spins before it sleeps; [`Spin`](crate::wait::Spin) ignores it. Default 50 µs.
     pub spin: Duration,
     /// The rhythm of dummies, for a chain that is [warmed](Chain::warmed). Default: 1 ms after work, at most a quarter of the
     /// time, for ever.

@@ -16,7 +16,7 @@ const END_LIMIT: Duration = Duration::from_secs(2);
 /// The longest that a waiting client goes without looking whether the stages still live.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// A running chain. Dropping it ends its threads. It is not watched over: a stage that panics ends its thread, and the client
+/// A running chain. Dropping it ends its threads. It has no supervisor: a stage that panics ends its thread, and the client
 /// finds out by [`failure`](Self::failure). What is to go on by itself runs under a
 /// [supervisor](crate::supervisor).
 ///
@@ -150,7 +150,8 @@ impl<C: Copy + Default, First: Copy, Last: Copy> Pipeline<C, First, Last> {
         }
     }
 
-    /// Ends every thread, and returns what the stages have measured. Messages on their way are lost.
+    /// Ends every thread, and returns what the stages have measured. Messages that have not been received
+    /// are lost; nothing waits for them.
     pub fn shutdown(mut self) -> Report {
         let mut report = self.report();
         if let Some(lane) = self.lane.take() {

@@ -1,6 +1,6 @@
 //! A lane: the stages of a pipeline on pinned threads.
 //!
-//! Every thread of a lane runs `run`: whatever stages it has, in turns. One core, two or six: the same code.
+//! Every thread of a lane runs `run`: whatever stages it has, in turns. One core or several run the same code.
 
 mod plan;
 mod start;

@@ -63,7 +63,7 @@ pub struct LanePlan {
     pub readers: Vec<(&'static str, Reader)>,
     /// The clock, and how stages share time.
     pub timing: Timing,
-    /// The place where dummies end: the lane is ready when the first has. Ready at once without.
+    /// The place where dummies end: the lane is ready when the first has arrived; with `None`, at once.
     pub warm_up: Option<Arc<WarmFeedback>>,
 }
 

@@ -94,8 +94,8 @@ impl StageHistograms {
         self.core = other.core.or(self.core);
     }
 
-    /// Returns what was measured after `earlier`, an earlier reading of the same totals; all of it where that holds more, which is
-    /// then of something else. Of its extremes no more is known than the bucket.
+    /// Returns what was measured after `earlier`, an earlier reading of the same totals; if `earlier` holds more, it
+    /// belongs to something else and everything is returned. Minimum and maximum are accurate only to a bucket.
     pub fn since(&self, earlier: &StageHistograms) -> StageHistograms {
         let window = |(number, all): (usize, &Histogram<u64>)| {
             let mut later = all.clone();

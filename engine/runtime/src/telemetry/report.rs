@@ -61,8 +61,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns what was measured after `earlier`, an earlier report of the same lanes: keep a report, and every window of time is
-    /// at hand, each reader's own. `lanes_down` is the present's.
+    /// Returns what was measured after `earlier`, an earlier report of the same lanes: each reader keeps its last
+    /// report and so has its own window. `lanes_down` is the current number.
     pub fn since(&self, earlier: &Report) -> Report {
         let before = |stage: &StageReport| {
             earlier.stages.iter().find(|other| (other.lane, other.stage) == (stage.lane, stage.stage))

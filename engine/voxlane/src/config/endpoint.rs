@@ -68,7 +68,8 @@ pub struct EndpointConfig {
     /// Length up to which a segment goes on over longer silence, so that neighbors share their context, in seconds.
     /// Default 0: pauses of `silence_ms` end segments of any length.
     pub join_s: u8,
-    /// Silence that ends a segment shorter than `join_s`. Default 0; less than `silence_ms` means that.
+    /// Silence that ends a segment shorter than `join_s`. In milliseconds. Default 0; a value
+    /// below `silence_ms` counts as `silence_ms`.
     pub join_silence_ms: u16,
 }
 
@@ -97,7 +98,8 @@ impl Default for EndpointConfig {
 #[serde(deny_unknown_fields, default)]
 #[repr(C)]
 pub struct PartialConfig {
-    /// Voiced audio between two partials, in milliseconds; 0 is no partials. Default 0, and 250 for live streams. A loaded
+    /// Voiced audio between two partials, in milliseconds; 0 is no partials. Default 0, and 250 in the
+    /// profile `live`. A loaded
     /// lane makes fewer: finals of all streams come before partials of any.
     pub every_ms: u16,
 }

@@ -81,7 +81,7 @@ pub struct Config {
     pub partial: PartialConfig,
     /// Whether passes of batch streams pause where a live stream has work: the lane then has a second set of the
     /// network's working memory (not of its weights). Without it a live stream waits for the pass that is under way.
-    /// Default true, and false for recordings. Read at start; networks that compute in batches do without.
+    /// Default true, and false for recordings. Read at start; ignored by networks that compute in batches.
     pub preempt_batch: bool,
     /// Number of clients that may wait for a free slot (`Engine::open_within`). Default 64; 0: nobody waits. Read at start.
     pub open_queue: usize,
@@ -120,7 +120,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Returns the default for conversations instead of recordings: voice activity by Silero, partials four times a
+    /// Returns the defaults for conversations: voice activity by Silero, partials four times a
     /// second.
     pub fn live() -> Self {
         Config {
@@ -330,8 +330,8 @@ pub struct SuperviseConfig {
     /// A thread of a lane that computes or sleeps for this long without finishing a round is given up, in milliseconds.
     /// Default 2000, at least 200. Time in which the system gives the thread no core does not count.
     pub watchdog_ms: u64,
-    /// Number of restarts of a lane that are allowed within `restart_window_s`; after that it is down until restarts are longer
-    /// ago. Default 8.
+    /// Number of restarts of a lane that are allowed within `restart_window_s`; after that it is down until they are older
+    /// than that. Default 8.
     pub max_restarts: u32,
     /// Time for which a restart counts against `max_restarts`, in seconds. Default 600.
     pub restart_window_s: u64,

@@ -204,7 +204,7 @@ impl Engine {
     /// most, behind those that came before. Blocks the calling thread.
     ///
     /// # Errors
-    /// As for [`open`](Self::open), of a missing slot only when the time is up; [`OpenError::QueueFull`] at once if `open_queue`
+    /// As for [`open`](Self::open); a missing slot is an error only after `limit`; [`OpenError::QueueFull`] at once if `open_queue`
     /// clients wait already.
     ///
     /// ```
@@ -357,9 +357,9 @@ impl Engine {
     }
 
     /// Lets no further stream in, decodes what has been pushed, and ends every thread; all within `deadline`, and a
-    /// second for threads to end. Of a stream of another rate than 16 kHz the last milliseconds are still in its client's
-    /// filter: finish such streams first. If a lane is just being restarted then, its supervisor is given up and counted
-    /// as an abandoned thread: it ends the lane when that has started.
+    /// second for threads to end. The resampler of a stream that is not 16 kHz holds its last few milliseconds: finish such
+    /// streams first. If a lane is restarting at the deadline, the supervisor is left behind, counted as an abandoned thread,
+    /// and ends that lane later.
     pub fn shutdown(mut self, deadline: Duration) -> ShutdownReport {
         self.end(deadline)
     }

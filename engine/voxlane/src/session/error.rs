@@ -34,7 +34,7 @@ pub enum EngineError {
     /// The voice activity detector is not there or cannot be used.
     #[error("voice activity: {0}")]
     Detector(Box<dyn std::error::Error + Send + Sync>),
-    /// The model is no recognizer.
+    /// The model is not a speech recognizer.
     #[error("model {name}: does not turn speech into text")]
     NoRecognizer {
         /// The model's name.
@@ -46,7 +46,7 @@ pub enum EngineError {
         /// Samples per second that the model wants.
         rate: u32,
     },
-    /// The model is not decoded in the way that the configuration names.
+    /// The model does not support the decode strategy that the configuration names.
     #[error("decode = \"{decode}\": not possible with model {name}: {reason}")]
     Decode {
         /// The way of decoding.
@@ -131,7 +131,7 @@ pub enum OpenError {
         /// The number of lanes.
         lanes: usize,
     },
-    /// As many clients wait for a slot as may.
+    /// The queue for a slot is full.
     #[error("open_queue: full, {waiting} clients wait for a stream slot already; try again later")]
     QueueFull {
         /// The number of clients that wait.

@@ -72,7 +72,7 @@ pub enum Event {
     },
     /// The text of a closed segment, which never changes.
     Final(Transcript),
-    /// Everything pushed before the marker has been dealt with.
+    /// Everything pushed before the marker has been processed.
     Marker {
         /// The stream's number within its engine.
         stream: u64,
@@ -118,8 +118,8 @@ pub struct EventRecord<E = Event> {
 
 impl EventRecord {
     /// The version that is written. It is raised when a field goes or changes its meaning. Within a version fields may be
-    /// added, which a reader does not see, and types of events, causes, errors and warnings: of a line that has one that it does
-    /// not know a reader gets an error, and goes on with the next.
+    /// added, which a reader does not see, and types of events, causes, errors and warnings: a line with an unknown one is an error to a reader,
+    /// which should skip it.
     pub const VERSION: u32 = 1;
 }
 
@@ -226,7 +226,7 @@ pub struct Latency {
     /// The whole time. Of a partial: from the capture of the newest sample it reflects to its hand-over. Of a final: from the
     /// capture of the last sample of speech to its hand-over.
     pub total: f64,
-    /// The part of it spent waiting for stages.
+    /// Everything else: waiting, and computing that a speculative pass did ahead of time.
     pub queue: f64,
     /// The part of it spent computing.
     pub compute: f64,

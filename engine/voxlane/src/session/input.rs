@@ -167,7 +167,7 @@ impl StreamInput {
         }
     }
 
-    /// Asks for an [`Event::Marker`](crate::Event::Marker) when everything pushed so far has been dealt with: at once where no
+    /// Asks for an [`Event::Marker`](crate::Event::Marker) when everything pushed so far has been processed: at once where no
     /// segment is open, otherwise with the first partial or final that covers it. Closes nothing.
     ///
     /// # Errors

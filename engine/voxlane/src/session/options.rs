@@ -26,7 +26,7 @@ pub struct StreamOptions {
     /// The rhythm of partials. Default: the engine's.
     pub partial: Option<PartialConfig>,
     /// The phrases that the stream listens for, until [`Stream::set_hotwords`](super::Stream::set_hotwords) changes them.
-    /// Default: the engine's. None at all: an empty list.
+    /// Default: the engine's. An empty list: no phrases.
     pub hotwords: Option<Vec<Hotword>>,
     /// The language that is spoken, as an IETF tag such as `en`, for models that know several. Default: the model finds out.
     pub language: Option<String>,
@@ -34,7 +34,7 @@ pub struct StreamOptions {
     pub task: Task,
     /// The text that came before the stream, for models that go on from it, at most 4,096 bytes. Default: none.
     pub prompt: Option<String>,
-    /// The class of service: whether somebody waits for the text. Default: yes.
+    /// The class of service: whether somebody waits for the text. Default: [`Live`](ServiceClass::Live).
     pub class: ServiceClass,
 }
 
