@@ -180,8 +180,8 @@ fn detect() -> Isa {
     isa
 }
 
-/// Has all operations of this process use `isa` from now on: to compare instruction sets. Each call of an operation uses
-/// one of them whatever other threads select.
+/// Has all operations of this process use `isa` from now on: to compare instruction sets. Safe while other
+/// threads compute, but an operation that they are within may then use both.
 ///
 /// # Errors
 /// [`IsaError::Unavailable`], or [`IsaError::BuiltIn`].

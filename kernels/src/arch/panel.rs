@@ -14,9 +14,9 @@ pub(crate) const LINE: usize = PANEL * STEP;
 pub(crate) struct TileShape {
     /// Rows of the tile that fills the registers, at most 8.
     pub rows: usize,
-    /// Panels of that tile: 1, 3 or 6.
+    /// Panels of that tile: 1 or 3.
     pub panels: usize,
-    /// Panels of a tile of one or two rows.
+    /// Panels of a tile of few rows, as many as fit beside them: 1, 3 or 6.
     pub panels_of_few: usize,
 }
 
@@ -29,7 +29,12 @@ pub(crate) trait Panels: Simd {
 }
 
 /// Sixteen lanes: as many vectors of one instruction set as that takes.
-pub(crate) trait Panel<S: Simd>: Copy {
+///
+/// # Safety
+/// It holds, reads and writes sixteen values.
+pub(crate) unsafe trait Panel<S: Simd>: Copy {
+    /// Fails to compile where it would not be sixteen.
+    const IS_SIXTEEN: ();
     /// All lanes `x`.
     fn splat(s: S, x: f32) -> Self;
     /// Reads sixteen values.
@@ -60,19 +65,23 @@ pub(crate) trait Panel<S: Simd>: Copy {
     fn mul_add(self, s: S, a: Self, b: Self) -> Self;
 }
 
-impl<S: Simd, const N: usize> Panel<S> for [S::F; N] {
+// SAFETY: the constant is read by every method that touches memory.
+unsafe impl<S: Simd, const N: usize> Panel<S> for [S::F; N] {
+    const IS_SIXTEEN: () = assert!(N * S::LANES == PANEL);
+
     #[inline(always)]
     fn splat(s: S, x: f32) -> Self {
-        const { assert!(N * S::LANES == PANEL) }
         [s.splat(x); N]
     }
     #[inline(always)]
     unsafe fn load(s: S, from: *const f32) -> Self {
+        let () = <Self as Panel<S>>::IS_SIXTEEN;
         // SAFETY: the caller's promise: `N` vectors are sixteen values.
         std::array::from_fn(|i| unsafe { s.load_ptr(from.add(i * S::LANES)) })
     }
     #[inline(always)]
     unsafe fn load_first(s: S, from: *const f32, n: usize) -> Self {
+        let () = <Self as Panel<S>>::IS_SIXTEEN;
         std::array::from_fn(|i| {
             let mask = s.first(n.saturating_sub(i * S::LANES));
             // SAFETY: the caller's promise; the mask holds no lane from `n` on.
@@ -81,6 +90,7 @@ impl<S: Simd, const N: usize> Panel<S> for [S::F; N] {
     }
     #[inline(always)]
     unsafe fn store(self, s: S, to: *mut f32) {
+        let () = <Self as Panel<S>>::IS_SIXTEEN;
         for (i, v) in self.into_iter().enumerate() {
             // SAFETY: the caller's promise: `N` vectors are sixteen values.
             unsafe { s.store_ptr(to.add(i * S::LANES), v) }
@@ -88,6 +98,7 @@ impl<S: Simd, const N: usize> Panel<S> for [S::F; N] {
     }
     #[inline(always)]
     unsafe fn store_first(self, s: S, to: *mut f32, n: usize) {
+        let () = <Self as Panel<S>>::IS_SIXTEEN;
         for (i, v) in self.into_iter().enumerate() {
             let mask = s.first(n.saturating_sub(i * S::LANES));
             // SAFETY: the caller's promise; the mask holds no lane from `n` on.

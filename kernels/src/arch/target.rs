@@ -9,8 +9,11 @@ pub(crate) trait Task {
     unsafe fn run(self);
 }
 
-/// Proof that an instruction set may be used: it can only be made where that is so.
-pub(crate) trait Target: Copy {
+/// Proof that an instruction set may be used.
+///
+/// # Safety
+/// A value can only be made where the instruction set may be used.
+pub(crate) unsafe trait Target: Copy {
     /// Runs a task with the instruction set enabled.
     ///
     /// # Safety
@@ -34,7 +37,8 @@ macro_rules! target {
             }
         }
 
-        impl $crate::arch::target::Target for $name {
+        // SAFETY: the field is private, and `new` needs the features.
+        unsafe impl $crate::arch::target::Target for $name {
             #[target_feature(enable = $features)]
             unsafe fn enter(self, task: impl $crate::arch::target::Task) {
                 // SAFETY: the caller's promise.

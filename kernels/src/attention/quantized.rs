@@ -40,11 +40,12 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// `heads` heads of `head_dim` elements. Nothing if a head has more than [`MAX_HEAD`], or one block would be larger than
+    /// `heads` heads of `head_dim` elements. Nothing if a head has none or more than [`MAX_HEAD`], or one block would be larger than
     /// memory can be.
     pub const fn new(heads: usize, head_dim: usize) -> Option<Self> {
         let shape = Shape { heads, head_dim };
-        let is_usable = head_dim <= MAX_HEAD
+        let is_usable = head_dim > 0
+            && head_dim <= MAX_HEAD
             && heads.saturating_mul(shape.head_bytes()) <= isize::MAX as usize
             && heads.saturating_mul(shape.head_scales()) <= isize::MAX as usize;
         if is_usable { Some(shape) } else { None }
@@ -158,8 +159,7 @@ fn all_heads<D: Dots>(d: D, q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMu
                 kv.shape,
                 scale,
             );
-            // SAFETY: the caches' sizes were checked; a head has at most `MAX_HEAD` elements by its shape.
-            unsafe { tile.attend(d, kv, head, count) };
+            tile.attend(d, kv, head, count);
             let rows = &mut out.data[first * out.stride + column..];
             queries::give(&mut tile, RowsMut::new(rows, out.stride, count), head_dim);
         }
@@ -168,11 +168,9 @@ fn all_heads<D: Dots>(d: D, q: Rows<'_>, kv: &Cache<'_>, scale: f32, out: RowsMu
 
 impl Tile {
     /// Finds the sums of weighted values for the first `count` lanes.
-    ///
-    /// # Safety
-    /// The caches have the size of their shape, of which `head` is one, and `count` is at most [`LANES`].
-    unsafe fn attend<D: Dots>(&mut self, d: D, kv: &Cache<'_>, head: usize, count: usize) {
+    fn attend<D: Dots>(&mut self, d: D, kv: &Cache<'_>, head: usize, count: usize) {
         let Shape { heads, head_dim } = kv.shape;
+        assert!(count <= LANES && head_dim <= MAX_HEAD, "no more lanes and elements than a tile has");
         let panels = count.div_ceil(PANEL);
         self.columns.restart();
         self.sums[..head_dim * LANES].fill(0.0);
@@ -183,7 +181,8 @@ impl Tile {
             let scales = &kv.scales[at * kv.shape.head_scales()..][..kv.shape.head_scales()];
             let (key_scales, value_scales) = scales.split_at(BLOCK_KEYS);
             let (value_scales, value_sums) = value_scales.split_at(head_dim);
-            // SAFETY: the rows, panels and scales named lie inside their slices.
+            // SAFETY: the rows and scales named lie inside their slices, which have the lengths of one head and block; the
+            // panels inside the tile, by the assertion above; `columns` has room for a block of all lanes.
             unsafe {
                 let operands = Operands {
                     d,

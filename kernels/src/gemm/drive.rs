@@ -16,7 +16,7 @@ pub(super) trait Product {
     type Simd: Panels;
     /// Rows of the tile that fills the registers, at most 8.
     const ROWS: usize;
-    /// Panels of that tile: 1, 3 or 6.
+    /// Panels of that tile: 1 or 3.
     const PANELS: usize;
     /// Panels of a tile of few rows, at most [`FEW_ROWS`](Self::FEW_ROWS): 1, 3 or 6. A product of few rows is
     /// bound by reading weights, or by the latency of its sums, and so takes more panels at once.
@@ -180,7 +180,7 @@ unsafe fn one_tile<K: Product, const M: usize, const P: usize>(
     let columns = (output.outputs - column).min(P * PANEL);
     if let Some(bias) = output.finish.bias {
         for p in 0..P {
-            let n = columns.saturating_sub(p * PANEL).min(PANEL);
+            let n = (columns - p * PANEL).min(PANEL);
             // SAFETY: the bias has `outputs` values, of which `n` are left at this column.
             let bias: <K::Simd as Panels>::Panel =
                 unsafe { Panel::load_first(s, bias.as_ptr().add(column + p * PANEL), n) };

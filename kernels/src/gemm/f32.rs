@@ -1,7 +1,7 @@
 //! Products with f32 weights.
 
 use super::PANEL;
-use super::call::Call;
+use super::call::{Call, Weights};
 use super::drive::{Product, Sums, drive, fetch_distance};
 use super::epilogue::Epilogue;
 use crate::arch::dispatch::with_panels;
@@ -94,9 +94,17 @@ impl<'a> Packed<'a> {
 /// one value for each output.
 #[inline]
 pub fn gemm(a: Rows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
-    assert!(a.fits(w.inputs()), "an input row lies outside its slice");
-    let call = Call::new((a, a.count), (*w, w.outputs()), epilogue, out);
+    let call = Call::new(a, *w, epilogue, out);
     with_panels!(run(call));
+}
+
+impl Weights for Packed<'_> {
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
 }
 
 struct Tiles<S> {
@@ -161,13 +169,9 @@ impl<S: Panels> Product for Tiles<S> {
 }
 
 fn run<S: Panels>(s: S, call: Call<'_, Rows<'_>, Packed<'_>>) {
-    let tiles = Tiles {
-        s,
-        a: call.a.data.as_ptr(),
-        stride: call.a.stride,
-        panels: call.w.panels.as_ptr(),
-        inputs: call.w.inputs,
-    };
-    // SAFETY: the call's shapes were checked when it was made.
-    unsafe { drive(&tiles, call.w.inputs * size_of::<f32>(), call.output) }
+    let (a, w, output) = call.parts();
+    let tiles =
+        Tiles { s, a: a.data.as_ptr(), stride: a.stride, panels: w.panels.as_ptr(), inputs: w.inputs };
+    // SAFETY: a call's shapes fit each other.
+    unsafe { drive(&tiles, w.inputs * size_of::<f32>(), output) }
 }

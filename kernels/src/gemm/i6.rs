@@ -71,8 +71,7 @@ impl Layout for Bits6 {
 /// not have one value for each output.
 #[inline]
 pub fn gemm(a: &QuantizedRows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
-    assert_eq!(a.inputs, w.inputs, "as many inputs in the rows as in the weights");
-    let call = Call::new((*a, a.count()), (*w, w.outputs), epilogue, out);
+    let call = Call::new(*a, *w, epilogue, out);
     with_dots!(run(call));
 }
 
@@ -166,16 +165,17 @@ impl<D: Dots> Product for Tiles<D> {
 }
 
 fn run<D: Dots>(d: D, call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
+    let (a, w, output) = call.parts();
     let tiles = Tiles {
         d,
-        a: call.a.data.as_ptr(),
-        a_scales: call.a.scales.as_ptr(),
-        panels: call.w.panels.as_ptr(),
-        scales: call.w.scales.as_ptr(),
-        corrections: call.w.corrections.as_ptr(),
-        steps: call.w.inputs.div_ceil(STEP),
+        a: a.data.as_ptr(),
+        a_scales: a.scales.as_ptr(),
+        panels: w.panels.as_ptr(),
+        scales: w.scales.as_ptr(),
+        corrections: w.corrections.as_ptr(),
+        steps: w.inputs.div_ceil(STEP),
         ahead: crate::isa::fetch_ahead(),
     };
-    // SAFETY: the call's shapes were checked when it was made.
-    unsafe { drive(&tiles, call.w.inputs, call.output) }
+    // SAFETY: a call's shapes fit each other.
+    unsafe { drive(&tiles, w.inputs, output) }
 }

@@ -66,8 +66,7 @@ impl Layout for Bits8 {
 /// not have one value for each output.
 #[inline]
 pub fn gemm(a: &QuantizedRows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out: RowsMut<'_>) {
-    assert_eq!(a.inputs, w.inputs, "as many inputs in the rows as in the weights");
-    let call = Call::new((*a, a.count()), (*w, w.outputs), epilogue, out);
+    let call = Call::new(*a, *w, epilogue, out);
     with_dots!(run(call));
 }
 
@@ -170,18 +169,19 @@ impl<D: Dots> Product for Tiles<D> {
 }
 
 fn run<D: Dots>(d: D, call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
+    let (a, w, output) = call.parts();
     let tiles = Tiles {
         d,
-        a: call.a.data.as_ptr(),
-        a_scales: call.a.scales.as_ptr(),
-        panels: call.w.panels.as_ptr(),
-        scales: call.w.scales.as_ptr(),
-        corrections: call.w.corrections.as_ptr(),
-        large: call.w.large,
-        steps: call.w.inputs.div_ceil(STEP),
+        a: a.data.as_ptr(),
+        a_scales: a.scales.as_ptr(),
+        panels: w.panels.as_ptr(),
+        scales: w.scales.as_ptr(),
+        corrections: w.corrections.as_ptr(),
+        large: w.large,
+        steps: w.inputs.div_ceil(STEP),
     };
-    // SAFETY: the call's shapes were checked when it was made.
-    unsafe { drive(&tiles, call.w.inputs, call.output) }
+    // SAFETY: a call's shapes fit each other.
+    unsafe { drive(&tiles, w.inputs, output) }
 }
 
 #[cfg(test)]
@@ -208,7 +208,7 @@ mod tests {
         let product = |version: fn(Call<'_, QuantizedRows<'_>, Packed<'_>>)| {
             let mut out = vec![0.0; rows * outputs];
             let out_rows = RowsMut::dense(&mut out, outputs);
-            version(Call::new((a, rows), (packed, outputs), &Epilogue::default(), out_rows));
+            version(Call::new(a, packed, &Epilogue::default(), out_rows));
             out
         };
         let want = product(|call| run(crate::arch::scalar::Scalar, call));

@@ -1,6 +1,7 @@
 //! Integer weights with one scale for each output: what their forms of 8 and of 6 bits share.
 
 use super::PANEL;
+use super::call::Weights;
 use std::fmt::Debug;
 use std::mem::size_of_val;
 
@@ -90,6 +91,15 @@ pub struct Packed<'a, L: Layout> {
     pub(super) inputs: usize,
     /// Whether the whole matrix, of which this may be a part, is too large for the second-level cache.
     pub(super) large: bool,
+}
+
+impl<L: Layout> Weights for Packed<'_, L> {
+    fn outputs(&self) -> usize {
+        self.outputs
+    }
+    fn inputs(&self) -> usize {
+        self.inputs
+    }
 }
 
 impl<'a, L: Layout> Packed<'a, L> {

@@ -1,5 +1,6 @@
 //! Rows of 8-bit inputs with a scale of their own, made while running.
 
+use super::call::Inputs;
 use crate::arch::dispatch::instruction_sets;
 use crate::arch::simd::Simd;
 use crate::rows::Rows;
@@ -52,6 +53,16 @@ impl<'a> QuantizedRows<'a> {
             scales: &self.scales[first..][..count],
             inputs: self.inputs,
         }
+    }
+}
+
+impl Inputs for QuantizedRows<'_> {
+    fn count(&self) -> usize {
+        self.count()
+    }
+    fn check(&self, inputs: usize) {
+        assert_eq!(self.inputs, inputs, "as many inputs in the rows as in the weights");
+        assert!(self.data.len() >= self.count() * row_len(inputs), "an input row lies outside its slice");
     }
 }
 

@@ -21,6 +21,11 @@ impl Simd for Avx2 {
     type F = __m256;
     type M = __m256i;
 
+    #[inline(always)]
+    fn prefetch(self, from: *const u8) {
+        // SAFETY: any address may be fetched.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
     intrinsics! {
         fn add(a: __m256, b: __m256) -> __m256 = _mm256_add_ps(a, b);
         fn sub(a: __m256, b: __m256) -> __m256 = _mm256_sub_ps(a, b);
@@ -29,8 +34,6 @@ impl Simd for Avx2 {
         fn mul_add(a: __m256, b: __m256, c: __m256) -> __m256 = _mm256_fmadd_ps(a, b, c);
         fn max(a: __m256, b: __m256) -> __m256 = _mm256_max_ps(a, b);
         fn min(a: __m256, b: __m256) -> __m256 = _mm256_min_ps(a, b);
-        // Any address may be fetched.
-        fn prefetch(from: *const u8) -> () = _mm_prefetch::<_MM_HINT_T1>(from.cast());
         fn splat(x: f32) -> __m256 = _mm256_set1_ps(x);
         unsafe fn load_ptr(from: *const f32) -> __m256 = _mm256_loadu_ps(from);
         unsafe fn load_masked(from: *const f32, mask: __m256i) -> __m256 = _mm256_maskload_ps(from, mask);

@@ -18,6 +18,11 @@ impl Simd for Avx512 {
     type F = __m512;
     type M = __mmask16;
 
+    #[inline(always)]
+    fn prefetch(self, from: *const u8) {
+        // SAFETY: any address may be fetched.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
+    }
     intrinsics! {
         fn add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
         fn sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
@@ -27,8 +32,6 @@ impl Simd for Avx512 {
         fn max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
         fn min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
         fn scale_by_power(a: __m512, n: __m512) -> __m512 = _mm512_scalef_ps(a, n);
-        // Any address may be fetched.
-        fn prefetch(from: *const u8) -> () = _mm_prefetch::<_MM_HINT_T1>(from.cast());
         fn splat(x: f32) -> __m512 = _mm512_set1_ps(x);
         unsafe fn load_ptr(from: *const f32) -> __m512 = _mm512_loadu_ps(from);
         unsafe fn load_masked(from: *const f32, mask: __mmask16) -> __m512 = _mm512_maskz_loadu_ps(mask, from);

@@ -9,7 +9,8 @@ use super::target::{Target, Task};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scalar;
 
-impl Target for Scalar {
+// SAFETY: it needs no feature.
+unsafe impl Target for Scalar {
     unsafe fn enter(self, task: impl Task) {
         // SAFETY: the caller's promise.
         unsafe { task.run() }
