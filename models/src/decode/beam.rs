@@ -6,10 +6,10 @@ use super::stream::StreamLimits;
 use crate::hypothesis::{Hypothesis, Token};
 use std::sync::Arc;
 
-/// One hypothesis; `P` is what a search knows of its probability.
+/// One hypothesis; `P` is what a search keeps for it beside what all searches do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Entry<P> {
-    pub probability: P,
+    pub own: P,
     pub prefix: Prefix,
     pub credit: Credit,
     /// What hotwords have earned it.
@@ -18,16 +18,16 @@ pub(super) struct Entry<P> {
     pub spoken: usize,
 }
 
-/// The probability of a hypothesis. The default is that of the one that says nothing, before any frame.
-pub(super) trait Probability: Copy + Default {
-    /// Its logarithm.
-    fn log(&self) -> f32;
+/// What a search keeps for a hypothesis. The default is for the one that says nothing, before any frame.
+pub(super) trait Likelihood: Copy + Default {
+    /// The logarithm of the hypothesis' probability, without what hotwords earn.
+    fn log_prob(&self) -> f32;
 }
 
-impl<P: Probability> Entry<P> {
+impl<P: Likelihood> Entry<P> {
     /// What hypotheses are ranked by.
     pub(super) fn score(&self) -> f32 {
-        self.probability.log() + self.bonus
+        self.own.log_prob() + self.bonus
     }
 
     /// The same sequence with what hotwords give and take for `token`.
@@ -48,7 +48,7 @@ pub(super) struct Beam<P> {
     pub hotwords: Option<Arc<Hotwords>>,
 }
 
-impl<P: Probability> Beam<P> {
+impl<P: Likelihood> Beam<P> {
     /// A beam of at most `width` hypotheses, with the one that says nothing.
     pub(super) fn new(limits: &StreamLimits, width: usize) -> Self {
         let mut entries = Vec::with_capacity(width);
@@ -73,8 +73,8 @@ impl<P: Probability> Beam<P> {
 
     /// Brings the hypothesis up to date: what all begin with is stable, or all of the best one where `is_last`.
     pub(super) fn conclude(&mut self, is_last: bool, turned: &mut Vec<Token>) {
-        if is_last && self.close_phrases() {
-            self.entries.sort_unstable_by(|a, b| b.score().total_cmp(&a.score()));
+        if is_last {
+            self.close_phrases();
         }
         let best = self.entries[0].prefix;
         let shared = self.entries.iter().fold(best, |shared, entry| self.tree.common(shared, entry.prefix));
@@ -82,14 +82,14 @@ impl<P: Probability> Beam<P> {
         self.tree.write(best, stable, &mut self.hypothesis, turned);
     }
 
-    /// Takes back what phrases have earned that are not complete; whether there are hotwords.
-    fn close_phrases(&mut self) -> bool {
-        let Some(hotwords) = &self.hotwords else { return false };
+    /// Takes back what phrases have earned that are not complete.
+    fn close_phrases(&mut self) {
+        let Some(hotwords) = &self.hotwords else { return };
         for entry in &mut self.entries {
             let (credit, change) = hotwords.close(entry.credit);
             (entry.credit, entry.bonus) = (credit, entry.bonus + change);
         }
-        true
+        self.entries.sort_unstable_by(|a, b| b.score().total_cmp(&a.score()));
     }
 
     /// Changes the hotwords and gives back those before.
@@ -110,7 +110,7 @@ impl<P: Probability> Beam<P> {
         tokens.clear();
         tokens.extend(self.tree.backwards(entry.prefix));
         tokens.reverse();
-        Some(entry.probability.log())
+        Some(entry.own.log_prob())
     }
 }
 

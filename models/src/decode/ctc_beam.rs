@@ -1,6 +1,6 @@
 //! Prefix beam search of a CTC head (Graves and Jaitly 2014; Hannun et al. 2014).
 
-use super::beam::{Beam, Entry, Probability, raise};
+use super::beam::{Beam, Entry, Likelihood, raise};
 use super::hotwords::Hotwords;
 use super::prefix::log_add;
 use super::stream::{CtcHead, StreamLimits, StreamStrategy};
@@ -40,8 +40,8 @@ impl Default for Paths {
     }
 }
 
-impl Probability for Paths {
-    fn log(&self) -> f32 {
+impl Likelihood for Paths {
+    fn log_prob(&self) -> f32 {
         log_add(self.blank, self.symbol)
     }
 }
@@ -67,13 +67,13 @@ fn put(extended: &mut Vec<Extended>, new: Extended) {
     match extended.iter_mut().find(|known| known.hash == new.hash) {
         None => extended.push(new),
         Some(known) => {
-            let (old, more) = (known.entry.probability, new.entry.probability);
+            let (old, more) = (known.entry.own, new.entry.own);
             let (blank, symbol) = (log_add(old.blank, more.blank), log_add(old.symbol, more.symbol));
             // What is in the tree already stands for both.
             if new.token.is_none() {
                 *known = new;
             }
-            (known.entry.probability.blank, known.entry.probability.symbol) = (blank, symbol);
+            (known.entry.own.blank, known.entry.own.symbol) = (blank, symbol);
         }
     }
 }
@@ -111,11 +111,11 @@ impl<N: CtcHead, const BEAM: usize> StreamStrategy<N> for CtcPrefixBeam<BEAM> {
         self.extended.clear();
         let hotwords = slot.hotwords.as_deref();
         for entry in &slot.entries {
-            let paths = entry.probability;
-            let total = paths.log();
+            let paths = entry.own;
+            let total = paths.log_prob();
             let again = paths.last.map_or(f32::NEG_INFINITY, |last| self.logits[last as usize]);
             let same = Paths { blank: total + blank, symbol: paths.symbol + again, ..paths };
-            let same = Entry { probability: same, ..*entry };
+            let same = Entry { own: same, ..*entry };
             put(
                 &mut self.extended,
                 Extended { entry: same, hash: slot.tree.hash(entry.prefix), token: None },
@@ -129,13 +129,13 @@ impl<N: CtcHead, const BEAM: usize> StreamStrategy<N> for CtcPrefixBeam<BEAM> {
             let found = topk(ranked, &mut best).min(count);
             for candidate in &best[..found] {
                 let token = candidate.index as u32;
-                let own = self.logits[candidate.index];
+                let log_prob = self.logits[candidate.index];
                 // The same symbol again is a new one only after a blank.
                 let before = if paths.last == Some(token) { paths.blank } else { total };
-                let probability = Paths { blank: f32::NEG_INFINITY, symbol: before + own, last: Some(token) };
-                let entry = Entry { probability, spoken: slot.frames, ..entry.credited(hotwords, token) };
+                let own = Paths { blank: f32::NEG_INFINITY, symbol: before + log_prob, last: Some(token) };
+                let entry = Entry { own, spoken: slot.frames, ..entry.credited(hotwords, token) };
                 let hash = slot.tree.extended_hash(entry.prefix, token);
-                put(&mut self.extended, Extended { entry, hash, token: Some((token, own)) });
+                put(&mut self.extended, Extended { entry, hash, token: Some((token, log_prob)) });
             }
         }
         self.extended.sort_unstable_by(|a, b| b.entry.score().total_cmp(&a.entry.score()));

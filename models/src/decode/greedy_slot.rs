@@ -10,8 +10,9 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct GreedySlot {
     pub hypothesis: Hypothesis,
-    /// Frames so far, and those since the last token.
+    /// Frames so far.
     frames: usize,
+    /// Frames since the last token.
     pub quiet: usize,
     pub hotwords: Option<Arc<Hotwords>>,
     pub credit: Credit,

@@ -3,7 +3,7 @@
 //! At each frame every hypothesis is extended by the blank and by its most likely symbols; what says the same by two
 //! ways is one hypothesis, whose probabilities add up; the most likely stay. What all hypotheses begin with is stable.
 
-use super::beam::{Beam, Entry, Probability, raise};
+use super::beam::{Beam, Entry, Likelihood, raise};
 use super::hotwords::Hotwords;
 use super::prefix::log_add;
 use super::stream::{Joiner, Predictor, StreamLimits, StreamStrategy};
@@ -54,8 +54,8 @@ struct Likely {
     state: usize,
 }
 
-impl Probability for Likely {
-    fn log(&self) -> f32 {
+impl Likelihood for Likely {
+    fn log_prob(&self) -> f32 {
         self.log_prob
     }
 }
@@ -82,7 +82,7 @@ impl<const BEAM: usize> TransducerBeam<BEAM> {
         let (beam, hotwords) = (&slot.beam, slot.beam.hotwords.as_deref());
         let (count, width) = (beam.entries.len(), self.prediction_len);
         for (entry, row) in beam.entries.iter().zip(self.predictions.chunks_exact_mut(width)) {
-            row.copy_from_slice(&slot.predictions[entry.probability.state * width..][..width]);
+            row.copy_from_slice(&slot.predictions[entry.own.state * width..][..width]);
         }
         let logits = &mut self.logits[..count * self.symbols];
         let predictions = Rows::dense(&self.predictions[..count * width], width);
@@ -94,11 +94,10 @@ impl<const BEAM: usize> TransducerBeam<BEAM> {
                 *faults |= Faults::NOT_FINITE;
                 continue;
             }
-            let likely = entry.probability;
-            let probability =
-                Likely { log_prob: likely.log_prob + logits[self.blank as usize] - whole, ..likely };
+            let likely = entry.own;
+            let own = Likely { log_prob: likely.log_prob + logits[self.blank as usize] - whole, ..likely };
             let hash = beam.tree.hash(entry.prefix);
-            self.extended.push(Extended { entry: Entry { probability, ..*entry }, hash, symbol: None });
+            self.extended.push(Extended { entry: Entry { own, ..*entry }, hash, symbol: None });
             if beam.tree.length(entry.prefix) == self.limits.max_tokens {
                 *faults |= Faults::TOKEN_LIMIT;
                 continue;
@@ -109,13 +108,13 @@ impl<const BEAM: usize> TransducerBeam<BEAM> {
             let found = topk(ranked, &mut best).min(self.symbols - 1);
             for candidate in &best[..found] {
                 let token = candidate.index as u32;
-                let own = logits[candidate.index] - whole;
+                let log_prob = logits[candidate.index] - whole;
                 let entry = Entry {
-                    probability: Likely { log_prob: likely.log_prob + own, ..likely },
+                    own: Likely { log_prob: likely.log_prob + log_prob, ..likely },
                     ..entry.credited(hotwords, token)
                 };
                 let hash = beam.tree.extended_hash(entry.prefix, token);
-                self.extended.push(Extended { entry, hash, symbol: Some((token, own)) });
+                self.extended.push(Extended { entry, hash, symbol: Some((token, log_prob)) });
             }
         }
         merge(&mut self.extended);
@@ -132,9 +131,9 @@ fn merge(extended: &mut Vec<Extended>) {
             index += 1;
             continue;
         };
-        let [a, b] = [index, other].map(|place| extended[place].entry.probability.log_prob);
+        let [a, b] = [index, other].map(|place| extended[place].entry.own.log_prob);
         let mut kept = if extended[index].symbol.is_none() { extended[index] } else { extended[other] };
-        kept.entry.probability.log_prob = log_add(a, b);
+        kept.entry.own.log_prob = log_add(a, b);
         extended[index] = kept;
         extended.remove(other);
     }
@@ -183,7 +182,7 @@ impl<N: Predictor + Joiner, const BEAM: usize> StreamStrategy<N> for TransducerB
             // Nothing finite came out: the hypotheses stay as they are.
             return;
         }
-        let is_old = |state| beam.entries.iter().any(|entry| entry.probability.state == state);
+        let is_old = |state| beam.entries.iter().any(|entry| entry.own.state == state);
         let old: [bool; MAX_STATES] = std::array::from_fn(is_old);
         let mut free = (0..2 * BEAM).filter(|&state| !old[state]);
         beam.entries.clear();
@@ -193,7 +192,7 @@ impl<N: Predictor + Joiner, const BEAM: usize> StreamStrategy<N> for TransducerB
                 && let Some(state) = free.next()
             {
                 entry.prefix = beam.tree.extend(entry.prefix, Token { id, log_prob, start, end });
-                let parent = std::mem::replace(&mut entry.probability.state, state);
+                let parent = std::mem::replace(&mut entry.own.state, state);
                 states.copy_within(parent * len..(parent + 1) * len, state * len);
                 entry.spoken = beam.frames;
                 let state_row = &mut states[state * len..(state + 1) * len];

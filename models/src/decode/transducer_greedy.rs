@@ -63,7 +63,7 @@ impl<N: Predictor + Joiner, const MAX_SYMBOLS: usize> StreamStrategy<N> for Tran
                     let logits = &mut self.logits;
                     let prediction = Rows::one(&slot.prediction);
                     network.logits(frame, prediction, RowsMut::one(logits));
-                    raised(logits, hotwords, slot.said.credit)
+                    best_raised(logits, hotwords, slot.said.credit)
                 }
             };
             let Some((token, logit)) = best.filter(|(_, logit)| logit.is_finite()) else {
@@ -108,7 +108,7 @@ impl<N: Predictor + Joiner, const MAX_SYMBOLS: usize> StreamStrategy<N> for Tran
 }
 
 /// The symbol that is most likely when those that go on with a phrase are raised, and its own logit.
-fn raised(logits: &[f32], hotwords: &Hotwords, credit: Credit) -> Option<(u32, f32)> {
+fn best_raised(logits: &[f32], hotwords: &Hotwords, credit: Credit) -> Option<(u32, f32)> {
     let plain = argmax(logits)?;
     let mut best = (plain as u32, logits[plain], logits[plain]);
     hotwords.for_each_next(credit, |token, gain| {
