@@ -318,7 +318,7 @@ mod tests {
     #[test]
     fn the_list_names_every_model() {
         let list = run_offline("list").unwrap();
-        for name in ["moonshine-tiny ", "moonshine-tiny-quantized ", "silero-vad "] {
+        for name in ["moonshine-tiny ", "moonshine-base ", "moonshine-tiny-quantized ", "silero-vad "] {
             assert!(list.lines().any(|line| line.starts_with(name) && line.contains(" no ")), "{list}");
         }
     }
