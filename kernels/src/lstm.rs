@@ -5,49 +5,24 @@ use crate::arch::simd::Simd;
 use crate::math::{Sigmoid, Tanh, Unary};
 use crate::rows::{Rows, RowsMut};
 
-/// The order of the four gates in a row of weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GateOrder {
-    /// Input, forget, cell, output: PyTorch.
-    InputForgetCellOutput,
-    /// Input, output, forget, cell: ONNX.
-    InputOutputForgetCell,
-}
-
-impl GateOrder {
-    /// Where the input, forget, cell and output gate are.
-    fn places(self) -> [usize; 4] {
-        match self {
-            GateOrder::InputForgetCellOutput => [0, 1, 2, 3],
-            GateOrder::InputOutputForgetCell => [0, 2, 3, 1],
-        }
-    }
-}
-
 instruction_sets! {
     /// One step of each row: `cell = sigmoid(f) * cell + sigmoid(i) * tanh(g)`, `hidden = sigmoid(o) * tanh(cell)`.
     ///
-    /// Rows of `gates` hold the four gates before their functions, `size` elements each: inputs and last hidden state
+    /// Rows of `gates` hold the four gates before their functions, `size` elements each, in PyTorch's order (input, forget,
+    /// cell, output): inputs and last hidden state
     /// multiplied by their weights, biases added. Rows of `cell` (read and written) and `hidden` (written) hold `size`.
     ///
     /// # Panics
     /// If the numbers of rows differ or a row does not fit its data.
-    pub fn step(gates: Rows<'_>, order: GateOrder, size: usize, cell: RowsMut<'_>, hidden: RowsMut<'_>) = step_rows;
+    pub fn step(gates: Rows<'_>, size: usize, cell: RowsMut<'_>, hidden: RowsMut<'_>) = step_rows;
 }
 
 #[inline(always)]
-fn step_rows<S: Simd>(
-    s: S,
-    gates: Rows<'_>,
-    order: GateOrder,
-    size: usize,
-    mut cell: RowsMut<'_>,
-    mut hidden: RowsMut<'_>,
-) {
+fn step_rows<S: Simd>(s: S, gates: Rows<'_>, size: usize, mut cell: RowsMut<'_>, mut hidden: RowsMut<'_>) {
     assert!(gates.count == cell.count && gates.count == hidden.count, "as many rows of gates as of states");
     for r in 0..gates.count {
         let row = gates.row(r, 4 * size);
-        let [input, forget, update, output] = order.places().map(|place| &row[place * size..][..size]);
+        let [input, forget, update, output] = [0, 1, 2, 3].map(|place| &row[place * size..][..size]);
         let (cell, hidden) = (cell.row(r, size), hidden.row(r, size));
         let mut i = 0;
         while i < size {

@@ -1,7 +1,7 @@
 //! An eventcount: waking a thread that sleeps, at no cost to the waker while it does not.
 //!
 //! The producer's side of the usual handshake (publish, full fence, look whether anyone sleeps) would put a
-//! fence on every frame. Instead the waiter, which has time, makes every other thread of the process pass a
+//! fence on every message. Instead the waiter, which has time, makes every other thread of the process pass a
 //! full fence (Linux `membarrier`), and the producer needs only to keep the compiler from reordering. Where
 //! `membarrier` is missing, both sides use a full fence.
 

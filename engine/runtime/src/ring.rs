@@ -59,7 +59,7 @@ impl Indices {
     }
 }
 
-/// Creates a ring of `capacity` frames, at least one, whose consumer is woken by `notifier`.
+/// Creates a ring of `capacity` messages, at least one, whose consumer is woken by `notifier`.
 ///
 /// ```
 /// use voxlane_runtime::eventcount::Waiter;
@@ -74,7 +74,7 @@ impl Indices {
 /// assert!(sender.send(&[8; 32]));
 /// assert!(!sender.send(&[9; 32]), "a full ring refuses");
 ///
-/// assert_eq!(receiver.peek().map(|frame| frame[0]), Some(7)); // read in place
+/// assert_eq!(receiver.peek().map(|message| message[0]), Some(7)); // read in place
 /// receiver.release();
 /// assert_eq!(receiver.take(), Some([8; 32]));
 /// assert_eq!((receiver.take(), sender.refused()), (None, 1));
@@ -119,7 +119,7 @@ pub fn ring_guarded<T: Copy + Default + Send, G: Send + 'static>(
 }
 
 impl<T: Copy> Sender<T> {
-    /// Returns the next free place, which holds an old frame to be written over, or what an earlier reservation wrote and did
+    /// Returns the next free place, which holds an old message to be written over, or what an earlier reservation wrote and did
     /// not publish. Nothing if the ring is full.
     #[inline]
     pub fn reserve(&mut self) -> Option<WriteSlot<'_, T>> {
@@ -135,17 +135,17 @@ impl<T: Copy> Sender<T> {
         // SAFETY: this is the only producer, `write` is its index, and the place is vacant (just checked), so
         // it is ours until the index moves.
         let (place, _) = unsafe { self.ring.unsafe_slices_mut(write, self.index.next(write)) };
-        // SAFETY: `ring` wrote a value into every place, and frames are only copied out, never moved.
+        // SAFETY: `ring` wrote a value into every place, and messages are only copied out, never moved.
         let place: *mut T = unsafe { place.first_mut()?.assume_init_mut() };
         Some(WriteSlot { place, sender: self })
     }
 
-    /// Writes `frame` and publishes it; `false` if the ring is full.
+    /// Writes `message` and publishes it; `false` if the ring is full.
     #[inline]
-    pub fn send(&mut self, frame: &T) -> bool {
+    pub fn send(&mut self, message: &T) -> bool {
         match self.reserve() {
             Some(mut place) => {
-                *place = *frame;
+                *place = *message;
                 place.publish();
                 true
             }
@@ -153,7 +153,7 @@ impl<T: Copy> Sender<T> {
         }
     }
 
-    /// Returns the number of frames that fit now.
+    /// Returns the number of messages that fit now.
     pub fn vacant(&mut self) -> usize {
         self.index.read = self.ring.read_index();
         self.index.capacity - self.index.occupied()
@@ -164,7 +164,7 @@ impl<T: Copy> Sender<T> {
         self.refused
     }
 
-    /// Returns the number of frames that the ring holds at most.
+    /// Returns the number of messages that the ring holds at most.
     pub fn capacity(&self) -> usize {
         self.index.capacity
     }
@@ -223,7 +223,7 @@ impl<T: Copy> DerefMut for WriteSlot<'_, T> {
 }
 
 impl<T: Copy> Receiver<T> {
-    /// Returns the oldest frame, in place; it stays until [`release`](Self::release).
+    /// Returns the oldest message, in place; it stays until [`release`](Self::release).
     #[inline]
     pub fn peek(&mut self) -> Option<&T> {
         if self.is_empty() {
@@ -236,7 +236,7 @@ impl<T: Copy> Receiver<T> {
         place.first().map(|place| unsafe { place.assume_init_ref() })
     }
 
-    /// Gives the place of the frame last peeked at back to the producer. Does nothing on an empty ring.
+    /// Gives the place of the message last peeked at back to the producer. Does nothing on an empty ring.
     #[inline]
     pub fn release(&mut self) {
         if self.index.occupied() > 0 {
@@ -246,15 +246,15 @@ impl<T: Copy> Receiver<T> {
         }
     }
 
-    /// Returns a copy of the oldest frame, and releases it.
+    /// Returns a copy of the oldest message, and releases it.
     #[inline]
     pub fn take(&mut self) -> Option<T> {
-        let frame = self.peek().copied();
+        let message = self.peek().copied();
         self.release();
-        frame
+        message
     }
 
-    /// Returns whether no frame is waiting.
+    /// Returns whether no message is waiting.
     #[inline]
     pub fn is_empty(&mut self) -> bool {
         if self.index.occupied() == 0 {
@@ -263,7 +263,7 @@ impl<T: Copy> Receiver<T> {
         self.index.occupied() == 0
     }
 
-    /// Returns whether any waiting frame passes `test`.
+    /// Returns whether any waiting message passes `test`.
     pub fn any(&mut self, test: impl Fn(&T) -> bool) -> bool {
         self.index.write = self.ring.write_index();
         // SAFETY: this is the only consumer, and the places between its index and the producer's are occupied.
@@ -272,7 +272,7 @@ impl<T: Copy> Receiver<T> {
         first.iter().chain(second).any(|place| test(unsafe { place.assume_init_ref() }))
     }
 
-    /// Returns the number of waiting frames.
+    /// Returns the number of waiting messages.
     pub fn len(&mut self) -> usize {
         self.index.write = self.ring.write_index();
         self.index.occupied()
@@ -304,8 +304,8 @@ mod tests {
                     prop_assert_eq!(receiver.take(), model.pop_front());
                 }
                 prop_assert_eq!(receiver.len(), model.len());
-                prop_assert!(model.iter().all(|frame| receiver.any(|other| other == frame)));
-                prop_assert!(!receiver.any(|frame| !model.contains(frame)));
+                prop_assert!(model.iter().all(|message| receiver.any(|other| other == message)));
+                prop_assert!(!receiver.any(|message| !model.contains(message)));
                 prop_assert_eq!(sender.vacant(), capacity - model.len());
             }
         }
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_arrive_in_order_across_threads() {
+    fn messages_arrive_in_order_across_threads() {
         let count: u64 = if cfg!(miri) { 100 } else { 100_000 };
         let (mut sender, mut receiver) = ring::<[u64; 4]>(7, Waiter::new().notifier());
         let producer = std::thread::spawn(move || {
@@ -347,13 +347,13 @@ mod tests {
             }
         });
         for i in 0..count {
-            let frame = loop {
-                if let Some(frame) = receiver.take() {
-                    break frame;
+            let message = loop {
+                if let Some(message) = receiver.take() {
+                    break message;
                 }
                 std::thread::yield_now();
             };
-            assert_eq!(frame, [i; 4]);
+            assert_eq!(message, [i; 4]);
         }
         producer.join().unwrap();
     }

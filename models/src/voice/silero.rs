@@ -15,7 +15,7 @@ use crate::networks::silero::SileroWeights;
 use std::sync::Arc;
 use thiserror::Error;
 use voxlane_kernels::gemm::Activation;
-use voxlane_kernels::lstm::{self, GateOrder};
+use voxlane_kernels::lstm;
 use voxlane_kernels::rows::{Rows, RowsMut};
 use voxlane_kernels::{activation, convert};
 
@@ -208,8 +208,7 @@ impl SileroDetector {
         }
         network.gates.apply(Rows::one(joined), Then::Store, RowsMut::one(&mut self.gates), &self.arena);
         let (_, hidden) = joined.split_at_mut(network.size);
-        let (cell, order) = (RowsMut::one(cell), GateOrder::InputForgetCellOutput);
-        lstm::step(Rows::one(&self.gates), order, network.size, cell, RowsMut::one(hidden));
+        lstm::step(Rows::one(&self.gates), network.size, RowsMut::one(cell), RowsMut::one(hidden));
         self.active.copy_from_slice(hidden);
         activation::relu(&mut self.active);
         let mut probability = [0.0];

@@ -13,7 +13,7 @@ use crate::layers::linear::{Linear, Then};
 use crate::networks::emformer::config::{Config, Function};
 use std::sync::Arc;
 use voxlane_kernels::activation;
-use voxlane_kernels::lstm::{self, GateOrder};
+use voxlane_kernels::lstm;
 use voxlane_kernels::projection::Best;
 use voxlane_kernels::rows::{Rows, RowsMut};
 
@@ -82,8 +82,7 @@ impl Heads {
         let gates = self.arena.scratch(4 * size);
         layer.gates.apply(Rows::one(joined), Then::Store, RowsMut::one(gates), &self.arena);
         let Some((gate_norm, cell_norm)) = &layer.norms else {
-            let order = GateOrder::InputForgetCellOutput;
-            lstm::step(Rows::one(gates), order, size, RowsMut::one(cell), RowsMut::one(hidden));
+            lstm::step(Rows::one(gates), size, RowsMut::one(cell), RowsMut::one(hidden));
             return;
         };
         let normed = self.arena.scratch(4 * size);
