@@ -106,12 +106,6 @@ impl<'a> RowsMut<'a> {
         &mut self.data[index * self.stride..][..width]
     }
 
-    /// The same rows, to read.
-    #[inline]
-    pub fn as_rows(&self) -> Rows<'_> {
-        Rows { data: self.data, stride: self.stride, count: self.count }
-    }
-
     /// Whether every row of `width` values lies inside `data` and no two rows overlap.
     #[inline]
     pub fn fits(&self, width: usize) -> bool {

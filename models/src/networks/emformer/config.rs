@@ -193,12 +193,6 @@ impl Config {
         self.time_reduction_stride * HOP_SAMPLES
     }
 
-    /// How long after a sound the network may wait before it has to say something of it, in samples: the segment
-    /// that it may begin, the right context, and half a window.
-    pub fn look_ahead_samples(&self) -> usize {
-        (self.segment_length + self.right_context_length) * HOP_SAMPLES + WINDOW_SAMPLES / 2
-    }
-
     /// Where a segment and its right context are complete: with the last sample of the last of their windows.
     pub fn chunks(&self) -> Chunks {
         let last = self.segment_length + self.right_context_length - 1;
