@@ -148,6 +148,15 @@ fn a_stage_that_panics_is_named() {
 }
 
 #[test]
+fn another_number_of_cores_than_stages_is_an_error() {
+    for (cores, found) in [(&[][..], 0), (&[0, 0], 2)] {
+        let chain = Chain::new("only", || Add::new(0, &Arc::default()));
+        let error = chain.start::<SpinPark>(cores, Settings::default()).err().unwrap();
+        assert_eq!(error.to_string(), format!("cores: one for each stage (expected 1, found {found})"));
+    }
+}
+
+#[test]
 fn a_core_that_does_not_exist_is_an_error() {
     let chain = Chain::new("only", || Add::new(0, &Arc::default()));
     let error = chain.start::<SpinPark>(&[100_000], Settings::default()).err().unwrap();

@@ -249,17 +249,17 @@ where
     /// thread is pinned, built and warm. Threads wait by `W` when they have no work.
     ///
     /// # Errors
-    /// [`LaneError`] naming the core or the stage at fault. Nothing is left running.
-    ///
-    /// # Panics
-    /// If there are not as many cores as stages.
+    /// [`LaneError`] naming the core or the stage at fault, or [`LaneError::Cores`] if there are not as many cores as stages.
+    /// Nothing is left running.
     pub fn start<W: Wait + 'static>(
         self,
         cores: &[usize],
         settings: Settings,
     ) -> Result<Pipeline<C, First, Last>, LaneError> {
         let Chain { names, is_warmed, connect, .. } = self;
-        assert_eq!(cores.len(), names.len(), "one core for each stage");
+        if cores.len() != names.len() {
+            return Err(LaneError::Cores { expected: names.len(), found: cores.len() });
+        }
         let placed = by_core(cores);
         let place = |stage| placed.iter().position(|thread| thread.stages.contains(&stage)).unwrap_or(0);
         let mut wiring = Wiring {

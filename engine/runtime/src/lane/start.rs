@@ -29,6 +29,14 @@ const POLL: Duration = Duration::from_micros(500);
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum LaneError {
+    /// A chain was given more or fewer cores than it has stages.
+    #[error("cores: one for each stage (expected {expected}, found {found})")]
+    Cores {
+        /// The number of stages.
+        expected: usize,
+        /// The number of cores.
+        found: usize,
+    },
     /// The operating system refused to bind a thread to its core.
     #[error("core {core}: the operating system does not pin a thread to it ({})", stages_text(stages))]
     Pin {
