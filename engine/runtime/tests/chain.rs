@@ -117,7 +117,8 @@ fn dummies_go_all_the_way_and_reach_no_client() {
     settings.rhythm.after = Duration::ZERO;
     settings.rhythm.duty = 1.0;
     let mut pipeline = chain.start::<SpinPark>(&cores(2, true), settings).unwrap();
-    assert!(seen[1].load(Ordering::Relaxed) >= 6, "the first dummy is through before the pipeline is there");
+    // Its three messages are handled by the stage that drops them, and by no other.
+    assert!(seen[1].load(Ordering::Relaxed) >= 3, "the first dummy is through before the pipeline is there");
     while pipeline.report().warm_passes < 10 {
         std::thread::sleep(Duration::from_millis(1));
     }
