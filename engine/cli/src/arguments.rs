@@ -58,7 +58,7 @@ pub fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
 /// it is in the binary.
 ///
 /// # Errors
-/// [`Failure`] if they are not to be had, or the recognizer is none.
+/// [`Failure`] if the files cannot be found or fetched, or the model is not a speech recognizer.
 pub fn fetch(
     manager: &Manager,
     config: &Config,
