@@ -2,12 +2,15 @@
 
 use crate::arch::dispatch::instruction_sets;
 use crate::arch::simd::Simd;
-use crate::math::{Gelu, Relu, Sigmoid, Silu, Tanh, Unary};
+use crate::math::{Gelu, GeluInSteps, Relu, Sigmoid, Silu, Tanh, Unary};
 use crate::rows::{Rows, RowsMut};
 
 instruction_sets! {
     /// Gaussian error linear unit, `x / 2 * (1 + erf(x / sqrt(2)))`: the exact form, not the tanh approximation.
     pub fn gelu(x: &mut [f32]) = map_gelu;
+
+    /// [`gelu`] as a graph of single operations computes it: `x * (0.5 * (erf(x / sqrt(2)) + 1))`, rounded after each.
+    pub fn gelu_in_steps(x: &mut [f32]) = map_gelu_in_steps;
 
     /// `x * sigmoid(x)`.
     pub fn silu(x: &mut [f32]) = map_silu;
@@ -57,6 +60,7 @@ macro_rules! maps {
 }
 maps! {
     map_gelu = Gelu;
+    map_gelu_in_steps = GeluInSteps;
     map_silu = Silu;
     map_tanh = Tanh;
     map_sigmoid = Sigmoid;

@@ -14,6 +14,7 @@ pub mod attention;
 pub mod convert;
 pub mod fft;
 pub mod gemm;
+pub mod grid;
 pub mod lstm;
 mod math;
 pub mod mel;

@@ -30,6 +30,11 @@ pub(crate) trait Dots: Target {
     /// The sums of no products at all. `corrections` are -128 times the sum of an output's weights, for instruction sets
     /// that take the inputs as they are stored (128 too large).
     fn start(self, corrections: &[i32; PANEL]) -> Self::Sums;
+    /// Sums that start as they are given, whichever way the inputs are taken.
+    #[inline(always)]
+    fn start_with(self, sums: &[i32; PANEL]) -> Self::Sums {
+        self.start(sums)
+    }
     /// One step's weights.
     fn weights(self, step: &[i8; LINE]) -> Self::Weights;
     /// The weights of four steps, each four times its value, as [`unpack`] takes them.

@@ -17,6 +17,8 @@ pub(crate) trait Simd: Target {
     const LANES: usize;
     /// Vector registers of the instruction set: kernels choose their register tiles by it.
     const REGISTERS: usize;
+    /// Whether [`mul_add`](Simd::mul_add) rounds once.
+    const FUSES: bool;
     /// A vector of `f32`.
     type F: Copy;
     /// One bit per lane.
@@ -100,6 +102,8 @@ pub(crate) trait Simd: Target {
     fn split_exponent(self, a: Self::F) -> (Self::F, Self::F);
     /// `a` where the mask is set, `b` elsewhere.
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F;
+    /// The lanes where `a` is greater than `b`.
+    fn greater(self, a: Self::F, b: Self::F) -> Self::M;
     /// Whether any lane of `a` is greater than that of `b`.
     fn any_greater(self, a: Self::F, b: Self::F) -> bool;
     /// Writes the lowest byte of each lane's bits, those of one lane side by side: lane 0 of the four vectors,
@@ -118,6 +122,16 @@ pub(crate) trait Simd: Target {
     /// # Safety
     /// All rows of both squares must be readable and writable.
     unsafe fn transpose_square(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
+    /// Entries of a table of 256: those at the lowest byte of the nearest integer to each lane, of 0 to 2^22.
+    #[inline(always)]
+    fn look_up(self, table: &[f32; 256], index: Self::F) -> Self::F {
+        let (mut bytes, mut values) = ([0; 16], [0.0; 16]);
+        self.store_bytes(&mut bytes[..Self::LANES], self.add(index, self.splat(8_388_608.0)));
+        for (value, byte) in values.iter_mut().zip(bytes) {
+            *value = table[usize::from(byte)];
+        }
+        self.load(&values)
+    }
     /// The sum of all lanes, added pairwise (half onto half).
     fn sum(self, a: Self::F) -> f32;
     /// The largest lane. NaN may be missed.

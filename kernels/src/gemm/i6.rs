@@ -78,6 +78,7 @@ pub fn gemm(a: &QuantizedRows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out:
 struct Tiles<D> {
     d: D,
     a: *const u8,
+    a_stride: usize,
     a_scales: *const f32,
     panels: *const u8,
     scales: *const f32,
@@ -121,7 +122,7 @@ impl<D: Dots> Product for Tiles<D> {
         // SAFETY: the caller's rows and panel exist; a row is `steps * STEP` bytes, a panel as many groups as hold its
         // steps, and each panel has `PANEL` scales and corrections.
         unsafe {
-            let a: [*const u8; M] = std::array::from_fn(|m| self.a.add((row + m) * self.steps * STEP));
+            let a: [*const u8; M] = std::array::from_fn(|m| self.a.add((row + m) * self.a_stride));
             let groups = self.panels.add(panel * self.steps.div_ceil(STEPS) * GROUP_BYTES);
             let nothing = d.start(&NOTHING);
             let mut sums =
@@ -169,6 +170,7 @@ fn run<D: Dots>(d: D, call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
     let tiles = Tiles {
         d,
         a: a.data.as_ptr(),
+        a_stride: a.stride,
         a_scales: a.scales.as_ptr(),
         panels: w.panels.as_ptr(),
         scales: w.scales.as_ptr(),

@@ -73,12 +73,22 @@ pub fn gemm(a: &QuantizedRows<'_>, w: &Packed<'_>, epilogue: &Epilogue<'_>, out:
 struct Tiles<D> {
     d: D,
     a: *const u8,
+    a_stride: usize,
     a_scales: *const f32,
     panels: *const i8,
     scales: *const f32,
     corrections: *const i32,
+    /// Whether sums start at the corrections on every instruction set.
+    are_starts: bool,
     large: bool,
     steps: usize,
+}
+
+impl<D: Dots> Tiles<D> {
+    #[inline(always)]
+    fn start(&self, corrections: &[i32; PANEL]) -> D::Sums {
+        if self.are_starts { self.d.start_with(corrections) } else { self.d.start(corrections) }
+    }
 }
 
 impl<D: Dots> Product for Tiles<D> {
@@ -114,11 +124,11 @@ impl<D: Dots> Product for Tiles<D> {
         // SAFETY: the caller's rows and panels exist; a row is `steps * STEP` bytes, a panel `PANEL` times
         // that, and each panel has `PANEL` scales and corrections.
         unsafe {
-            let a: [*const u8; M] = std::array::from_fn(|m| self.a.add((row + m) * self.steps * STEP));
+            let a: [*const u8; M] = std::array::from_fn(|m| self.a.add((row + m) * self.a_stride));
             let w: [*const i8; P] =
                 std::array::from_fn(|p| self.panels.add((panel + p) * self.steps * STEP * PANEL));
             let start: [D::Sums; P] =
-                std::array::from_fn(|p| d.start(&*self.corrections.add((panel + p) * PANEL).cast()));
+                std::array::from_fn(|p| self.start(&*self.corrections.add((panel + p) * PANEL).cast()));
             let mut sums = [start; M];
             let mut step = 0;
             if P == 1 && M <= D::ROWS_OF_CHAINS {
@@ -170,13 +180,17 @@ impl<D: Dots> Product for Tiles<D> {
 
 fn run<D: Dots>(d: D, call: Call<'_, QuantizedRows<'_>, Packed<'_>>) {
     let (a, w, output) = call.parts();
+    // Where instructions take the inputs as they are stored, the corrections are right for any zero.
+    let are_starts = D::ONE != 1 && !w.starts.is_empty();
     let tiles = Tiles {
         d,
         a: a.data.as_ptr(),
+        a_stride: a.stride,
         a_scales: a.scales.as_ptr(),
         panels: w.panels.as_ptr(),
         scales: w.scales.as_ptr(),
-        corrections: w.corrections.as_ptr(),
+        corrections: if are_starts { w.starts.as_ptr() } else { w.corrections.as_ptr() },
+        are_starts,
         large: w.large,
         steps: w.inputs.div_ceil(STEP),
     };

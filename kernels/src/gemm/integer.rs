@@ -39,7 +39,8 @@ pub struct PackedMut<'a, L: Layout> {
     pub panels: &'a mut [L::Unit],
     /// [`scales_len`] values: a weight is its operand times its output's scale.
     pub scales: &'a mut [f32],
-    /// [`scales_len`] values: -128 times the sum of an output's operands.
+    /// [`scales_len`] values: what sums of the inputs as they are stored start at. With 128 for zero, -128 times the sum
+    /// of an output's operands.
     pub corrections: &'a mut [i32],
 }
 
@@ -74,7 +75,13 @@ pub fn pack<L: Layout>(weights: &[f32], outputs: usize, inputs: usize, packed: &
     }
 }
 
-fn check<L: Layout>(panels: usize, scales: usize, corrections: usize, outputs: usize, inputs: usize) {
+pub(super) fn check<L: Layout>(
+    panels: usize,
+    scales: usize,
+    corrections: usize,
+    outputs: usize,
+    inputs: usize,
+) {
     assert!(inputs <= MAX_INPUTS, "{inputs} inputs: sums could overflow");
     assert_eq!(panels, L::packed_len(outputs, inputs), "packed weights of {outputs} x {inputs}");
     assert_eq!(scales, scales_len(outputs), "scales of {outputs} outputs");
@@ -87,6 +94,8 @@ pub struct Packed<'a, L: Layout> {
     pub(super) panels: &'a [L::Unit],
     pub(super) scales: &'a [f32],
     pub(super) corrections: &'a [i32],
+    /// Of weights with another zero than 128: where sums of signed inputs start. Else empty.
+    pub(super) starts: &'a [i32],
     pub(super) outputs: usize,
     pub(super) inputs: usize,
     /// Whether the whole matrix, of which this may be a part, is too large for the second-level cache.
@@ -115,7 +124,24 @@ impl<'a, L: Layout> Packed<'a, L> {
         inputs: usize,
     ) -> Self {
         check::<L>(panels.len(), scales.len(), corrections.len(), outputs, inputs);
-        Self { panels, scales, corrections, outputs, inputs, large: size_of_val(panels) > 1 << 20 }
+        Self {
+            panels,
+            scales,
+            corrections,
+            starts: &[],
+            outputs,
+            inputs,
+            large: size_of_val(panels) > 1 << 20,
+        }
+    }
+
+    /// The same with the starts that [`pack_integers`](super::given::pack_integers) wrote.
+    ///
+    /// # Panics
+    /// If there are not as many as corrections.
+    pub fn with_starts(self, starts: &'a [i32]) -> Self {
+        assert_eq!(starts.len(), self.corrections.len(), "as many starts as corrections");
+        Self { starts, ..self }
     }
 
     /// Number of outputs (rows of the weight matrix).
@@ -140,7 +166,8 @@ impl<'a, L: Layout> Packed<'a, L> {
         Packed {
             panels: &self.panels[start..][..L::packed_len(outputs, self.inputs)],
             scales: &self.scales[lanes.clone()],
-            corrections: &self.corrections[lanes],
+            corrections: &self.corrections[lanes.clone()],
+            starts: if self.starts.is_empty() { &[] } else { &self.starts[lanes] },
             outputs,
             ..*self
         }

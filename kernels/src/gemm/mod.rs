@@ -13,10 +13,11 @@ mod call;
 mod drive;
 mod epilogue;
 pub mod f32;
+pub mod given;
 pub mod i6;
 pub mod i8;
 pub mod integer;
-pub(crate) mod quantize;
+pub mod quantize;
 
 pub use epilogue::{Activation, Epilogue};
 

@@ -15,15 +15,35 @@ const MAX_LANES: usize = 16;
 /// Rows whose largest magnitude is below this count as all zeros, so that no reciprocal overflows.
 const SMALLEST: f32 = 1e-30;
 
-/// Rows of 8-bit inputs: value `i` of row `r` stands for `(data[r * stride + i] - 128) * scales[r]`.
+/// Rows of 8-bit inputs: value `i` of row `r` stands for `(data[r * stride + i] - 128) * scales[r]`; for weights of
+/// [`pack_integers`](super::given::pack_integers), which know another zero than 128, for the distance from that.
 #[derive(Clone, Copy, Debug)]
 pub struct QuantizedRows<'a> {
     pub(super) data: &'a [u8],
     pub(super) scales: &'a [f32],
     pub(super) inputs: usize,
+    pub(super) stride: usize,
 }
 
 impl<'a> QuantizedRows<'a> {
+    /// Rows that are rounded already, one for each scale, `stride` bytes apart. They may overlap, as those of a
+    /// convolution over channel-last data do. Bytes between the end of a row and its [`row_len`] may be of any value.
+    ///
+    /// # Panics
+    /// If a row of [`row_len`] bytes lies outside `data`.
+    pub fn new(data: &'a [u8], scales: &'a [f32], inputs: usize, stride: usize) -> Self {
+        let rows = Self { data, scales, inputs, stride };
+        assert!(rows.fits(), "an input row lies outside its slice");
+        rows
+    }
+
+    /// Whether every row lies inside the data.
+    fn fits(&self) -> bool {
+        let Some(last) = self.count().checked_sub(1) else { return true };
+        let end = last.checked_mul(self.stride).and_then(|start| start.checked_add(row_len(self.inputs)));
+        end.is_some_and(|end| end <= self.data.len())
+    }
+
     /// Number of rows.
     pub fn count(&self) -> usize {
         self.scales.len()
@@ -39,7 +59,7 @@ impl<'a> QuantizedRows<'a> {
     /// # Panics
     /// If there is no such row.
     pub fn row(&self, r: usize) -> (&'a [u8], f32) {
-        (&self.data[r * row_len(self.inputs)..][..self.inputs], self.scales[r])
+        (&self.data[r * self.stride..][..self.inputs], self.scales[r])
     }
 
     /// Rows `first..first + count`.
@@ -47,12 +67,8 @@ impl<'a> QuantizedRows<'a> {
     /// # Panics
     /// If there are not that many rows.
     pub fn range(&self, first: usize, count: usize) -> QuantizedRows<'a> {
-        let stride = row_len(self.inputs);
-        QuantizedRows {
-            data: &self.data[first * stride..][..count * stride],
-            scales: &self.scales[first..][..count],
-            inputs: self.inputs,
-        }
+        let scales = &self.scales[first..][..count];
+        QuantizedRows { data: &self.data[(first * self.stride).min(self.data.len())..], scales, ..*self }
     }
 }
 
@@ -62,7 +78,7 @@ impl Inputs for QuantizedRows<'_> {
     }
     fn check(&self, inputs: usize) {
         assert_eq!(self.inputs, inputs, "as many inputs in the rows as in the weights");
-        assert!(self.data.len() >= self.count() * row_len(inputs), "an input row lies outside its slice");
+        assert!(self.fits(), "an input row lies outside its slice");
     }
 }
 
@@ -90,7 +106,7 @@ pub fn quantize_rows<'a>(
     let data = &mut data[..x.count * stride];
     let scales = &mut scales[..x.count];
     quantize(x, inputs, data, scales);
-    QuantizedRows { data, scales, inputs }
+    QuantizedRows { data, scales, inputs, stride }
 }
 
 /// Quantizes rows into as many rows of [`row_len`] bytes. A few at a time are first all looked at, then all rounded: the

@@ -18,6 +18,7 @@ impl Panels for Avx2 {
 impl Simd for Avx2 {
     const LANES: usize = 8;
     const REGISTERS: usize = 16;
+    const FUSES: bool = true;
     type F = __m256;
     type M = __m256i;
 
@@ -113,6 +114,7 @@ impl Simd for Avx2 {
     intrinsics! {
         fn select(mask: __m256i, a: __m256, b: __m256) -> __m256 =
             _mm256_blendv_ps(b, a, _mm256_castsi256_ps(mask));
+        fn greater(a: __m256, b: __m256) -> __m256i = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b));
         fn any_greater(a: __m256, b: __m256) -> bool =
             _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a, b)) != 0;
     }

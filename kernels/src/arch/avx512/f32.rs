@@ -15,6 +15,7 @@ impl Panels for Avx512 {
 impl Simd for Avx512 {
     const LANES: usize = 16;
     const REGISTERS: usize = 32;
+    const FUSES: bool = true;
     type F = __m512;
     type M = __mmask16;
 
@@ -90,6 +91,7 @@ impl Simd for Avx512 {
     }
     intrinsics! {
         fn select(mask: __mmask16, a: __m512, b: __m512) -> __m512 = _mm512_mask_blend_ps(mask, b, a);
+        fn greater(a: __m512, b: __m512) -> __mmask16 = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b);
         fn any_greater(a: __m512, b: __m512) -> bool = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b) != 0;
     }
     #[inline(always)]
@@ -146,6 +148,14 @@ impl Simd for Avx512 {
                     _mm512_storeu_ps(to.add((4 * q + r) * to_stride), _mm512_castpd_ps(column));
                 }
             }
+        }
+    }
+    #[inline(always)]
+    fn look_up(self, table: &[f32; 256], index: __m512) -> __m512 {
+        // SAFETY: `self` is proof of the instruction set; a byte is an index into the table.
+        unsafe {
+            let index = _mm512_and_si512(_mm512_cvtps_epi32(index), _mm512_set1_epi32(255));
+            _mm512_i32gather_ps::<4>(index, table.as_ptr().cast())
         }
     }
     intrinsics! {

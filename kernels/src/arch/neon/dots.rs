@@ -38,6 +38,13 @@ impl Dots for Neon {
         fn finish(sums: [int32x4_t; 8]) -> [float32x4_t; 4] =
             std::array::from_fn(|i| vcvtq_f32_s32(vpaddq_s32(sums[2 * i], sums[2 * i + 1])));
     }
+    intrinsics! {
+        // The other partial sum of each output starts at zero.
+        fn start_with(sums: &[i32; PANEL]) -> [int32x4_t; 8] = std::array::from_fn(|i| {
+            let four = vld1q_s32(sums[i / 2 * 4..][..4].as_ptr());
+            if i % 2 == 0 { vzip1q_s32(four, vdupq_n_s32(0)) } else { vzip2q_s32(four, vdupq_n_s32(0)) }
+        });
+    }
     fn simd(self) -> Self {
         self
     }
@@ -55,6 +62,8 @@ impl Dots for NeonDot {
     intrinsics! {
         fn simd() -> Neon = Neon::new();
         fn start(_corrections: &[i32; PANEL]) -> [int32x4_t; 4] = [vdupq_n_s32(0); 4];
+        fn start_with(sums: &[i32; PANEL]) -> [int32x4_t; 4] =
+            std::array::from_fn(|i| vld1q_s32(sums[4 * i..][..4].as_ptr()));
         fn weights(step: &[i8; LINE]) -> [int8x16_t; 4] = Neon::new().weights(step);
         fn inputs(a: [u8; STEP]) -> int8x16_t = Neon::new().inputs(a);
         fn join(a: [int32x4_t; 4], b: [int32x4_t; 4]) -> [int32x4_t; 4] =

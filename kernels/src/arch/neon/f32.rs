@@ -19,6 +19,7 @@ impl Panels for Neon {
 impl Simd for Neon {
     const LANES: usize = 4;
     const REGISTERS: usize = 32;
+    const FUSES: bool = true;
     type F = float32x4_t;
     type M = uint32x4_t;
 
@@ -139,6 +140,7 @@ impl Simd for Neon {
     }
     intrinsics! {
         fn select(mask: uint32x4_t, a: float32x4_t, b: float32x4_t) -> float32x4_t = vbslq_f32(mask, a, b);
+        fn greater(a: float32x4_t, b: float32x4_t) -> uint32x4_t = vcgtq_f32(a, b);
         fn any_greater(a: float32x4_t, b: float32x4_t) -> bool = vmaxvq_u32(vcgtq_f32(a, b)) != 0;
     }
     #[inline(always)]

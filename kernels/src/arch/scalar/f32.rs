@@ -27,6 +27,7 @@ impl Simd for Scalar {
     const LANES: usize = LANES;
     // Eight lanes are two registers of most baselines.
     const REGISTERS: usize = 8;
+    const FUSES: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
     type F = [f32; LANES];
     type M = [bool; LANES];
 
@@ -103,11 +104,7 @@ impl Simd for Scalar {
     #[inline(always)]
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F {
         // Without the instruction, a fused product would be a call into the C library.
-        if cfg!(any(target_feature = "fma", target_arch = "aarch64")) {
-            lanes!(|i| a[i].mul_add(b[i], c[i]))
-        } else {
-            lanes!(|i| a[i] * b[i] + c[i])
-        }
+        if Self::FUSES { lanes!(|i| a[i].mul_add(b[i], c[i])) } else { lanes!(|i| a[i] * b[i] + c[i]) }
     }
     #[inline(always)]
     fn max(self, a: Self::F, b: Self::F) -> Self::F {
@@ -147,6 +144,10 @@ impl Simd for Scalar {
     #[inline(always)]
     fn select(self, mask: Self::M, a: Self::F, b: Self::F) -> Self::F {
         lanes!(|i| if mask[i] { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn greater(self, a: Self::F, b: Self::F) -> Self::M {
+        std::array::from_fn(|i| a[i] > b[i])
     }
     #[inline(always)]
     fn any_greater(self, a: Self::F, b: Self::F) -> bool {

@@ -4,6 +4,10 @@ use crate::arch::dispatch::instruction_sets;
 use crate::arch::simd::Simd;
 use crate::rows::{Rows, RowsMut};
 
+mod eights;
+
+pub use eights::layer_norm_in_eights;
+
 /// Sums of a row that are made at once.
 const CHAINS: usize = 4;
 
