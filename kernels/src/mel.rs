@@ -6,6 +6,7 @@ use crate::fft::{self, Plan};
 use crate::math;
 use crate::rows::{Rows, RowsMut};
 
+pub mod double;
 mod filters;
 
 pub use filters::{FilterBank, MelScale, Triangle};

@@ -79,8 +79,20 @@ impl FilterBank {
     /// # Panics
     /// If there are not `mels` triangles or `weights` is shorter than [`FilterBank::weights_len`].
     pub fn fill(&self, triangles: &mut [Triangle], weights: &mut [f32]) -> usize {
+        self.each(triangles, weights.len(), |at, weight| weights[at] = weight as f32)
+    }
+
+    /// [`fill`](FilterBank::fill) without rounding the weights to `f32`.
+    ///
+    /// # Panics
+    /// As for that.
+    pub fn fill_double(&self, triangles: &mut [Triangle], weights: &mut [f64]) -> usize {
+        self.each(triangles, weights.len(), |at, weight| weights[at] = weight)
+    }
+
+    fn each(&self, triangles: &mut [Triangle], room: usize, mut put: impl FnMut(usize, f64)) -> usize {
         assert_eq!(triangles.len(), self.mels, "one triangle for each filter");
-        assert!(weights.len() >= self.weights_len(), "room for all weights");
+        assert!(room >= self.weights_len(), "room for all weights");
         let (low, high) = (self.scale.from_hz(self.min_hz), self.scale.from_hz(self.max_hz));
         let corner = |i: usize| self.scale.to_hz(low + (high - low) * i as f64 / (self.mels + 1) as f64);
         let mut used = 0;
@@ -96,7 +108,7 @@ impl FilterBank {
                         triangle.first_bin = bin;
                     }
                     triangle.bins += 1;
-                    weights[used] = (weight * height) as f32;
+                    put(used, weight * height);
                     used += 1;
                 }
             }
