@@ -19,7 +19,7 @@ macro_rules! plain {
         $(unsafe impl Plain for $number {})+
     };
 }
-plain!(u8, i8, i16, u16, i32, u32, u64, f32, PanelBound);
+plain!(u8, i8, i16, u16, i32, u32, u64, f32, f64, PanelBound);
 
 /// One cache line and one AVX-512 register.
 #[derive(Clone, Copy, Debug, Default)]

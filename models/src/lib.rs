@@ -32,5 +32,6 @@ pub mod residency;
 pub mod team;
 mod temporary;
 pub mod tokenizers;
+pub mod turn;
 pub mod voice;
 pub mod weights;

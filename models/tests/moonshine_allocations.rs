@@ -9,9 +9,16 @@ use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::fault::Faults;
 use voxlane_models::layers::conv::ConvWeights;
 use voxlane_models::layers::linear::LinearWeights;
+use voxlane_models::layers::norm::NormWeights;
+use voxlane_models::layers::static_grid::{Grid, GridWeights};
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
 use voxlane_models::networks::silero::SileroWeights;
+use voxlane_models::networks::smart_turn::{
+    CLASSES, ClassifierWeights, INNER, KERNEL, LAYERS, LayerWeights, MELS, POOL, POSITIONS, PoolWeights,
+    SmartTurnWeights, WIDTH,
+};
 use voxlane_models::team::Team;
+use voxlane_models::turn::SmartTurn;
 use voxlane_models::voice::{EnergyDetector, Silero, VOICE_FRAME_SAMPLES, VoiceDetector};
 
 struct Counting;
@@ -108,4 +115,74 @@ fn finding_speech_allocates_nothing_after_construction() {
         detector.reset(1);
         assert_eq!(CALLS.get(), before);
     }
+}
+
+/// A network of Smart Turn's sizes with weights of no meaning.
+fn smart_turn() -> SmartTurn {
+    let grid = Grid { scale: 0.05, zero_point: 120 };
+    let product = |outputs: usize, inputs: usize, has_bias: bool| GridWeights {
+        weight: (0..outputs * inputs).map(|i| (i * 7919 % 255) as i8).collect(),
+        scales: vec![0.001; outputs],
+        bias: has_bias.then(|| vec![5; outputs]),
+        inputs,
+        from: grid,
+        to: grid,
+    };
+    let norm = |width: usize| NormWeights { weight: vec![1.0; width], bias: vec![0.1; width], epsilon: 1e-5 };
+    let layer = LayerWeights {
+        attention_norm: norm(WIDTH),
+        query: product(WIDTH, WIDTH, false),
+        query_bias: vec![0.1; WIDTH],
+        key: product(WIDTH, WIDTH, false),
+        factors: [0.35; 2],
+        multiplied: [grid; 2],
+        value: product(WIDTH, WIDTH, false),
+        value_bias: vec![0.1; WIDTH],
+        values: grid,
+        scores: grid,
+        weights: Grid { scale: 0.0039, zero_point: 0 },
+        output: product(WIDTH, WIDTH, false),
+        output_bias: vec![0.1; WIDTH],
+        mlp_norm: norm(WIDTH),
+        widen: product(INNER, WIDTH, false),
+        widen_bias: vec![0.1; INNER],
+        narrow: product(WIDTH, INNER, false),
+        narrow_bias: vec![0.1; WIDTH],
+    };
+    let weights = SmartTurnWeights {
+        first: product(WIDTH, KERNEL * MELS, true),
+        second: product(WIDTH, KERNEL * WIDTH, true),
+        positions: vec![0.1; POSITIONS * WIDTH],
+        layers: vec![layer; LAYERS],
+        norm: norm(WIDTH),
+        pool: PoolWeights {
+            hidden: product(POOL, WIDTH, false),
+            hidden_bias: vec![0.1; POOL],
+            output: product(1, POOL, false),
+            output_bias: 0.1,
+        },
+        classifier: ClassifierWeights {
+            products: [
+                product(CLASSES[0], WIDTH, true),
+                product(CLASSES[1], CLASSES[0], true),
+                product(1, CLASSES[1], true),
+            ],
+            norm: norm(CLASSES[0]),
+        },
+    };
+    SmartTurn::new(&weights).unwrap()
+}
+
+#[test]
+fn a_look_at_a_turn_allocates_nothing_after_construction() {
+    let mut detector = smart_turn().detector();
+    let samples = Noise::new(3).samples(150_000);
+    let budget = Budget::one_unit();
+    let before = CALLS.get();
+    for length in [samples.len(), 20_000] {
+        detector.begin(&samples[..length]);
+        while detector.step(&budget) == Progress::More {}
+        assert!((0.0..=1.0).contains(&detector.probability()));
+    }
+    assert_eq!(CALLS.get(), before);
 }

@@ -81,7 +81,6 @@ fn what_cannot_be_loaded_is_named() {
     let damaged = Engine::start_with(config(), &manager, TABLE).map(drop).unwrap_err().to_string();
     assert_eq!(damaged, format!("{FILE}: {} bytes (expected {SIZE})", SIZE - 1));
     let unknown = Engine::start_with(config(), &manager, FAMILIES).map(drop).unwrap_err().to_string();
-    let expected =
-        "model mine: unknown family (expected one of moonshine, emformer-rnnt, silero-vad, found toy)";
+    let expected = "model mine: unknown family (expected one of moonshine, emformer-rnnt, silero-vad, smart-turn, found toy)";
     assert_eq!(unknown, expected);
 }

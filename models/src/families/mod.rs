@@ -13,6 +13,7 @@ mod packed;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 pub mod prepare;
 pub mod silero;
+pub mod smart_turn;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 mod table;
 

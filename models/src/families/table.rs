@@ -4,9 +4,10 @@ use super::emformer::EmformerRnnt;
 use super::load::ModelFamily;
 use super::moonshine::MoonshineFamily;
 use super::silero::SileroVad;
+use super::smart_turn::SmartTurnFamily;
 
 /// Every family of this crate.
-pub static FAMILIES: &[&dyn ModelFamily] = &[&MoonshineFamily, &EmformerRnnt, &SileroVad];
+pub static FAMILIES: &[&dyn ModelFamily] = &[&MoonshineFamily, &EmformerRnnt, &SileroVad, &SmartTurnFamily];
 
 /// The family that manifests call `name`, of a table.
 pub fn find<'f>(families: &[&'f dyn ModelFamily], name: &str) -> Option<&'f dyn ModelFamily> {

@@ -2,3 +2,4 @@
 
 pub mod fbank;
 pub mod raw_conv;
+pub mod whisper_log_mel;

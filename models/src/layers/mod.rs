@@ -10,3 +10,4 @@ pub mod norm;
 pub mod precision;
 pub(crate) mod rotary;
 pub(crate) mod smooth_quant;
+pub mod static_grid;

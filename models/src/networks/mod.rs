@@ -4,3 +4,4 @@
 pub mod emformer;
 pub mod moonshine;
 pub mod silero;
+pub mod smart_turn;

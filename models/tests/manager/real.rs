@@ -27,3 +27,9 @@ fn silero_vad_is_to_be_had() {
     assert!(files.sample().is_none());
     assert!(files.get("no-such-file").is_none());
 }
+
+#[test]
+fn smart_turn_is_to_be_had() {
+    let files = manager::fetch("smart-turn").unwrap();
+    assert_eq!(fs::metadata(files.path("smart-turn-v3.2-cpu.onnx")).unwrap().len(), 8_679_182);
+}

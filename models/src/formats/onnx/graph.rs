@@ -1,7 +1,7 @@
 //! A graph of operators, with its constants set apart.
 
 use super::error::{NodeProblem, OnnxError, TensorProblem};
-use super::tensor::Constant;
+use super::tensor::{Constant, Values};
 use crate::weights::{Tensor, Weights};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -125,6 +125,14 @@ impl Graph {
     /// The whole-number constant called `name`, row-major.
     pub fn integers(&self, name: &str) -> Option<&[i64]> {
         self.integers.get(name).map(Vec::as_slice)
+    }
+
+    /// Shape and numbers of the constant of signed or unsigned bytes called `name`, row-major.
+    pub fn bytes(&self, name: &str) -> Option<(&[usize], &[i16])> {
+        match self.quantized.get(name) {
+            Some(Constant { shape, values: Values::Quantized(values) }) => Some((shape, values)),
+            _ => None,
+        }
     }
 
     /// The float constant called `name`.

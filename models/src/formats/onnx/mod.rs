@@ -17,4 +17,4 @@ pub use error::{NodeProblem, OnnxError, TensorProblem};
 pub use graph::{Attribute, Graph, Input, Node};
 #[cfg(all(test, feature = "fetch"))]
 pub(crate) use read::from_model;
-pub use read::{read, read_bytes};
+pub use read::{read, read_as_written, read_bytes};

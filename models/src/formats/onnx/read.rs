@@ -20,12 +20,22 @@ const MAX_FILE_BYTES: u64 = 1 << 31;
 /// # Errors
 /// Where the file cannot be read, is damaged, or holds constants that make no sense.
 pub fn read(file: &Path) -> Result<Graph, OnnxError> {
+    let (file, model) = open(file)?;
+    from_model(file, model)
+}
+
+fn open(file: &Path) -> Result<(&Path, proto::Model), OnnxError> {
     let failed = |source| OnnxError::Read { file: file.to_path_buf(), source };
     let bytes = std::fs::metadata(file).map_err(failed)?.len();
     if bytes > MAX_FILE_BYTES {
         return Err(OnnxError::TooLarge { file: file.to_path_buf(), bytes });
     }
-    read_bytes(file, regular::read(file, MAX_FILE_BYTES).map_err(failed)?.into())
+    let bytes = Bytes::from(regular::read(file, MAX_FILE_BYTES).map_err(failed)?);
+    Ok((file, decode(file, bytes)?))
+}
+
+fn decode(file: &Path, bytes: Bytes) -> Result<proto::Model, OnnxError> {
+    proto::Model::decode(bytes).map_err(|source| OnnxError::Damaged { file: file.to_path_buf(), source })
 }
 
 /// Reads what is already in memory; `file` is for messages.
@@ -33,18 +43,31 @@ pub fn read(file: &Path) -> Result<Graph, OnnxError> {
 /// # Errors
 /// As [`read`].
 pub fn read_bytes(file: &Path, bytes: Bytes) -> Result<Graph, OnnxError> {
-    let damaged = |source| OnnxError::Damaged { file: file.to_path_buf(), source };
-    from_model(file, proto::Model::decode(bytes).map_err(damaged)?)
+    from_model(file, decode(file, bytes)?)
+}
+
+/// Reads the file and restores nothing: quantized constants stay bytes ([`Graph::bytes`]), and all operators that quantizers
+/// put around others stay. For networks that run as they were quantized.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_as_written(file: &Path) -> Result<Graph, OnnxError> {
+    let (file, model) = open(file)?;
+    from_graph(file, model)
 }
 
 pub(crate) fn from_model(file: &Path, model: proto::Model) -> Result<Graph, OnnxError> {
+    let mut graph = from_graph(file, model)?;
+    graph.restore_quantized()?;
+    Ok(graph)
+}
+
+fn from_graph(file: &Path, model: proto::Model) -> Result<Graph, OnnxError> {
     // Nearly any short text is protobuf of some kind; a model says its version and has a graph.
     let (Some(graph), 1..) = (model.graph, model.ir_version) else {
         return Err(OnnxError::NoGraph { file: file.to_path_buf() });
     };
-    let mut graph = convert(&Arc::from(file), *graph)?;
-    graph.restore_quantized()?;
-    Ok(graph)
+    convert(&Arc::from(file), *graph)
 }
 
 /// Depth of branches within branches is bounded by the protobuf decoder.
