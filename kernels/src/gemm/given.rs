@@ -16,7 +16,7 @@ pub struct IntegerWeights<'a> {
     pub zero_point: u8,
 }
 
-/// Packs integers without rounding anything, for products with [rows](super::quantize::QuantizedRows::new) of bytes:
+/// Packs integers without rounding anything, for products with [rows](super::i8::QuantizedRows::new) of bytes:
 /// `out[r][o] = scales[o] * (bias[o] + sum over i of (row[r][i] - zero_point) * weights[o][i])`, the sum exact where it fits
 /// into 32 bits. `starts`, as long as the corrections, are for [`Packed::with_starts`](super::integer::Packed::with_starts):
 /// sums start there where the inputs are made signed.

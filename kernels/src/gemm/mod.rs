@@ -17,7 +17,7 @@ pub mod given;
 pub mod i6;
 pub mod i8;
 pub mod integer;
-pub mod quantize;
+pub(crate) mod quantize;
 
 pub use epilogue::{Activation, Epilogue};
 
