@@ -146,13 +146,13 @@ fn pass<const R: usize>(
     stride: usize,
     table: &[f64],
 ) {
-    let whole = table.len() / 2;
-    let root = |numerator: usize, denominator: usize| {
-        let at = numerator % denominator * (whole / denominator);
-        [table[2 * at], table[2 * at + 1]]
-    };
+    // Parts of a turn in the table for one part of this pass: j * p stays below the whole turn.
+    let part = table.len() / 2 / (rest * R);
     for p in 0..rest {
-        let factors: [[f64; 2]; R] = std::array::from_fn(|j| root(j * p, rest * R));
+        let factors: [[f64; 2]; R] = std::array::from_fn(|j| {
+            let at = 2 * j * p * part;
+            [table[at], table[at + 1]]
+        });
         for q in 0..stride {
             let mut points: [Complex; R] =
                 std::array::from_fn(|k| Complex::load(from, q + stride * (p + rest * k)));
