@@ -7,7 +7,7 @@ use voxlane_kernels::gemm::given::{IntegerWeights, pack_integers};
 use voxlane_kernels::gemm::i8::{Packed, PackedMut, QuantizedRows, gemm, packed_len, row_len, scales_len};
 use voxlane_kernels::gemm::{Epilogue, PANEL};
 use voxlane_kernels::grid::{
-    Function, Grid, KeysAndValues, Scores, excess, exponentials, put_panel, requantize,
+    Function, Grid, KeysAndValues, Scores, Settle, excess, exponentials, put_panel, requantize,
     requantize_transposed, restore, round, settle, settle_transposed, softmax_panels,
 };
 use voxlane_kernels::norm::layer_norm_in_eights;
@@ -110,7 +110,8 @@ on_every_instruction_set! {
                 assert_bytes(&out[c * rows + r..][..1], &[x / f64::from(TO.scale)], TO.zero_point);
             }
             let terms = random.vector(rows, 50.0);
-            settle_transposed(Rows::dense(&steps, width), &terms, 0.37, 90, width, &mut out, rows);
+            let to = Settle { terms: &terms, multiplier: 0.37, zero_point: 90 };
+            settle_transposed(Rows::dense(&steps, width), &to, width, &mut out, rows);
             for (r, c) in (0..rows).flat_map(|r| (0..width).map(move |c| (r, c))) {
                 let x = f64::from(steps[r * width + c]) + f64::from(terms[r]);
                 assert_bytes(&out[c * rows + r..][..1], &[x * 0.37], 90);

@@ -6,9 +6,8 @@
 
 mod recordings;
 
-use recordings::{golden, wav};
+use recordings::{golden, recording, wav};
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use voxlane_models::budget::{Budget, Progress};
 use voxlane_models::families::smart_turn;
@@ -28,18 +27,6 @@ fn look(detector: &mut TurnDetector, samples: &[i16]) -> f32 {
     detector.begin(samples);
     assert_eq!(detector.step(&Budget::unlimited()), Progress::Done);
     detector.probability()
-}
-
-/// A recording of the tree, or of a development set where that is on this machine.
-fn recording(clip: &str) -> Option<Vec<i16>> {
-    let Some((set, id)) = clip.split_once('/') else { return Some(wav(&golden(&format!("{clip}.wav")))) };
-    let file: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/speech")
-        .join(set)
-        .join("audio")
-        .join(format!("{id}.flac"));
-    let mut reader = claxon::FlacReader::open(file).ok()?;
-    Some(reader.samples().map(|sample| i16::try_from(sample.unwrap()).unwrap()).collect())
 }
 
 #[test]

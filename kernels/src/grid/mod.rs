@@ -15,7 +15,7 @@ mod transposed;
 
 pub use attention::{KeysAndValues, Scores, excess, exponentials, put_panel, softmax_panels};
 pub use requantize::{Function, requantize, restore, round, settle};
-pub use transposed::{requantize_transposed, settle_transposed};
+pub use transposed::{Settle, requantize_transposed, settle_transposed};
 
 use crate::arch::simd::Simd;
 use crate::math;

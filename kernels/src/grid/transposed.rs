@@ -8,6 +8,17 @@ use crate::rows::Rows;
 /// The most lanes of any instruction set, squared.
 const MOST: usize = 16 * 16;
 
+/// Exact sums on their way to a grid.
+#[derive(Clone, Copy, Debug)]
+pub struct Settle<'a> {
+    /// One for each row, added to its sums.
+    pub terms: &'a [f32],
+    /// What makes steps of the grid of sums.
+    pub multiplier: f32,
+    /// The byte of the grid's zero.
+    pub zero_point: u8,
+}
+
 instruction_sets! {
     /// Rounds rows of steps of the grid `from`, adds the bias of each column to their values, rounds to the grid `to`, and
     /// writes column `c` of the result to `out[c * stride..]`, one byte for each row. There are as many columns as bias
@@ -25,7 +36,7 @@ instruction_sets! {
     /// # Panics
     /// If a row or a column lies outside its data, columns overlap, or there is not one term for each row.
     pub fn settle_transposed(
-        sums: Rows<'_>, terms: &[f32], multiplier: f32, zero_point: u8, columns: usize, out: &mut [u8], stride: usize,
+        sums: Rows<'_>, settle: &Settle<'_>, columns: usize, out: &mut [u8], stride: usize,
     ) = settle_columns;
 }
 
@@ -121,13 +132,12 @@ impl<S: Simd> Turn<S> for Sums<'_, S::F> {
 fn settle_columns<S: Simd>(
     s: S,
     sums: Rows<'_>,
-    terms: &[f32],
-    multiplier: f32,
-    zero_point: u8,
+    settle: &Settle<'_>,
     columns: usize,
     out: &mut [u8],
     stride: usize,
 ) {
+    let Settle { terms, multiplier, zero_point } = *settle;
     assert!(sums.fits(columns), "a row of sums lies outside its data");
     assert_eq!(terms.len(), sums.count, "one term for each row");
     let sums_of =

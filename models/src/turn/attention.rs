@@ -6,7 +6,9 @@ use crate::layers::static_grid::Grid;
 use crate::networks::smart_turn::{HEAD_DIM, HEADS, POSITIONS, WIDTH};
 use voxlane_kernels::gemm::i8::{Packed, QuantizedRows, gemm};
 use voxlane_kernels::gemm::{Epilogue, PANEL};
-use voxlane_kernels::grid::{KeysAndValues, Scores, excess, put_panel, settle_transposed, softmax_panels};
+use voxlane_kernels::grid::{
+    KeysAndValues, Scores, Settle, excess, put_panel, settle_transposed, softmax_panels,
+};
 use voxlane_kernels::rows::{Rows, RowsMut};
 
 /// Panels of queries of a head.
@@ -155,11 +157,14 @@ impl Attention {
         );
         let sums = &mut self.sums[..HEAD_DIM * columns];
         gemm(&rows, &packed, &Epilogue::default(), RowsMut::dense(sums, columns));
+        let settle = Settle {
+            terms: &self.value_terms[head * HEAD_DIM..][..HEAD_DIM],
+            multiplier: layer.attended_steps(),
+            zero_point: layer.attended.zero_point,
+        };
         settle_transposed(
             Rows::dense(sums, columns),
-            &self.value_terms[head * HEAD_DIM..][..HEAD_DIM],
-            layer.attended_steps(),
-            layer.attended.zero_point,
+            &settle,
             columns,
             &mut self.attended[panel * PANEL * WIDTH + head * HEAD_DIM..],
             WIDTH,

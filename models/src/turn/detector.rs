@@ -97,7 +97,7 @@ impl Stage {
 }
 
 impl SmartTurn {
-    /// A detector with its working memory, which is taken now: 4.2 MB.
+    /// A detector with its working memory, which is taken now: 4.1 MB.
     pub fn detector(&self) -> TurnDetector {
         let network = self.network();
         TurnDetector {

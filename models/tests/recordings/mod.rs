@@ -21,18 +21,18 @@ pub fn wav(path: &Path) -> Vec<i16> {
     data.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
-/// Where a clip of the references is, if it is there at all.
+/// The samples of a clip of the references, if it is there at all. A clip of another set than `dev` is named `SET/CLIP`.
 pub fn recording(clip: &str) -> Option<Vec<i16>> {
     let in_tree = golden(&format!("{clip}.wav"));
-    let dev = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/speech/dev/audio")
-        .join(format!("{clip}.flac"));
+    let (set, id) = clip.split_once('/').unwrap_or(("dev", clip));
+    let sets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/speech");
+    let shared = sets.join(set).join("audio").join(format!("{id}.flac"));
     if clip == "beckett" {
         Some(wav(manager::fetch("moonshine-tiny").unwrap().sample().unwrap()))
     } else if in_tree.exists() {
         Some(wav(&in_tree))
-    } else if dev.exists() {
-        let mut reader = claxon::FlacReader::open(dev).unwrap();
+    } else if shared.exists() {
+        let mut reader = claxon::FlacReader::open(shared).unwrap();
         Some(reader.samples().map(|sample| i16::try_from(sample.unwrap()).unwrap()).collect())
     } else {
         None
