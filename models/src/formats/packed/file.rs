@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"VOXLANE\0";
 /// Changes whenever the layout of a kernel's weights, the order of fields or the way weights are rounded does.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// Reads differently on a machine of the other byte order.
 const BYTE_ORDER: u32 = 0x0102_0304;
 const HEADER_BYTES: usize = 64;

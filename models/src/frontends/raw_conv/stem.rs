@@ -57,7 +57,9 @@ impl Stem {
             conv2_offset: (conv2.weight.chunks_exact(conv2.inputs).enumerate())
                 .map(|(output, row)| bias(output) + sum(row, &|i| f64::from(offset[i])))
                 .collect(),
-            conv3: conv3.pack(precision),
+            // Inputs of a wide range, and a small share of the time: rounding it alone made most of what 8 bits cost in
+            // words (docs/measurements.md).
+            conv3: conv3.pack(Precision::F32),
         }
     }
 
@@ -75,7 +77,7 @@ impl Stem {
         ensure(first.max(second) <= MAX_CHANNELS, "the stem has too many channels")?;
         ensure_linear(&self.conv1, (first, conv1.kernel), Precision::F32)?;
         ensure_linear(&self.conv2, (second, conv2.kernel * first), precision)?;
-        ensure_linear(&self.conv3, (third, conv3.kernel * second), precision)?;
+        ensure_linear(&self.conv3, (third, conv3.kernel * second), Precision::F32)?;
         let lengths = [self.conv2_gain.len(), self.conv2_offset.len()];
         ensure(lengths == [second; 2], "the stem's norm has not a value for each channel")?;
         let epsilon = self.norm_epsilon;
