@@ -9,7 +9,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
-use voxlane::config::{DecodeKind, DetectorKind, Precision, Profile};
+use voxlane::config::{DecodeKind, Precision, Profile};
 use voxlane::{Config, EngineError};
 use voxlane_models::families::{FAMILIES, commands, find};
 use voxlane_models::manager::{Manager, ManagerError, ModelFiles};
@@ -74,8 +74,8 @@ pub fn fetch(
         return Err(EngineError::NoRecognizer { name: config.model.clone() }.into());
     }
     let recognizer = if is_built_in { None } else { Some(manager.fetch(&config.model, display)?) };
-    if config.endpoint.detector == DetectorKind::Silero {
-        manager.fetch(DetectorKind::SILERO_MODEL, display)?;
+    for name in config.endpoint.models() {
+        manager.fetch(name, display)?;
     }
     Ok(recognizer)
 }

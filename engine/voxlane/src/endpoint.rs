@@ -3,7 +3,8 @@
 //! A pure function of the windows in order, all in samples of the stream: load and chunking change nothing.
 
 use crate::audio::ENGINE_RATE_HZ;
-use crate::config::EndpointConfig;
+use crate::config::{EndpointConfig, TurnRule};
+use crate::message::EndCause;
 use voxlane_models::voice::VOICE_FRAME_SAMPLES;
 
 /// The length of one window.
@@ -16,10 +17,15 @@ pub(crate) enum Decision {
     None,
     /// A segment begins at this sample.
     Start { at: u64 },
-    /// Silence has begun: should the segment end, it ends at `end`.
-    Speculate { end: u64 },
+    /// Silence has begun: should the segment end, it ends at `end`. Where a short silence is not enough, it must be known
+    /// whether the speaker has finished.
+    Speculate { end: u64, asks: bool },
+    /// It must be known now: nothing goes on before [`Endpointer::hear`].
+    Wait,
+    /// Speech goes on after a pause in which that was asked: the answer does not matter any more.
+    Resume,
     /// The segment ends.
-    End { end: u64, speech_end: u64 },
+    End { end: u64, speech_end: u64, cause: EndCause },
 }
 
 /// Follows one stream.
@@ -49,7 +55,18 @@ struct Speech {
     voiced_end: u64,
     /// Voiced samples of the segment.
     voiced: u64,
-    has_speculated: bool,
+    pause: Pause,
+}
+
+/// What has come of the silence since the last voiced window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pause {
+    /// Where the segment ends if it does: that has been said.
+    end: Option<u64>,
+    /// Whether the speaker has finished was asked.
+    is_asked: bool,
+    /// The answer.
+    is_finished: Option<bool>,
 }
 
 fn samples(ms: u16) -> u64 {
@@ -83,7 +100,7 @@ impl Endpointer {
         let has_speech = self.is_voiced || voiced > 0;
         match &mut self.phase {
             Phase::Open(speech) if has_speech => {
-                (speech.start, speech.voiced, speech.has_speculated) = (at, voiced, false);
+                (speech.start, speech.voiced, speech.pause) = (at, voiced, Pause::default());
                 self.free_from = at;
             }
             _ => self.close(at),
@@ -120,16 +137,26 @@ impl Endpointer {
                 }
                 let at = since.saturating_sub(samples(rules.lead_ms)).max(self.free_from);
                 self.phase =
-                    Phase::Open(Speech { start: at, voiced_end: end, voiced, has_speculated: false });
+                    Phase::Open(Speech { start: at, voiced_end: end, voiced, pause: Pause::default() });
                 Decision::Start { at }
             }
             Phase::Open(speech) if self.is_voiced => {
                 speech.voiced += WINDOW_SAMPLES;
-                (speech.voiced_end, speech.has_speculated) = (end, false);
-                Decision::None
+                speech.voiced_end = end;
+                let pause = std::mem::take(&mut speech.pause);
+                if pause.is_asked { Decision::Resume } else { Decision::None }
             }
             Phase::Open(_) => self.silence(end),
         }
+    }
+
+    /// Whether the speaker has finished, by what was heard up to `now`, the end of the latest window.
+    pub(crate) fn hear(&mut self, now: u64, is_finished: bool) -> Decision {
+        match &mut self.phase {
+            Phase::Open(speech) if speech.pause.is_asked => speech.pause.is_finished = Some(is_finished),
+            _ => return Decision::None,
+        }
+        self.silence(now)
     }
 
     /// A segment is open and the window up to `now` is silent.
@@ -137,31 +164,58 @@ impl Endpointer {
         let rules = self.rules;
         let Phase::Open(speech) = &mut self.phase else { return Decision::None };
         let silence = now - speech.voiced_end;
-        let trail = samples(rules.trail_ms);
         // A cut may have come after the last voiced window.
         let speech_end = speech.voiced_end.max(speech.start);
-        let end = (speech_end + trail).min(now);
-        if silence >= samples(speech.longest_silence_ms(&rules)) {
-            self.close(end);
-            return Decision::End { end, speech_end };
+        let Silences { least, most } = speech.silences(&rules);
+        let asks = most > least;
+        if speech.pause.end.is_none() && silence >= speculation(&rules, least, asks) && silence < most {
+            let end = (speech_end + samples(rules.trail_ms)).min(now);
+            speech.pause = Pause { end: Some(end), is_asked: asks, is_finished: None };
+            return Decision::Speculate { end, asks };
         }
-        let is_due = rules.speculate_ms > 0 && silence >= samples(rules.speculate_ms).max(trail);
-        if is_due && !speech.has_speculated {
-            speech.has_speculated = true;
-            return Decision::Speculate { end };
-        }
-        Decision::None
+        let is_finished = speech.pause.is_finished;
+        let cause = match is_finished {
+            _ if silence >= most => EndCause::Silence,
+            _ if silence < least => return Decision::None,
+            Some(true) => EndCause::EndOfTurn,
+            Some(false) => return Decision::None,
+            None => return Decision::Wait,
+        };
+        let end = speech.pause.end.unwrap_or((speech_end + samples(rules.trail_ms)).min(now));
+        self.close(end);
+        Decision::End { end, speech_end, cause }
     }
 }
 
+/// After how much silence it is said where the segment would end, and asked whether the speaker has finished, where
+/// that is asked: before a silence of `least` has passed.
+fn speculation(rules: &EndpointConfig, least: u64, asks: bool) -> u64 {
+    let at = match rules.speculate_ms {
+        0 => u64::MAX,
+        ms => samples(ms.max(rules.trail_ms)),
+    };
+    if asks { at.min(least.saturating_sub(WINDOW_SAMPLES)) } else { at }
+}
+
+/// How long silence may be within a segment, in samples.
+struct Silences {
+    /// The shortest that ends it, where the speaker has finished.
+    least: u64,
+    /// The shortest that ends it in any case.
+    most: u64,
+}
+
 impl Speech {
-    /// How long silence may be within the segment: the shortest that ends it.
-    fn longest_silence_ms(&self, rules: &EndpointConfig) -> u16 {
+    fn silences(&self, rules: &EndpointConfig) -> Silences {
         let length = self.voiced_end.saturating_sub(self.start);
         let is_short = length < u64::from(rules.join_s) * u64::from(ENGINE_RATE_HZ);
         let least = if is_short { rules.silence_ms.max(rules.join_silence_ms) } else { rules.silence_ms };
-        let has_speech = self.voiced >= samples(rules.speech_ms);
-        if has_speech { least } else { least.max(rules.silence_without_speech_ms) }
+        if self.voiced < samples(rules.speech_ms) {
+            let least = samples(least.max(rules.silence_without_speech_ms));
+            return Silences { least, most: least };
+        }
+        let most = if rules.turn == TurnRule::Off { least } else { least.max(rules.silence_max_ms) };
+        Silences { least: samples(least), most: samples(most) }
     }
 }
 
@@ -192,8 +246,8 @@ mod tests {
             found,
             [
                 (21, Decision::Start { at: 20 * WINDOW_SAMPLES - 3200 }),
-                (53, Decision::Speculate { end }),
-                (59, Decision::End { end, speech_end }),
+                (53, Decision::Speculate { end, asks: false }),
+                (59, Decision::End { end, speech_end, cause: EndCause::Silence }),
             ]
         );
     }
@@ -220,6 +274,62 @@ mod tests {
         let found = decisions(rules, &windows(&[(3, 0.9), (30, 0.05)]));
         let Some((window, Decision::End { .. })) = found.last() else { panic!("{found:?}") };
         assert_eq!(*window, 3 + 18);
+    }
+
+    /// A segment of thirty voiced windows, silence, and the answer to whether the speaker has finished.
+    fn turn(rules: EndpointConfig, silent: usize, is_finished: bool) -> Vec<(usize, Decision)> {
+        let mut endpointer = Endpointer::new(rules);
+        let mut found = Vec::new();
+        for (i, p) in windows(&[(30, 0.9), (silent, 0.05), (4, 0.9)]).into_iter().enumerate() {
+            let now = (i as u64 + 1) * WINDOW_SAMPLES;
+            let mut decision = endpointer.judge(now - WINDOW_SAMPLES, p);
+            if decision == Decision::Wait {
+                found.push((i, decision));
+                decision = endpointer.hear(now, is_finished);
+            }
+            if decision != Decision::None {
+                found.push((i, decision));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_finished_turn_ends_after_the_short_silence_and_another_after_the_long_one() {
+        let rules = EndpointConfig { turn: TurnRule::Both, trail_ms: 200, ..EndpointConfig::default() };
+        let (speech_end, end) = (30 * WINDOW_SAMPLES, 30 * WINDOW_SAMPLES + 3200);
+        let ending = |cause| Decision::End { end, speech_end, cause };
+        let asked = [(1, Decision::Start { at: 0 }), (36, Decision::Speculate { end, asks: true })];
+        let finished = turn(rules, 30, true);
+        assert_eq!(finished[..2], asked);
+        assert_eq!(finished[2..4], [(39, Decision::Wait), (39, ending(EndCause::EndOfTurn))]);
+        let unfinished = turn(rules, 30, false);
+        assert_eq!(unfinished[2..4], [(39, Decision::Wait), (51, ending(EndCause::Silence))]);
+        // Once asked it is not asked again in the same pause, and speech makes the answer worthless.
+        assert_eq!(turn(rules, 15, false)[2..], [(39, Decision::Wait), (45, Decision::Resume)]);
+        assert_eq!(turn(rules, 8, true)[2..], [(38, Decision::Resume)]);
+    }
+
+    #[test]
+    fn a_turn_is_asked_about_before_the_short_silence_is_over_whatever_else_the_rules_say() {
+        for (silence_ms, trail_ms, speculate_ms) in
+            [(32, 0, 0), (300, 300, 0), (300, 100, 1000), (64, 64, 64)]
+        {
+            let rules = EndpointConfig {
+                turn: TurnRule::Text,
+                silence_ms,
+                trail_ms,
+                speculate_ms,
+                ..EndpointConfig::default()
+            };
+            let found = turn(rules, 30, true);
+            let Decision::Speculate { end, asks: true } = found[1].1 else { panic!("{found:?}") };
+            let Decision::End { end: ended, cause: EndCause::EndOfTurn, .. } = found[3].1 else {
+                panic!("{found:?}")
+            };
+            assert_eq!(end, ended, "what was begun is what ends");
+            assert_eq!(found[3].0, 30 + usize::from(silence_ms).div_ceil(32).max(2) - 1);
+        }
     }
 
     #[test]

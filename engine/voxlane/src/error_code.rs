@@ -61,6 +61,7 @@ codes! {
     EngineDevice = 210 "engine.device" "The device is not there or cannot be used."
     EngineNotBuilt = 211 "engine.not_built" "The backend is not built in."
     EngineThreads = 212 "engine.threads" "The operating system gave no thread."
+    EngineTurn = 213 "engine.turn" "The network that hears whether a speaker has finished is not there or cannot be used."
 
     OpenSaturated = 301 "open.saturated" "All stream slots are taken. Retrying helps when a stream has ended."
     OpenDown = 302 "open.down" "Every lane is down or being restarted. Retrying helps when one is up again."

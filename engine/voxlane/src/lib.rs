@@ -32,6 +32,7 @@ mod meter;
 mod protocol;
 #[cfg(feature = "fetch")]
 mod registry;
+mod sentence_ends;
 mod session;
 mod settings;
 mod signal;
@@ -41,6 +42,7 @@ mod stage;
 mod stage_kind;
 mod tail;
 pub mod telemetry;
+mod turn;
 mod voice;
 mod voicing;
 mod warm;

@@ -29,6 +29,8 @@ pub enum EndCause {
     Client,
     /// Nobody spoke for long enough.
     Silence,
+    /// The speaker has finished, by the rules for that, and was silent for a short time.
+    EndOfTurn,
     /// The segment reached its longest length; it was cut at its quietest point.
     LengthLimit,
     /// The network that takes audio in chunks found no token for long enough.
@@ -51,6 +53,8 @@ pub struct Extent {
     pub silence_samples: u32,
     /// The number of them that the detector heard as speech; none where no detector listens.
     pub voiced: u32,
+    /// The probability that the speaker has finished, where that was asked.
+    pub turn: Option<f32>,
     /// The reason why it ended.
     pub cause: EndCause,
 }
@@ -95,6 +99,14 @@ pub struct SpanPlace {
     pub buffer: Option<u32>,
 }
 
+/// Ingest → turn. The samples stay in the slot's buffer.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub struct TurnQuestion {
+    /// Its number within the slot.
+    pub question: u32,
+}
+
 /// Decoder → emit → client.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -121,6 +133,8 @@ pub type RequestMessage = Message<Request, Samples>;
 pub type AudioMessage = Message<AudioControl, Audio>;
 /// See [`SpanPlace`].
 pub type SpanMessage = Message<SpanControl, SpanPlace>;
+/// See [`TurnQuestion`].
+pub type TurnMessage = Message<(), TurnQuestion>;
 /// See [`Tokens`].
 pub type TokensMessage = Message<TokensControl, Tokens>;
 

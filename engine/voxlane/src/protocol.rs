@@ -29,7 +29,9 @@
 //! | `End` | sends | begins the final | – | – | `Endpoint` |
 //! | `Marker` | sends | holds it back while a segment is open | – | – | `Marker` |
 //! | `OptionsChanged` | sends | completes the chunk before it | – | takes the options from the slot's settings | – |
-//! | `Query` | sends, and waits for the answer | completes the chunk before it | answers by the slot table | – | – |
+//! | `Query` | sends, and waits for the answer when it needs it | completes the chunk before it | – | answers by the slot table | – |
+//! | `EagerEnd` | sends | – | – | adds the text so far | `EagerEnd` |
+//! | `Resumed` | sends | – | – | – | `Resumed` |
 //! | `Notice` | sends | – | – | – | `Error` |
 //! | `Last` | sends | – | – | drops the options | `Closed`; the slot is free |
 //! | `Abort` | sends | resets | resets | resets | the slot is free |
@@ -63,8 +65,13 @@ pub enum Control {
     Marker(u32),
     /// From here on the options apply that wait for the decoder.
     OptionsChanged,
-    /// Ingest asks the decoder, by this number, for how long the network has found nothing.
+    /// Ingest asks the decoder by this number: a network that takes audio in chunks, for how long it has found nothing;
+    /// another, how likely its text of the open segment ends a sentence.
     Query(u32),
+    /// The speaker has probably finished: the text so far goes to the client ahead of the endpoint.
+    EagerEnd,
+    /// The speaker goes on, although the client was told that he had probably finished.
+    Resumed,
     /// Something about the signal.
     Notice(Notice),
     /// Nothing follows in this generation.
@@ -99,6 +106,8 @@ pub enum PassKind {
     Speculative,
     /// The segment's final.
     Final,
+    /// The result of the speculative pass, for a client that is told of a probable end.
+    Eager,
     /// A dummy's, which keeps caches warm and reaches no client.
     WarmUp {
         /// The dummy's segment ends with it; otherwise it is one of the dummy's chunks.

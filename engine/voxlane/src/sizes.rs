@@ -5,6 +5,7 @@ use crate::config::{Config, LaneConfig};
 use crate::cut::Cutter;
 use crate::message::{MAX_MARKS, MESSAGE_SAMPLES, MESSAGE_TOKENS, RequestMessage, TokensMessage};
 use voxlane_models::model::{Limits, Model, ModelInfo};
+use voxlane_models::turn::TURN_SAMPLES;
 
 /// Audio that a decision may reach back for: the longest lead and onset together.
 const LOOK_BACK_SAMPLES: u64 = 4 * ENGINE_RATE_HZ as u64;
@@ -36,13 +37,16 @@ impl Sizes {
         let samples = |seconds: f64| (seconds * f64::from(sample_rate)) as u64;
         let by = samples(config.segment.cut_by_s).min(max_segment_samples as u64);
         let from = samples(config.segment.cut_from_s).min(by - by / 60);
+        // A stream's own rules may ask for turns too.
+        let hears_turns = config.endpoint.turn.hears_audio();
+        let look_back = if hears_turns { TURN_SAMPLES as u64 } else { 0 }.max(LOOK_BACK_SAMPLES);
         Sizes {
             streams,
             chains: if config.preempt_batch && batch == 1 { 2 } else { 1 },
             audio_messages: (lane.audio_ms as usize * 16).div_ceil(MESSAGE_SAMPLES),
             // A final's own messages and the markers that it answers come at once: no client can read them meanwhile.
             event_messages: lane.events + max_segment_tokens.div_ceil(MESSAGE_TOKENS) + MAX_MARKS,
-            history_samples: (by - from).max(LOOK_BACK_SAMPLES) as usize + 2 * MESSAGE_SAMPLES,
+            history_samples: (by - from).max(look_back) as usize + 2 * MESSAGE_SAMPLES,
             // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
             // A decoder that works in batches holds one for each pass.
             spans: streams.min(5 + batch) + 2,

@@ -14,12 +14,20 @@ pub enum StageKind {
     Decoder,
     /// The stage that makes the streams' events of tokens.
     Emit,
+    /// The stage beside the others that hears whether a speaker has finished. Only where the rules ask for it.
+    Turn,
 }
 
 impl StageKind {
     /// Every stage, in order.
-    pub const ALL: [StageKind; 5] =
-        [StageKind::Ingest, StageKind::Features, StageKind::Encoder, StageKind::Decoder, StageKind::Emit];
+    pub const ALL: [StageKind; 6] = [
+        StageKind::Ingest,
+        StageKind::Features,
+        StageKind::Encoder,
+        StageKind::Decoder,
+        StageKind::Emit,
+        StageKind::Turn,
+    ];
 
     /// Returns the lower-case name, as in configuration files and reports.
     pub fn name(self) -> &'static str {
@@ -29,6 +37,7 @@ impl StageKind {
             StageKind::Encoder => "encoder",
             StageKind::Decoder => "decoder",
             StageKind::Emit => "emit",
+            StageKind::Turn => "turn",
         }
     }
 }

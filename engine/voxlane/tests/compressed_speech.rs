@@ -23,7 +23,9 @@ fn speech_in_files_that_went_wrong_becomes_text() {
     // The machine may be busy.
     config.supervise.watchdog_ms = 600_000;
     manager::fetch(&config.model).unwrap();
-    manager::fetch("silero-vad").unwrap();
+    for name in config.endpoint.models() {
+        manager::fetch(name).unwrap();
+    }
     let engine = Engine::start(config).unwrap();
     for (name, sentences) in [
         ("two_mp3_joined.mp3", 2),

@@ -112,7 +112,8 @@ fn batch_streams_without_audio_end_beside_a_recording() {
     // On one thread the stages of batch streams stand still while live ones have work.
     let core = Topology::of_host().allowed[0];
     let mut config = config(8);
-    let cores = StageCores { ingest: core, features: core, encoder: core, decoder: core, emit: core };
+    let cores =
+        StageCores { ingest: core, features: core, encoder: core, decoder: core, emit: core, turn: None };
     config.lanes[0].cores = Some(cores);
     let (engine, log) = start(config);
     let mut live = open(&engine, ServiceClass::Live);

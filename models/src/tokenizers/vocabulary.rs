@@ -5,6 +5,11 @@ pub trait Vocabulary: Send + Sync {
     /// The text of a sequence of tokens, start and end tokens left out. Unknown ids give nothing.
     fn text(&self, ids: &[u32]) -> String;
 
+    /// How many tokens there are; 0 where that is not known.
+    fn size(&self) -> u32 {
+        0
+    }
+
     /// Whether a new word begins with this token.
     fn begins_word(&self, id: u32) -> bool;
 
@@ -20,6 +25,10 @@ impl Vocabulary for super::SentencePiece {
         self.tokenizer().text(ids)
     }
 
+    fn size(&self) -> u32 {
+        self.tokenizer().size()
+    }
+
     fn begins_word(&self, id: u32) -> bool {
         self.tokenizer().begins_word(id)
     }
@@ -32,6 +41,10 @@ impl Vocabulary for super::SentencePiece {
 impl Vocabulary for super::Tokenizer {
     fn text(&self, ids: &[u32]) -> String {
         self.decode(ids.iter().copied())
+    }
+
+    fn size(&self) -> u32 {
+        self.len() as u32
     }
 
     fn begins_word(&self, id: u32) -> bool {

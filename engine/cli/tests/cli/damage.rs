@@ -6,6 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
+use voxlane::Config;
 use voxlane_models::manager;
 
 /// A cache of its own: links to the files of the default model, and a copy of its packed weights.
@@ -20,10 +21,12 @@ impl Cache {
         for (name, file) in model().iter() {
             symlink(file, cache.file(name)).unwrap();
         }
-        let detector = cache.folder.path().join("models/silero-vad");
-        fs::create_dir_all(&detector).unwrap();
-        for (name, file) in manager::fetch("silero-vad").unwrap().iter() {
-            symlink(file, detector.join(name)).unwrap();
+        for model in Config::live().endpoint.models() {
+            let folder = cache.folder.path().join("models").join(model);
+            fs::create_dir_all(&folder).unwrap();
+            for (name, file) in manager::fetch(model).unwrap().iter() {
+                symlink(file, folder.join(name)).unwrap();
+            }
         }
         cache
     }

@@ -26,12 +26,14 @@ pub struct Said {
     pub err: String,
 }
 
-/// The default model (and the voice activity detector); fetched and packed if it is not in the cache, so that no test sees the progress of that.
+/// The default model (and what live endpoints need); fetched and packed if it is not in the cache, so that no test sees the progress of that.
 pub fn model() -> &'static ModelFiles {
     static MODEL: OnceLock<ModelFiles> = OnceLock::new();
     MODEL.get_or_init(|| {
         let files = manager::fetch("moonshine-tiny").unwrap();
-        manager::fetch("silero-vad").unwrap();
+        for name in Config::live().endpoint.models() {
+            manager::fetch(name).unwrap();
+        }
         families::prepare_moonshine::<AttentionGreedy>(&files, Config::default().precision, &mut |_| {})
             .unwrap();
         files

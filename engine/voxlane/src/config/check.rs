@@ -1,6 +1,6 @@
 //! Which values are in range and fit each other.
 
-use super::{Config, EndpointConfig, LaneConfig};
+use super::{Config, EndpointConfig, LaneConfig, TurnRule};
 use std::fmt::Display;
 
 /// A value that is out of range or does not fit another.
@@ -145,11 +145,26 @@ impl EndpointConfig {
             .or_else(|| range(("endpoint.lead_ms", self.lead_ms), 0, 2000))
             .or_else(|| range(silence, 32, 10_000))
             .or_else(|| at_most(trail, silence))
+            .or_else(|| range(("endpoint.silence_max_ms", self.silence_max_ms), 0, 10_000))
+            .or_else(|| share(("endpoint.turn_threshold", self.turn_threshold)))
+            .or_else(|| share(("endpoint.text_threshold", self.text_threshold)))
+            .or_else(|| range(("endpoint.eager_threshold", self.eager_threshold), 0.0, 1.0))
+            .or_else(|| self.eager_fault())
             .or_else(|| range(("endpoint.blank_ms", self.blank_ms), 0, 10_000))
             .or_else(|| range(("endpoint.speech_ms", self.speech_ms), 0, 10_000))
             .or_else(|| range(("endpoint.join_s", self.join_s), 0, 60))
             .or_else(|| range(("endpoint.join_silence_ms", self.join_silence_ms), 0, 10_000))
             .or_else(|| range(without_speech, 32, 60_000))
             .or_else(|| at_least(without_speech, silence))
+    }
+
+    /// Nobody can say that a turn is over where nobody is asked.
+    fn eager_fault(&self) -> Option<InvalidField> {
+        let is_asked = self.turn != TurnRule::Off || self.eager_threshold == 0.0;
+        let rule = || "must be 0 where endpoint.turn is \"off\"".to_owned();
+        (!is_asked).then(|| InvalidField {
+            other: Some("endpoint.turn"),
+            ..fault("endpoint.eager_threshold", self.eager_threshold, rule())
+        })
     }
 }

@@ -31,6 +31,47 @@ impl DetectorKind {
     }
 }
 
+/// What must say that a speaker has finished before a short silence ends a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[repr(u8)]
+pub enum TurnRule {
+    /// Nothing: the silence alone ends it.
+    #[default]
+    Off,
+    /// The text so far: it ends in a full stop, a question mark or an exclamation mark.
+    Text,
+    /// The Smart Turn network, which hears the intonation.
+    Audio,
+    /// The network, and the text where the model writes punctuation.
+    Both,
+}
+
+impl TurnRule {
+    /// Smart Turn's name in the model manager's manifest.
+    pub const SMART_TURN_MODEL: &str = "smart-turn";
+
+    /// Returns the name, as in configuration files.
+    pub fn name(self) -> &'static str {
+        match self {
+            TurnRule::Off => "off",
+            TurnRule::Text => "text",
+            TurnRule::Audio => "audio",
+            TurnRule::Both => "both",
+        }
+    }
+
+    /// Returns whether the network is asked.
+    pub fn hears_audio(self) -> bool {
+        matches!(self, TurnRule::Audio | TurnRule::Both)
+    }
+
+    /// Returns whether the text is looked at.
+    pub fn reads_text(self) -> bool {
+        matches!(self, TurnRule::Text | TurnRule::Both)
+    }
+}
+
 /// Endpoint rules, in milliseconds of the stream's audio: decisions depend on nothing else. The defaults come
 /// from measurements on read speech (`docs/live.md`).
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, DocumentedFields)]
@@ -43,13 +84,29 @@ pub struct EndpointConfig {
     pub release: f32,
     /// Voiced time that opens a segment, in milliseconds. Default 64.
     pub onset_ms: u16,
-    /// Audio before the first voiced window that belongs to the segment, in milliseconds. Default 200.
+    /// Audio before the first voiced window that belongs to the segment, in milliseconds. Default 200, and 300 in the
+    /// profile `live`.
     pub lead_ms: u16,
-    /// Audio after the last voiced window that belongs to the segment, in milliseconds. Default 100.
+    /// Audio after the last voiced window that belongs to the segment, in milliseconds, at most `silence_ms`: of the
+    /// silence that is waited for. Default 100, and 200 in the profile `live`.
     pub trail_ms: u16,
     /// Silence after speech that ends the segment, in milliseconds. Default 300. Shorter: quicker answers, more cut
     /// sentences.
     pub silence_ms: u16,
+    /// What must say that the speaker has finished before `silence_ms` ends the segment: `text` (the text so far ends in
+    /// final punctuation), `audio` (the Smart Turn network), `both` (the network, and the text where the model writes
+    /// punctuation), or `off`: silence alone. Default `off`, and `both` in the profile `live`.
+    pub turn: TurnRule,
+    /// Silence that ends the segment where `turn` says that the speaker has not finished, in milliseconds. Default 700. A
+    /// value below `silence_ms` counts as `silence_ms`.
+    pub silence_max_ms: u16,
+    /// Probability from which the network says that the speaker has finished. Default 0.9.
+    pub turn_threshold: f32,
+    /// Probability of the final punctuation mark from which the text says so. Default 0.5.
+    pub text_threshold: f32,
+    /// Probability of a finished turn from which a stream is told so ahead of the endpoint, with the text so far
+    /// (`eager_end`); by the network, or where only the text is looked at by the mark. Default 0: never.
+    pub eager_threshold: f32,
     /// Voiced time that counts as speech, in milliseconds. Default 160.
     pub speech_ms: u16,
     /// Silence that ends a segment in which less than that was voiced (a click, or the first breath of a sentence), in
@@ -73,6 +130,23 @@ pub struct EndpointConfig {
     pub join_silence_ms: u16,
 }
 
+impl EndpointConfig {
+    /// Returns the names, in the model manager's manifest, of the models that the rules need beside the recognizer. They
+    /// must be in the cache before the engine starts.
+    ///
+    /// ```
+    /// use voxlane::Config;
+    ///
+    /// assert_eq!(Config::live().endpoint.models().collect::<Vec<_>>(), ["silero-vad", "smart-turn"]);
+    /// assert_eq!(Config::default().endpoint.models().count(), 0);
+    /// ```
+    pub fn models(&self) -> impl Iterator<Item = &'static str> + use<> {
+        let detector = (self.detector == DetectorKind::Silero).then_some(DetectorKind::SILERO_MODEL);
+        let turn = self.turn.hears_audio().then_some(TurnRule::SMART_TURN_MODEL);
+        detector.into_iter().chain(turn)
+    }
+}
+
 impl Default for EndpointConfig {
     fn default() -> Self {
         EndpointConfig {
@@ -82,6 +156,11 @@ impl Default for EndpointConfig {
             lead_ms: 200,
             trail_ms: 100,
             silence_ms: 300,
+            turn: TurnRule::Off,
+            silence_max_ms: 700,
+            turn_threshold: 0.9,
+            text_threshold: 0.5,
+            eager_threshold: 0.0,
             speech_ms: 160,
             silence_without_speech_ms: 600,
             speculate_ms: 100,

@@ -10,7 +10,7 @@ mod placement;
 mod profile;
 
 pub use check::InvalidField;
-pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, ServiceClass, StreamRules};
+pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, ServiceClass, StreamRules, TurnRule};
 pub use hotwords::Hotword;
 pub use load::{ConfigError, Located, Source};
 pub use placement::{Placement, ThreadPlacement, Topology};
@@ -124,7 +124,13 @@ impl Config {
     /// second.
     pub fn live() -> Self {
         Config {
-            endpoint: EndpointConfig { detector: DetectorKind::Silero, ..EndpointConfig::default() },
+            endpoint: EndpointConfig {
+                detector: DetectorKind::Silero,
+                lead_ms: 300,
+                trail_ms: 200,
+                turn: TurnRule::Both,
+                ..EndpointConfig::default()
+            },
             partial: PartialConfig { every_ms: 250 },
             ..Config::default()
         }
@@ -231,6 +237,10 @@ pub struct StageCores {
     pub decoder: usize,
     /// Core of emit.
     pub emit: usize,
+    /// Core of the stage that hears whether a speaker has finished, where `[endpoint] turn` asks for it. Default: the
+    /// encoder's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<usize>,
 }
 
 impl StageCores {
@@ -242,6 +252,7 @@ impl StageCores {
             StageKind::Encoder => self.encoder,
             StageKind::Decoder => self.decoder,
             StageKind::Emit => self.emit,
+            StageKind::Turn => self.turn.unwrap_or(self.encoder),
         }
     }
 }

@@ -64,10 +64,13 @@ impl Placement {
             Some(cores) => check(cores.get(stage), topology, || at(&format!("cores.{}", stage.name()))),
             None => Ok(default_core(stage, &topology.allowed)),
         };
-        let cores: Vec<usize> = StageKind::ALL.into_iter().map(core).collect::<Result<_, _>>()?;
+        let hears_turns = source.config.endpoint.turn.hears_audio();
+        let stages: Vec<StageKind> =
+            StageKind::ALL.into_iter().filter(|&stage| stage != StageKind::Turn || hears_turns).collect();
+        let cores: Vec<usize> = stages.iter().map(|&stage| core(stage)).collect::<Result<_, _>>()?;
         let threads = by_core(&cores).into_iter().map(|thread| ThreadPlacement {
             core: thread.core,
-            stages: thread.stages.iter().map(|&stage| StageKind::ALL[stage]).collect(),
+            stages: thread.stages.iter().map(|&stage| stages[stage]).collect(),
         });
         let mut placement = Placement { threads: threads.collect(), helper: None };
         if let Some(stated) = lane.helper_core {
@@ -164,7 +167,7 @@ fn check(
 fn default_core(stage: StageKind, allowed: &[usize]) -> usize {
     let first = allowed.first().copied().unwrap_or(0);
     match stage {
-        StageKind::Encoder | StageKind::Decoder => allowed.get(1).copied().unwrap_or(first),
+        StageKind::Encoder | StageKind::Decoder | StageKind::Turn => allowed.get(1).copied().unwrap_or(first),
         StageKind::Ingest | StageKind::Features | StageKind::Emit => first,
     }
 }

@@ -12,10 +12,12 @@ use crate::config::{Config, Placement};
 use crate::fault_plan::FaultPlan;
 use crate::gate::{Gate, LaneState};
 use crate::memory::say_unlocked;
+use crate::sentence_ends::SentenceEnds;
 use crate::voice::Voice;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
 use voxlane_models::model::Model;
+use voxlane_models::turn::SmartTurn;
 use voxlane_runtime::clock::Clock;
 use voxlane_runtime::lane::{Exit, Lane, LaneError};
 use voxlane_runtime::supervisor::LaneFactory;
@@ -30,6 +32,10 @@ pub(crate) struct LaneSpec<M> {
     pub(crate) clock: Clock,
     pub(crate) faults: Arc<FaultPlan>,
     pub(crate) voice: Voice,
+    /// What hears whether a speaker has finished, if the rules ask for it.
+    pub(crate) turn: Option<Arc<SmartTurn>>,
+    /// The tokens that end a sentence.
+    pub(crate) sentence_ends: Arc<SentenceEnds>,
     /// Of all lanes.
     pub(crate) gates: Arc<[Gate]>,
 }

@@ -6,16 +6,18 @@ use crate::decode_options::{Asked, decode_options};
 use crate::gate::{Endpoints, Inputs};
 use crate::history::History;
 use crate::memory::say_unlocked;
-use crate::message::{AudioMessage, MAX_MARKS, RequestMessage, SpanMessage, TokensMessage};
+use crate::message::{AudioMessage, MAX_MARKS, RequestMessage, SpanMessage, TokensMessage, TurnMessage};
 use crate::meter::Meter;
 use crate::settings::{SettingReceiver, settings};
 use crate::sizes::Sizes;
 use crate::slot_state::Slots;
 use crate::stage::{
-    DecoderPorts, DecoderStage, EmitPorts, EmitStage, EncoderStage, FeaturesStage, IngestPorts, IngestStage,
+    DecoderPorts, DecoderSizes, DecoderStage, EmitPorts, EmitStage, EncoderStage, FeaturesStage, IngestPorts,
+    IngestStage, TurnPorts, TurnStage,
 };
 use crate::stage_kind::StageKind;
 use crate::telemetry::{Measure, STAGE_MEASURES};
+use crate::turn::{TurnAsker, TurnAudio};
 use crate::warm::Warmer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +34,8 @@ use voxlane_runtime::warm_up::WarmFeedback;
 
 /// Messages of audio that ingest may be ahead of features.
 const AUDIO_MESSAGES: usize = 64;
+/// Questions about turns that may wait, for each slot: those that were taken back wait too.
+const TURN_QUESTIONS: usize = 4;
 /// Results and notices between the stages after that: more than the markers that one result may set free.
 const SPAN_MESSAGES: usize = 2 * MAX_MARKS;
 
@@ -83,7 +87,8 @@ fn ring<T: Copy + Default + Send>(capacity: usize, notifier: Arc<Notifier>) -> (
 impl Wiring {
     /// Connects everything anew: nothing of an earlier lane is reused.
     pub(super) fn new<M: Model>(spec: &LaneSpec<M>) -> Self {
-        let LaneSpec { number, model, config, placement, clock, faults, voice, .. } = spec;
+        let LaneSpec { number, model, config, placement, clock, faults, voice, turn, sentence_ends, .. } =
+            spec;
         let lane = &config.lanes[*number];
         let sizes = Sizes::new(config, lane, &**model);
         let (streams, states, count) = (sizes.streams, sizes.states(), sizes.chains);
@@ -137,6 +142,20 @@ impl Wiring {
         let (cutter, history) = (sizes.cutter, History::new(sizes.history_samples));
         let chunks = info.chunks;
         let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
+        let mut asker = None;
+        if let Some(network) = turn.clone() {
+            let (output, input) =
+                ring::<TurnMessage>(TURN_QUESTIONS * streams, threads.notifier(StageKind::Turn));
+            let pool = Arc::new(Pool::empty(streams));
+            asker = Some(TurnAsker { output, pool: Arc::clone(&pool) });
+            let (its_slots, ingest) = (Arc::clone(&slots), threads.notifier(StageKind::Ingest));
+            let its_meter = meter(StageKind::Turn, &threads);
+            threads.add(StageKind::Turn, Turn::Foreground, move || {
+                pool.fill(TurnAudio::new);
+                let ports = TurnPorts { input, pool, slots: its_slots, ingest };
+                TurnStage::new(network.detector(), ports, its_meter)
+            });
+        }
         let its_meter = meter(StageKind::Ingest, &threads);
         threads.add(StageKind::Ingest, Turn::Always, move || {
             let detector = voice.detector(streams);
@@ -148,6 +167,7 @@ impl Wiring {
                 slots: its_slots,
                 warmer,
                 detector,
+                turn: asker,
             };
             IngestStage::new(ports, chunks, &cutter, &history, its_meter)
         });
@@ -196,9 +216,15 @@ impl Wiring {
 
             let ingest = threads.notifier(StageKind::Ingest);
             let (part, its_slots) = (Arc::clone(model), Arc::clone(&slots));
+            let sentence_ends = Arc::clone(sentence_ends);
             let its_meter = meter(StageKind::Decoder, &threads);
             threads.add(StageKind::Decoder, turn, move || {
-                let sizes = (states, info.limits.max_segment_tokens, info.batch);
+                let sizes = DecoderSizes {
+                    states,
+                    max_tokens: info.limits.max_segment_tokens,
+                    batch: info.batch,
+                    is_chunked: chunks.is_some(),
+                };
                 let ports = DecoderPorts {
                     input: from_encoder,
                     output: to_emit,
@@ -206,6 +232,7 @@ impl Wiring {
                     options,
                     ingest,
                     slots: its_slots,
+                    sentence_ends,
                 };
                 DecoderStage::new(part.decoder(states), sizes, ports, pool, its_meter)
             });

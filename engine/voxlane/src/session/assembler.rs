@@ -50,8 +50,10 @@ impl Assembler {
             TokensControl::Control(Control::End) => {
                 let silence_ms = f64::from(extent.silence_samples) * 1e3 / self.sample_rate;
                 let end = self.span(message).1;
-                Some(Event::Endpoint { stream, segment, end, cause: extent.cause, silence_ms })
+                let (cause, turn) = (extent.cause, extent.turn);
+                Some(Event::Endpoint { stream, segment, end, cause, silence_ms, turn })
             }
+            TokensControl::Control(Control::Resumed) => Some(Event::Resumed { stream, segment }),
             TokensControl::Control(Control::Marker(marker)) => Some(Event::Marker { stream, marker }),
             TokensControl::Control(Control::Notice(notice)) => {
                 let error = match notice {
@@ -62,7 +64,9 @@ impl Assembler {
             }
             TokensControl::Control(Control::Last) => Some(Event::Closed { stream }),
             // Nothing of them reaches a client.
-            TokensControl::Control(Control::OptionsChanged | Control::Query(_) | Control::Abort) => None,
+            TokensControl::Control(
+                Control::OptionsChanged | Control::Query(_) | Control::EagerEnd | Control::Abort,
+            ) => None,
         }
     }
 
@@ -84,6 +88,11 @@ impl Assembler {
             return Some(Event::Error { stream, segment: Some(segment), error: StreamFault::NotFinite });
         }
         let is_final = kind == PassKind::Final;
+        if kind == PassKind::Eager {
+            // As the final would be, but that more partials may follow.
+            let transcript = self.transcript(message, tokens, true, vocabulary);
+            return Some(Event::EagerEnd(Transcript { turn: message.payload.extent.turn, ..transcript }));
+        }
         let transcript = self.transcript(message, tokens, is_final, vocabulary);
         if !is_final {
             return Some(Event::Partial(transcript));
@@ -141,6 +150,7 @@ impl Assembler {
             latency_ms: latency(message),
             tokens,
             warning: if is_final { SegmentWarning::of(faults) } else { None },
+            turn: None,
             token_limit: faults.has(Faults::TOKEN_LIMIT),
         }
     }

@@ -5,12 +5,14 @@ use super::queue::{OpenQueue, Refused};
 use super::{EngineError, OpenError, Stream, StreamError, StreamOptions, Task};
 use crate::audio::ENGINE_RATE_HZ;
 use crate::audio::resample::Resampler;
-use crate::config::{Config, ConfigError, InvalidField, Source, StreamRules, Topology};
+use crate::config::{Config, ConfigError, InvalidField, Source, StreamRules, Topology, TurnRule};
 use crate::fault_plan::FaultPlan;
 use crate::gate::{Admission, Gate, LaneState};
 use crate::lane::LaneSpec;
 use crate::memory::MemoryPlan;
+use crate::sentence_ends::SentenceEnds;
 use crate::telemetry::Report;
+use crate::turn;
 use crate::voice::Voice;
 use crossbeam_channel::{Sender, bounded};
 use std::sync::Arc;
@@ -43,6 +45,12 @@ const MAX_PROMPT_BYTES: usize = 4096;
 const BLANK_FIELD: &str = "endpoint.blank_ms";
 const BLANK_ALLOWED: &str = "must be 0, because the model does not take audio in chunks";
 
+/// A rule that only networks with punctuation can keep, and one that takes a network of its own.
+const TURN_FIELD: &str = "endpoint.turn";
+const TURN_TEXT: &str = "must be \"off\" or \"audio\", because the model writes no punctuation";
+const TURN_AUDIO: &str =
+    "must be \"off\" or \"text\", because the engine was not started with \"audio\" or \"both\"";
+
 /// A running engine. Dropping it shuts it down with a deadline of five seconds.
 ///
 /// ```
@@ -71,6 +79,10 @@ pub struct Engine {
     slots: usize,
     rules: StreamRules,
     voice: Voice,
+    /// Whether there is a network that hears whether a speaker has finished.
+    hears_turns: bool,
+    /// Whether the models' text says where sentences end.
+    reads_ends: bool,
     vocabulary: Arc<dyn Vocabulary>,
     info: ModelInfo,
     memory: MemoryPlan,
@@ -125,6 +137,9 @@ impl Engine {
             memory.check(&source.config, limit)?;
         }
         let voice = Voice::load(source.config.endpoint.detector).map_err(EngineError::Detector)?;
+        let turn = turn::load(source.config.endpoint.turn).map_err(EngineError::Turn)?;
+        let sentence_ends = Arc::new(SentenceEnds::new(&*vocabulary));
+        let reads_ends = !sentence_ends.is_empty() && !info.is_streaming();
         let config = Arc::new(source.config);
         let clock = Clock::new();
         let faults = Arc::new(fault_plan(&config));
@@ -138,6 +153,8 @@ impl Engine {
                 clock: clock.clone(),
                 faults: Arc::clone(&faults),
                 voice: voice.clone(),
+                turn: turn.clone(),
+                sentence_ends: Arc::clone(&sentence_ends),
                 gates: Arc::clone(&gates),
             }) as Box<dyn LaneFactory>
         };
@@ -157,6 +174,8 @@ impl Engine {
             slots: config.lanes.iter().map(|lane| lane.slots).sum(),
             rules: config.stream_rules(),
             voice,
+            hears_turns: turn.is_some(),
+            reads_ends,
             vocabulary,
             info,
             memory,
@@ -181,6 +200,15 @@ impl Engine {
             let (at, value) = (source.locate(None), config.endpoint.blank_ms.to_string());
             let message = BLANK_ALLOWED.to_owned();
             return Err(ConfigError::Value { at, field: BLANK_FIELD, value, message }.into());
+        }
+        let reads_ends = || {
+            let is_chunked = models.iter().any(|model| model.info().is_streaming());
+            !is_chunked && !SentenceEnds::new(&**vocabulary).is_empty()
+        };
+        if config.endpoint.turn == TurnRule::Text && !reads_ends() {
+            let (at, value) = (source.locate(None), config.endpoint.turn.name().to_owned());
+            let message = TURN_TEXT.to_owned();
+            return Err(ConfigError::Value { at, field: TURN_FIELD, value, message }.into());
         }
         let takes_hotwords = models.iter().all(|model| model.info().takes_hotwords);
         let vocabulary = takes_hotwords.then(|| Arc::clone(vocabulary));
@@ -245,7 +273,7 @@ impl Engine {
             return Err(StreamError::Forked.into());
         }
         let resampler = Resampler::new(options.sample_rate).map_err(StreamError::from)?;
-        let rules = StreamRules {
+        let mut rules = StreamRules {
             endpoint: options.endpoint.unwrap_or(self.rules.endpoint),
             partial: options.partial.unwrap_or(self.rules.partial),
             class: options.class,
@@ -256,6 +284,18 @@ impl Engine {
         if rules.endpoint.blank_ms > 0 && !self.info.is_streaming() {
             let (field, value) = (BLANK_FIELD, rules.endpoint.blank_ms.to_string());
             return Err(OpenError::Rules { field, value, allowed: BLANK_ALLOWED.to_owned() });
+        }
+        if rules.endpoint.turn == TurnRule::Both && !self.reads_ends {
+            rules.endpoint.turn = TurnRule::Audio;
+        }
+        let turn = rules.endpoint.turn;
+        let refused = [
+            (turn.reads_text() && !self.reads_ends, TURN_TEXT),
+            (turn.hears_audio() && !self.hears_turns, TURN_AUDIO),
+        ];
+        if let Some((_, allowed)) = refused.into_iter().find(|(is_refused, _)| *is_refused) {
+            let (value, allowed) = (turn.name().to_owned(), allowed.to_owned());
+            return Err(OpenError::Rules { field: TURN_FIELD, value, allowed });
         }
         if !self.voice.serves(&rules.endpoint) {
             let (wanted, has) = (rules.endpoint.detector, self.voice.kind());

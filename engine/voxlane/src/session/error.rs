@@ -34,6 +34,9 @@ pub enum EngineError {
     /// The voice activity detector is not there or cannot be used.
     #[error("voice activity: {0}")]
     Detector(Box<dyn std::error::Error + Send + Sync>),
+    /// The network that hears whether a speaker has finished is not there or cannot be used.
+    #[error("endpoint.turn: the network cannot be used: {0}")]
+    Turn(Box<dyn std::error::Error + Send + Sync>),
     /// The model is not a speech recognizer.
     #[error("model {name}: does not turn speech into text")]
     NoRecognizer {
@@ -102,6 +105,7 @@ impl EngineError {
             EngineError::Memory(_) => ErrorCode::EngineMemory,
             EngineError::Model(_) => ErrorCode::EngineModel,
             EngineError::Detector(_) => ErrorCode::EngineDetector,
+            EngineError::Turn(_) => ErrorCode::EngineTurn,
             EngineError::NoRecognizer { .. } => ErrorCode::EngineNoRecognizer,
             EngineError::SampleRate { .. } => ErrorCode::EngineSampleRate,
             EngineError::Decode { .. } => ErrorCode::EngineDecode,

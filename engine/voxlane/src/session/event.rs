@@ -60,6 +60,20 @@ pub enum Event {
         cause: EndCause,
         /// The time from its end to the decision, in milliseconds of audio.
         silence_ms: f64,
+        /// The probability that the speaker had finished, 0 to 1, where the rules ask for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        turn: Option<f32>,
+    },
+    /// The speaker has probably finished: the text that the segment has if so, ahead of its endpoint. Comes where
+    /// [`eager_threshold`](crate::config::EndpointConfig::eager_threshold) asks for it. [`Event::Resumed`] follows, or the endpoint and
+    /// a final with the same text.
+    EagerEnd(Transcript),
+    /// The speaker goes on after all: what was begun on [`Event::EagerEnd`] is to be dropped.
+    Resumed {
+        /// The stream's number within its engine.
+        stream: u64,
+        /// The segment's number within its stream.
+        segment: u32,
     },
     /// A segment's final, which follows, is doubtful.
     Warning {
@@ -163,6 +177,9 @@ pub struct Transcript {
     /// The doubt about a final, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<SegmentWarning>,
+    /// The probability that the speaker has finished, 0 to 1, of an eager end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<f32>,
     /// Whether decoding stopped at the token limit instead of at an end token.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub token_limit: bool,

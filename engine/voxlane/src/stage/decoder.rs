@@ -9,6 +9,7 @@ use crate::message::{
 };
 use crate::meter::Meter;
 use crate::protocol::{Control, PassControl, PassKind, SpanControl, TokensControl};
+use crate::sentence_ends::SentenceEnds;
 use crate::settings::SettingReceiver;
 use crate::slot_state::Slots;
 use crate::stage_kind::StageKind;
@@ -41,6 +42,21 @@ pub(crate) struct DecoderPorts {
     pub(crate) slots: Arc<Slots>,
     /// Wakes ingest.
     pub(crate) ingest: Arc<Notifier>,
+    /// The tokens that end a sentence.
+    pub(crate) sentence_ends: Arc<SentenceEnds>,
+}
+
+/// What a decoder's stage must know of its model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DecoderSizes {
+    /// Slots, the dummy's among them.
+    pub(crate) states: usize,
+    /// The most tokens of a segment.
+    pub(crate) max_tokens: usize,
+    /// How many passes can be in flight.
+    pub(crate) batch: usize,
+    /// The network takes audio in chunks.
+    pub(crate) is_chunked: bool,
 }
 
 /// See the module.
@@ -67,6 +83,9 @@ pub(crate) struct DecoderStage<D: model::Decoder> {
     options: Vec<SettingReceiver<Asked>>,
     slots: Arc<Slots>,
     ingest: Arc<Notifier>,
+    /// The network takes audio in chunks.
+    is_chunked: bool,
+    sentence_ends: Arc<SentenceEnds>,
     meter: Meter,
 }
 
@@ -90,16 +109,15 @@ struct Publishing {
 }
 
 impl<D: model::Decoder> DecoderStage<D> {
-    /// A decoder of `states` slots, the dummy's among them, whose segments have at most `max_tokens` tokens, and
-    /// that can have `batch` passes in flight.
     pub(crate) fn new(
         decoder: D,
-        (states, max_tokens, batch): (usize, usize, usize),
+        sizes: DecoderSizes,
         ports: DecoderPorts,
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
-        let DecoderPorts { input, output, returned, options, slots, ingest } = ports;
+        let DecoderSizes { states, max_tokens, batch, is_chunked } = sizes;
+        let DecoderPorts { input, output, returned, options, slots, ingest, sentence_ends } = ports;
         DecoderStage {
             decoder,
             input,
@@ -116,6 +134,8 @@ impl<D: model::Decoder> DecoderStage<D> {
             options,
             slots,
             ingest,
+            is_chunked,
+            sentence_ends,
             meter,
         }
     }
@@ -171,8 +191,7 @@ impl<D: model::Decoder> DecoderStage<D> {
                 return;
             }
             Control::Query(number) => {
-                let quiet = self.quiet_samples(state).try_into().unwrap_or(u32::MAX);
-                self.slots.state(state).answer(number, quiet);
+                self.slots.state(state).answer(number, self.answer(state));
                 self.slots.mark_active(state);
                 return self.ingest.notify();
             }
@@ -181,7 +200,8 @@ impl<D: model::Decoder> DecoderStage<D> {
                 self.drop_options(&header);
                 self.forget(state);
             }
-            Control::Start | Control::End | Control::Marker(_) | Control::Notice(_) => {}
+            Control::EagerEnd => return self.publish_result(header.with(PassKind::Eager), payload, false),
+            Control::Start | Control::End | Control::Marker(_) | Control::Resumed | Control::Notice(_) => {}
         }
         let header = header.with(header.control.into());
         self.publishing = Some(Publishing { header, payload, from: 0, is_empty: true });
@@ -277,7 +297,7 @@ impl<D: model::Decoder> DecoderStage<D> {
     fn is_stale(&mut self, header: &Header<PassKind>) -> bool {
         let state = self.state(header);
         let is_awaited = match header.control {
-            PassKind::Final | PassKind::WarmUp { .. } => return false,
+            PassKind::Final | PassKind::Eager | PassKind::WarmUp { .. } => return false,
             PassKind::Partial { .. } | PassKind::Speculative => true,
             PassKind::Chunk { is_awaited } => is_awaited,
         };
@@ -289,6 +309,16 @@ impl<D: model::Decoder> DecoderStage<D> {
     fn give_back(&mut self, handle: u32) {
         let sent = self.returned.send(&handle);
         debug_assert!(sent);
+    }
+
+    /// The answer to a question of ingest.
+    fn answer(&self, slot: usize) -> u32 {
+        if self.is_chunked {
+            return self.quiet_samples(slot).try_into().unwrap_or(u32::MAX);
+        }
+        let last = self.decoder.hypothesis(slot).tokens().last();
+        let mark = last.filter(|token| self.sentence_ends.holds(token.id));
+        mark.map_or(0.0, |mark| mark.log_prob.exp()).to_bits()
     }
 
     /// For how long the network has found nothing after the segment's text; a segment without text does not end.

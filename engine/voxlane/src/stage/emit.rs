@@ -54,7 +54,7 @@ impl EmitStage {
             TokensControl::Result { kind: PassKind::WarmUp { .. }, .. } => {
                 return self.ports.feedback.complete(before);
             }
-            TokensControl::Result { kind: PassKind::Final, .. } => self.hand_over(message),
+            TokensControl::Result { kind: PassKind::Final | PassKind::Eager, .. } => self.hand_over(message),
             TokensControl::Result {
                 kind: PassKind::Partial { .. } | PassKind::Chunk { .. } | PassKind::Speculative,
                 is_continued,
@@ -69,10 +69,10 @@ impl EmitStage {
             }
             TokensControl::Control(Control::Abort) => self.close(message),
             TokensControl::Control(
-                Control::Start | Control::End | Control::Marker(_) | Control::Notice(_),
+                Control::Start | Control::End | Control::Marker(_) | Control::Notice(_) | Control::Resumed,
             ) => self.hand_over(message),
             // The decoder keeps them.
-            TokensControl::Control(Control::OptionsChanged | Control::Query(_)) => {}
+            TokensControl::Control(Control::OptionsChanged | Control::Query(_) | Control::EagerEnd) => {}
         }
         self.meter.computed(&mut header, received);
         self.meter.served(&header, before);

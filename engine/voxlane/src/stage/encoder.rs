@@ -90,6 +90,8 @@ impl<E: model::Encoder> EncoderStage<E> {
                 | Control::Marker(_)
                 | Control::OptionsChanged
                 | Control::Query(_)
+                | Control::EagerEnd
+                | Control::Resumed
                 | Control::Notice(_)
                 | Control::Last,
             ) => {}

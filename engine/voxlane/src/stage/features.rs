@@ -135,6 +135,8 @@ impl<F: FrontEnd> FeaturesStage<F> {
                 control @ (Control::Start
                 | Control::Abort
                 | Control::Marker(_)
+                | Control::EagerEnd
+                | Control::Resumed
                 | Control::Notice(_)
                 | Control::Last),
             ) => self.pass_on(header.with(control), extent),
@@ -240,6 +242,8 @@ impl<F: FrontEnd> FeaturesStage<F> {
             | Control::End
             | Control::OptionsChanged
             | Control::Query(_)
+            | Control::EagerEnd
+            | Control::Resumed
             | Control::Notice(_)
             | Control::Last => {}
         }

@@ -4,7 +4,7 @@
 //! Slots take turns, and live streams come before batch ones: a client that pushes a recording as fast as it can holds up
 //! a live stream by one turn at most.
 
-use super::segmenter::{Segmenter, send};
+use super::segmenter::{Heard, Segmenter, send};
 use crate::config::{ServiceClass, StreamRules};
 use crate::cut::Cutter;
 use crate::history::History;
@@ -13,6 +13,7 @@ use crate::meter::Meter;
 use crate::protocol::{Control, Request};
 use crate::settings::SettingReceiver;
 use crate::slot_state::Slots;
+use crate::turn::TurnAsker;
 use crate::voice::Detector;
 use crate::warm::Warmer;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(crate) struct IngestPorts {
     pub(crate) warmer: Warmer,
     /// What distinguishes speech from the rest.
     pub(crate) detector: Detector,
+    /// The way to the stage that hears whether a speaker has finished, if there is one.
+    pub(crate) turn: Option<TurnAsker>,
 }
 
 /// See the module.
@@ -177,6 +180,13 @@ impl IngestStage {
                 continue;
             }
             let output = output(&mut self.ports.outputs, class);
+            let state = self.ports.slots.state(slot);
+            match stream.segmenter.listen(state, self.ports.turn.as_mut(), output, &self.meter) {
+                Heard::Enough => {}
+                // The answer wakes this slot.
+                Heard::Nothing => return false,
+                Heard::AskAgain => return true,
+            }
             if stream.segmenter.advance(&mut self.ports.detector, output, &mut self.meter) {
                 continue;
             }

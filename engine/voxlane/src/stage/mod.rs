@@ -1,4 +1,4 @@
-//! The five stages of a lane. Each owns its state and its ends of the rings; none knows which thread it runs
+//! The five stages of a lane, and one beside them that hears whether turns are over. Each owns its state and its ends of the rings; none knows which thread it runs
 //! on or who its neighbors are.
 
 mod decoder;
@@ -8,12 +8,15 @@ mod features;
 mod ingest;
 mod latest_partial;
 mod segmenter;
+mod turn;
+mod turns;
 
-pub(crate) use decoder::{DecoderPorts, DecoderStage};
+pub(crate) use decoder::{DecoderPorts, DecoderSizes, DecoderStage};
 pub(crate) use emit::{EmitPorts, EmitStage};
 pub(crate) use encoder::EncoderStage;
 pub(crate) use features::FeaturesStage;
 pub(crate) use ingest::{IngestPorts, IngestStage};
+pub(crate) use turn::{TurnPorts, TurnStage};
 
 use crate::message::SpanMessage;
 use crate::protocol::SpanControl;

@@ -3,6 +3,7 @@
 //! Samples are looked at in the stream's own order, up to the end of the next window, and then the window is
 //! judged: however they arrived, the decisions are the same.
 
+use super::turns::{Question, Turns};
 use crate::config::{DetectorKind, StreamRules};
 use crate::cut::Cutter;
 use crate::endpoint::{Decision, Endpointer, WINDOW_SAMPLES};
@@ -11,6 +12,8 @@ use crate::message::{AudioMessage, EndCause, Extent, Header, MESSAGE_SAMPLES};
 use crate::meter::Meter;
 use crate::protocol::{AudioControl, Control};
 use crate::signal::SignalMonitor;
+use crate::slot_state::SlotState;
+use crate::turn::TurnAsker;
 use crate::voice::Detector;
 use crate::voicing::Voicing;
 use voxlane_models::model::Chunks;
@@ -47,10 +50,22 @@ pub(super) struct Segmenter {
     /// Whether the network has been given something to do since that was last asked.
     has_asked: bool,
     endpointer: Option<Endpointer>,
+    turns: Turns,
     voicing: Voicing,
     monitor: SignalMonitor,
     history: History,
     cutter: Cutter,
+}
+
+/// What a look for answers has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// The stream may go on.
+    Enough,
+    /// It waits for an answer, which marks the slot active.
+    Nothing,
+    /// The question could not be asked yet and must be a little later.
+    AskAgain,
 }
 
 #[derive(Clone, Copy)]
@@ -86,6 +101,7 @@ impl Segmenter {
             queries: 0,
             has_asked: false,
             endpointer: None,
+            turns: Turns::default(),
             voicing: Voicing::new(history.samples()),
             monitor: SignalMonitor::default(),
             history: history.clone(),
@@ -102,6 +118,7 @@ impl Segmenter {
         self.rules = rules;
         let has_detector = rules.endpoint.detector != DetectorKind::Off;
         self.endpointer = has_detector.then(|| Endpointer::new(rules.endpoint));
+        self.turns.restart();
         self.monitor = SignalMonitor::default();
         self.history.reset();
         self.voicing.reset();
@@ -227,7 +244,7 @@ impl Segmenter {
     /// A chunk is complete: has the network anything to say?
     fn ask(&mut self, captured: Time, output: &mut Sender<AudioMessage>, meter: &Meter) {
         let Some(chunks) = self.chunks else { return };
-        self.queries = self.queries.wrapping_add(1);
+        self.queries = self.queries.wrapping_add(1).max(1);
         self.query = Some(self.queries);
         self.query_at += chunks.step;
         send(output, meter, self.header(captured, Control::Query(self.queries)), Extent::default());
@@ -270,26 +287,97 @@ impl Segmenter {
         let decision = endpointer.judge(self.judged, probability);
         self.voicing.push(endpointer.is_voiced());
         self.judged += WINDOW_SAMPLES;
-        match decision {
-            Decision::None => {}
-            Decision::Start { at } => self.position = at,
-            Decision::Speculate { .. } if self.chunks.is_some() => {}
-            Decision::Speculate { end } => self.speculate(end, output, meter),
-            Decision::End { end, speech_end } => {
-                let end = if self.chunks.is_some() { self.judged } else { end };
-                self.end_segment(
-                    (captured, self.judged),
-                    (end, speech_end),
-                    EndCause::Silence,
-                    output,
-                    meter,
-                );
-                self.position = self.judged;
-            }
-        }
+        self.decide(decision, captured, output, meter);
         if let Some(notice) = self.monitor.push(&window) {
             send(output, meter, self.header(captured, Control::Notice(notice)), Extent::default());
         }
+    }
+
+    /// Does what the endpointer has decided at the end of the latest window, which was captured at `captured`.
+    fn decide(
+        &mut self,
+        decision: Decision,
+        captured: Time,
+        output: &mut Sender<AudioMessage>,
+        meter: &Meter,
+    ) {
+        match decision {
+            Decision::None => {}
+            Decision::Start { at } => self.position = at,
+            Decision::Speculate { end, asks } => {
+                if self.chunks.is_none() {
+                    self.speculate(end, output, meter);
+                }
+                if asks {
+                    self.ask_turn(end, captured, output, meter);
+                }
+            }
+            Decision::Wait => self.turns.wait(),
+            Decision::Resume => {
+                if self.turns.take_back() {
+                    send(output, meter, self.header(captured, Control::Resumed), self.extent());
+                }
+            }
+            Decision::End { end, speech_end, cause } => {
+                let end = if self.chunks.is_some() { self.judged } else { end };
+                self.end_segment((captured, self.judged), (end, speech_end), cause, output, meter);
+                self.position = self.judged;
+            }
+        }
+    }
+
+    /// The open segment's number and place.
+    fn extent(&self) -> Extent {
+        self.segment.map_or(Extent::default(), OpenSegment::extent)
+    }
+
+    /// Asks whether the speaker has finished, should the segment end at `end`: the decoder, behind its speculative pass,
+    /// and the stage that hears turns, once [`listen`](Self::listen) finds that it can be asked.
+    fn ask_turn(&mut self, end: u64, captured: Time, output: &mut Sender<AudioMessage>, meter: &Meter) {
+        let Some(segment) = self.segment else { return };
+        self.queries = self.queries.wrapping_add(1).max(1);
+        let rule = self.rules.endpoint.turn;
+        let voiced = self.voiced(segment, end);
+        let extent = Extent { samples: (end - segment.start) as u32, voiced, ..segment.extent() };
+        let turn = self.turns.start(segment.start)..self.judged;
+        self.turns.ask(Question::new(self.queries, rule, turn, extent));
+        if rule.reads_text() {
+            send(output, meter, self.header(captured, Control::Query(self.queries)), Extent::default());
+        }
+    }
+
+    /// Looks for what has come of the question whether the speaker has finished, if it is open. At most two messages.
+    pub(super) fn listen(
+        &mut self,
+        state: &SlotState,
+        asker: Option<&mut TurnAsker>,
+        output: &mut Sender<AudioMessage>,
+        meter: &Meter,
+    ) -> Heard {
+        if self.turns.was_taken_back() {
+            state.ask_turn(0);
+        }
+        let Some(question) = self.turns.question() else { return Heard::Enough };
+        let captured = self.history.capture(self.judged).unwrap_or_default();
+        if let (Some(turn), Some(asker)) = (question.unasked(), asker) {
+            let number = question.number();
+            let header = self.header(captured, Control::Query(number));
+            state.ask_turn(number);
+            if !asker.ask(header, number, &self.history, turn) {
+                return if self.turns.is_waiting() { Heard::AskAgain } else { Heard::Enough };
+            }
+            self.turns.asked();
+        }
+        let Some(verdict) = self.turns.verdict(state, &self.rules.endpoint) else {
+            return if self.turns.is_waiting() { Heard::Nothing } else { Heard::Enough };
+        };
+        if let Some(extent) = verdict.eager {
+            send(output, meter, self.header(captured, Control::EagerEnd), extent);
+        }
+        let Some(endpointer) = &mut self.endpointer else { return Heard::Enough };
+        let decision = endpointer.hear(self.judged, verdict.is_finished);
+        self.decide(decision, captured, output, meter);
+        Heard::Enough
     }
 
     /// How many samples of `segment` before the stream's sample `end` were heard as speech.
@@ -342,6 +430,7 @@ impl Segmenter {
         meter: &Meter,
     ) {
         let Some(segment) = self.segment.take() else { return };
+        let turn = self.turns.end(segment.start, end, cause);
         let captured = self.history.capture(speech_end.max(segment.start)).unwrap_or(decided);
         let voiced = self.voiced(segment, end);
         let extent = Extent {
@@ -349,6 +438,7 @@ impl Segmenter {
             endpoint_wait_micros: (decided.nanos_since(captured) / 1000).min(u64::from(u32::MAX)) as u32,
             silence_samples: now.saturating_sub(speech_end) as u32,
             voiced,
+            turn,
             cause,
             ..segment.extent()
         };

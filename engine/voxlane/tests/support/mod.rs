@@ -33,6 +33,8 @@ pub struct Toy {
     pub batch: usize,
     /// Gives no token for what the segment holds beyond so many; `None` is without limit.
     pub most_tokens: Option<usize>,
+    /// Ids are below this; `None` is without limit.
+    pub ids_below: Option<u32>,
     /// What it does, in order, for tests that ask.
     pub log: Option<Arc<Mutex<Vec<Work>>>>,
 }
@@ -48,7 +50,14 @@ pub enum Work {
 
 impl Default for Toy {
     fn default() -> Self {
-        Toy { sample_rate: 16_000, decode: Duration::ZERO, batch: 0, most_tokens: None, log: None }
+        Toy {
+            sample_rate: 16_000,
+            decode: Duration::ZERO,
+            batch: 0,
+            most_tokens: None,
+            ids_below: None,
+            log: None,
+        }
     }
 }
 
@@ -79,6 +88,7 @@ pub struct ToyDecoder {
     done: Vec<usize>,
     decode: Duration,
     most_tokens: usize,
+    ids_below: u32,
     log: Option<Arc<Mutex<Vec<Work>>>>,
 }
 
@@ -116,9 +126,10 @@ impl Model for Toy {
     fn decoder(&self, slots: usize) -> ToyDecoder {
         let hypothesis = Hypothesis::with_capacity(self.info().limits.max_segment_tokens + 1);
         let most_tokens = self.most_tokens.unwrap_or(usize::MAX);
+        let ids_below = self.ids_below.unwrap_or(u32::MAX);
         let slots_done = vec![0; slots];
         let (slots, decode, log) = (vec![hypothesis; slots], self.decode, self.log.clone());
-        ToyDecoder { slots, done: slots_done, decode, most_tokens, log }
+        ToyDecoder { slots, done: slots_done, decode, most_tokens, ids_below, log }
     }
 }
 
@@ -200,6 +211,7 @@ impl Decoder for ToyDecoder {
         let done = &mut self.done[span.slot];
         while let Some(&id) = span.sums.get(*done).filter(|_| *done < self.most_tokens) {
             let start = (*done * TOKEN_SAMPLES) as u32;
+            let id = id % self.ids_below;
             let token = Token { id, log_prob: 0.0, start, end: start + TOKEN_SAMPLES as u32 };
             note(&self.log, Work::Token(span.slot));
             self.slots[span.slot].push(token);
