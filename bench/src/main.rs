@@ -35,6 +35,8 @@ enum Command {
     Robustness(cli::robustness::Args),
     /// Transcribe the files named on standard input, one JSON line each with its times
     Serve(cli::serve::Args),
+    /// Measure how soon and how rightly rules say that a speaker has finished
+    Turns(cli::turns::Args),
     /// Compare the times of two builds, interleaved on one core
     Versions(cli::versions::Args),
     /// Compare a device with the processor, and time it
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Command::Flood(args) => cli::flood::run(&args),
         Command::Robustness(args) => cli::robustness::run(&args),
         Command::Serve(args) => cli::serve::run(&args),
+        Command::Turns(args) => cli::turns::run(&args),
         Command::Versions(args) => cli::versions::run(&args),
         #[cfg(feature = "burn")]
         Command::Gpu(args) => cli::gpu::run(&args),

@@ -39,8 +39,10 @@ pub fn run(args: &Args) -> Result<()> {
     let clips = args.clips.read()?;
     ensure!(args.streams > 0, "--streams: no stream (expected 1 or more, found 0)");
     args.model.files()?;
-    manager::fetch("silero-vad")?;
     let mut config = Config { model: args.model.model.clone(), precision: args.precision, ..Config::live() };
+    for name in config.endpoint.models() {
+        manager::fetch(name)?;
+    }
     config.lanes = vec![LaneConfig::with_slots(args.streams + 1)];
     let engine = Engine::start(config)?;
     let recording = clips.iter().map(|clip| read_samples(&clip.path)).collect::<Result<Vec<_>>>()?.concat();

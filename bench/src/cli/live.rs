@@ -74,7 +74,9 @@ pub fn run(args: &Args) -> Result<()> {
         return print(&mut out, &Figures::of(&said, &conversation(args.seed)?.utterances));
     }
     args.model.files()?;
-    manager::fetch("silero-vad")?;
+    for name in Config::live().endpoint.models() {
+        manager::fetch(name)?;
+    }
     if let Some(core) = args.streams_on {
         return capacity(args, core, &conversation(args.seed)?, &mut out);
     }

@@ -11,6 +11,7 @@ pub mod limits;
 pub mod live;
 pub mod robustness;
 pub mod serve;
+pub mod turns;
 pub mod versions;
 pub mod wer;
 

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use voxlane::config::DetectorKind;
+use voxlane::config::{DetectorKind, TurnRule};
 use voxlane_bench::lab::on_core;
 use voxlane_bench::versions::Rounds;
 use voxlane_bench::versions::measure::Build;
@@ -28,7 +28,7 @@ pub struct Args {
 }
 
 /// What the command needs.
-const MODELS: [&str; 2] = ["moonshine-tiny", DetectorKind::SILERO_MODEL];
+const MODELS: [&str; 3] = ["moonshine-tiny", DetectorKind::SILERO_MODEL, TurnRule::SMART_TURN_MODEL];
 
 /// Prints the medians and their ratios.
 pub fn run(args: &Args) -> Result<()> {

@@ -105,7 +105,7 @@ impl Conversation {
 }
 
 /// Where speech starts and ends in a clip, by loudness; all of a silent one.
-fn speech(samples: &[i16]) -> (usize, usize) {
+pub fn speech(samples: &[i16]) -> (usize, usize) {
     let rms = |window: &[i16]| {
         let energy: f64 = window.iter().map(|&sample| f64::from(sample).powi(2)).sum();
         (energy / window.len() as f64).sqrt()

@@ -5,3 +5,4 @@ pub mod conversation;
 pub mod feed;
 pub mod figures;
 pub mod flood;
+pub mod replay;

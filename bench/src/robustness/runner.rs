@@ -61,8 +61,8 @@ impl Runner {
         config.partial.every_ms = 0;
         config.supervise.watchdog_ms = PATIENCE.as_millis() as u64;
         manager::fetch(model)?;
-        if config.endpoint.detector == DetectorKind::Silero {
-            manager::fetch(DetectorKind::SILERO_MODEL)?;
+        for name in config.endpoint.models() {
+            manager::fetch(name)?;
         }
         let precision = precision_word(precision)?;
         Ok(Runner { engine: Engine::start(config).with_context(|| format!("{model}, {precision}"))? })
