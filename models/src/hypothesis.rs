@@ -46,6 +46,15 @@ impl Hypothesis {
         &self.tokens
     }
 
+    /// The mean natural logarithm of its tokens' probabilities, to tell the likelier of two. Negative infinity where there
+    /// are none, so that saying nothing is never likelier than a text; NaN where a token's is.
+    pub fn mean_log_prob(&self) -> f32 {
+        if self.tokens.is_empty() {
+            return f32::NEG_INFINITY;
+        }
+        self.tokens.iter().map(|token| token.log_prob).sum::<f32>() / self.tokens.len() as f32
+    }
+
     /// How many of the first tokens will not change unless the final revises them.
     pub fn stable(&self) -> usize {
         self.stable
@@ -99,9 +108,49 @@ impl Hypothesis {
         self.stable = self.stable.min(count);
     }
 
+    /// Drops the first `count` tokens, or all if there are fewer. Never allocates.
+    pub fn drop_first(&mut self, count: usize) {
+        self.tokens.drain(..count.min(self.tokens.len()));
+        self.stable = self.stable.saturating_sub(count);
+    }
+
     /// Empties it for the next segment.
     pub fn clear(&mut self) {
         self.truncate(0);
         (self.revised, self.resumed) = (false, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hypothesis(log_probs: &[f32]) -> Hypothesis {
+        let mut hypothesis = Hypothesis::with_capacity(8);
+        for (place, &log_prob) in (0..).zip(log_probs) {
+            let (start, end) = (100 * place, 100 * place + 50);
+            assert!(hypothesis.push(Token { id: 7 + place, log_prob, start, end }));
+        }
+        hypothesis
+    }
+
+    #[test]
+    fn a_text_is_likelier_than_no_text_however_unlikely_it_is() {
+        assert_eq!(hypothesis(&[-0.5, -1.0, -3.0]).mean_log_prob(), -1.5);
+        assert!(hypothesis(&[f32::MIN]).mean_log_prob() > hypothesis(&[]).mean_log_prob());
+        assert!(hypothesis(&[-0.5, f32::NAN]).mean_log_prob().is_nan());
+    }
+
+    #[test]
+    fn what_remains_without_the_first_tokens_keeps_its_times_and_its_stability() {
+        let mut tokens = hypothesis(&[-0.1, -0.2, -0.3, -0.4]);
+        tokens.set_stable(3);
+        let all = tokens.tokens().to_vec();
+        tokens.drop_first(2);
+        assert_eq!((tokens.tokens(), tokens.stable()), (&all[2..], 1));
+        tokens.drop_first(1);
+        assert_eq!((tokens.tokens(), tokens.stable()), (&all[3..], 0));
+        tokens.drop_first(5);
+        assert_eq!((tokens.tokens(), tokens.stable()), (&[][..], 0));
     }
 }

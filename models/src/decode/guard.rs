@@ -51,9 +51,7 @@ pub(super) fn repetition(tokens: &[Token]) -> Option<Repetition> {
 
 /// Empties a hypothesis that its network does not believe, but for its first `stable` tokens.
 pub(super) fn doubt(hypothesis: &mut Hypothesis, stable: usize) {
-    let tokens = hypothesis.tokens();
-    let sum: f32 = tokens.iter().map(|token| token.log_prob).sum();
-    if sum < MIN_MEAN_LOG_PROB * tokens.len() as f32 {
+    if hypothesis.mean_log_prob() < MIN_MEAN_LOG_PROB {
         hypothesis.truncate(stable);
     }
 }
