@@ -162,6 +162,10 @@ impl<P: Decoder<Span: 'static>> Decoder for Part<P> {
         self.0.step(span.of(), budget, faults)
     }
 
+    fn follow(&mut self, slot: Slot, tokens: &[u32], samples: usize) -> bool {
+        self.0.follow(slot, tokens, samples)
+    }
+
     fn cancel(&mut self, slot: Slot) {
         self.0.cancel(slot);
     }
@@ -232,6 +236,10 @@ impl<P: Decoder + ?Sized> Decoder for Box<P> {
 
     fn step(&mut self, span: &mut P::Span, budget: &Budget, faults: &mut Faults) -> Progress {
         (**self).step(span, budget, faults)
+    }
+
+    fn follow(&mut self, slot: Slot, tokens: &[u32], samples: usize) -> bool {
+        (**self).follow(slot, tokens, samples)
     }
 
     fn cancel(&mut self, slot: Slot) {

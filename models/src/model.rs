@@ -71,6 +71,8 @@ pub struct ModelInfo {
     pub takes_prompt: bool,
     /// Whether its decoder listens for phrases.
     pub takes_hotwords: bool,
+    /// Whether its decoder can go on from the text of audio in front of a segment; see [`Decoder::follow`].
+    pub follows: bool,
     /// How many segments its encoder works on at the same time, at least one; see [`Encoder`].
     pub encoder_batch: usize,
     /// How many segments its decoder works on at the same time, at least one; see [`Decoder`].
@@ -87,6 +89,7 @@ impl ModelInfo {
             translates: false,
             takes_prompt: false,
             takes_hotwords: false,
+            follows: false,
             encoder_batch: 1,
             batch: 1,
         }
@@ -190,6 +193,18 @@ pub trait Decoder {
 
     /// Goes on with the pass; `span` is the same as in `begin`.
     fn step(&mut self, span: &mut Self::Span, budget: &Budget, faults: &mut Faults) -> Progress;
+
+    /// Has the slot's passes go on from `tokens`, until the slot is reset: their spans begin with `samples` samples of
+    /// audio in front of the segment, whose text is `tokens`, without start and end token. These are run and not asked
+    /// about; the hypothesis, and everything that judges or limits it, is of what comes after, with times from the
+    /// segment's own start; so are the voiced samples of a [`Request`]. A token that the network hears in the earlier
+    /// audio has its times cut to 0.
+    ///
+    /// Called between passes of the slot; replaces what was followed before. `false`, and nothing changes, where the
+    /// decoder cannot, or not from so many tokens of so little audio.
+    fn follow(&mut self, _slot: Slot, _tokens: &[u32], _samples: usize) -> bool {
+        false
+    }
 
     /// Gives up the slot's pass, if one is in flight, and nothing else that is known of the slot. Where one pass is
     /// in flight at most there is nothing to do: the next `begin` drops it.

@@ -1,14 +1,17 @@
 //! After construction, nothing that runs between audio and text takes memory from the system.
 
+#[allow(dead_code, reason = "each test program uses its part")]
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use support::{Noise, network};
+use support::Noise;
 use voxlane_models::budget::{Budget, Progress};
+use voxlane_models::decode::{AttentionGreedy, AttentionVerified, DecodeStrategy};
+use voxlane_models::families::moonshine::Moonshine;
 use voxlane_models::fault::Faults;
 use voxlane_models::layers::conv::ConvWeights;
-use voxlane_models::layers::linear::LinearWeights;
+use voxlane_models::layers::linear::{LinearWeights, Precision};
 use voxlane_models::layers::norm::NormWeights;
 use voxlane_models::layers::static_grid::{Grid, GridWeights};
 use voxlane_models::model::{Decoder, Encoder, FrontEnd, Goal, Model};
@@ -46,8 +49,17 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 #[test]
-fn nothing_is_allocated_or_freed_after_construction() {
-    let model = network();
+fn greedy_decoding_allocates_nothing_after_construction() {
+    nothing_is_allocated_or_freed_after_construction::<AttentionGreedy>();
+}
+
+#[test]
+fn verified_decoding_allocates_nothing_after_construction() {
+    nothing_is_allocated_or_freed_after_construction::<AttentionVerified>();
+}
+
+fn nothing_is_allocated_or_freed_after_construction<S: DecodeStrategy>() {
+    let model = Moonshine::<S>::new(&Noise::new(1).weights(), Precision::F32);
     let (mut stem, mut encoder, mut decoder) =
         (model.front_end(2), model.encoder(2, Team::alone()), model.decoder(2));
     let mut span = model.span();
@@ -55,7 +67,7 @@ fn nothing_is_allocated_or_freed_after_construction() {
     let samples = noise.samples(model.info().limits.max_segment_samples);
     let (budget, mut faults) = (Budget::one_unit(), Faults::NONE);
     let before = CALLS.get();
-    for length in [3000, 100_000, samples.len()] {
+    for (length, follows) in [(3000, false), (100_000, true), (samples.len(), false), (samples.len(), true)] {
         let mut rest = &samples[..length];
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(rest.len().min(1 + noise.below(320)));
@@ -66,8 +78,15 @@ fn nothing_is_allocated_or_freed_after_construction() {
         while stem.step(&mut span, &budget, &mut faults) == Progress::More {}
         encoder.begin(1, &mut span);
         while encoder.step(&mut span, &budget, &mut faults) == Progress::More {}
-        decoder.begin(1, &mut span, Goal::Final.into());
-        while decoder.step(&mut span, &budget, &mut faults) == Progress::More {}
+        decoder.reset(1);
+        if follows {
+            // Half of the audio, with five tokens a second.
+            assert!(decoder.follow(1, &[7; 75][..length / 2 / 3200], length / 2));
+        }
+        for goal in [Goal::Partial, Goal::Final] {
+            decoder.begin(1, &mut span, goal.into());
+            while decoder.step(&mut span, &budget, &mut faults) == Progress::More {}
+        }
         stem.reset(1);
         encoder.reset(1);
     }

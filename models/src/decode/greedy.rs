@@ -11,20 +11,31 @@ use crate::request::{Request, Slot};
 pub struct AttentionGreedy {
     vocabulary: Vocabulary,
     hypotheses: Vec<Hypothesis>,
+    /// What each slot goes on from.
+    earlier: Vec<Vec<u32>>,
     slot: Slot,
     max_tokens: usize,
+    /// How many of the earlier tokens have been run or are in the block.
+    entered: usize,
     last: u32,
     resumption: Resumption,
 }
 
 impl AttentionGreedy {
+    /// The token that the next one comes after, and how many have been run before it.
+    fn place(&self) -> (u32, usize) {
+        let (earlier, tokens) = (&self.earlier[self.slot], self.hypotheses[self.slot].tokens());
+        let last = tokens.last().map(|token| token.id).or(earlier.last().copied());
+        (last.unwrap_or(self.vocabulary.start_token), earlier.len() + tokens.len())
+    }
+
     /// The attempt has come to its end: another one, or the result.
     fn stop(&mut self, stop: Stop, faults: &mut Faults) -> Next {
         let hypothesis = &mut self.hypotheses[self.slot];
         if self.resumption.resumes(hypothesis, stop, faults) {
-            let tokens = hypothesis.tokens();
-            self.last = tokens.last().map_or(self.vocabulary.start_token, |token| token.id);
-            return Next::Block { keep: tokens.len() };
+            let (last, keep) = self.place();
+            self.last = last;
+            return Next::Block { keep };
         }
         guard::doubt(hypothesis, 0);
         Next::Done
@@ -33,6 +44,7 @@ impl AttentionGreedy {
 
 impl DecodeStrategy for AttentionGreedy {
     const MAX_BLOCK: usize = 1;
+    const FOLLOWS: bool = true;
 
     fn new(vocabulary: Vocabulary, slots: usize) -> Self {
         AttentionGreedy {
@@ -41,16 +53,32 @@ impl DecodeStrategy for AttentionGreedy {
                 .into_iter()
                 .map(Hypothesis::with_capacity)
                 .collect(),
+            earlier: vec![vocabulary.max_tokens; slots].into_iter().map(Vec::with_capacity).collect(),
             slot: 0,
             max_tokens: 0,
+            entered: 0,
             last: vocabulary.start_token,
             resumption: Resumption::default(),
         }
     }
 
+    fn follow(&mut self, slot: Slot, tokens: &[u32]) -> bool {
+        let has_room = tokens.len() <= self.vocabulary.max_tokens;
+        if has_room {
+            self.earlier[slot].clear();
+            self.earlier[slot].extend_from_slice(tokens);
+        }
+        has_room
+    }
+
+    fn followed(&self) -> usize {
+        self.earlier[self.slot].len()
+    }
+
     fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize) {
         self.slot = slot;
         self.max_tokens = max_tokens.min(self.vocabulary.max_tokens);
+        self.entered = 0;
         self.last = self.vocabulary.start_token;
         self.hypotheses[slot].clear();
         self.resumption = Resumption::new(request, self.vocabulary.end_token, 0);
@@ -71,6 +99,11 @@ impl DecodeStrategy for AttentionGreedy {
                 *faults |= Faults::NOT_FINITE;
                 return Next::Done;
             }
+            if let Some(&token) = self.earlier[self.slot].get(self.entered) {
+                self.last = token;
+                self.entered += 1;
+                return Next::Block { keep: self.entered };
+            }
             if prediction.token == self.vocabulary.end_token {
                 return self.stop(Stop::End, faults);
             }
@@ -87,7 +120,7 @@ impl DecodeStrategy for AttentionGreedy {
             }
         }
         // The start token and all tokens but the newest have been run.
-        Next::Block { keep: hypothesis.tokens().len() }
+        Next::Block { keep: self.place().1 }
     }
 
     fn hypothesis(&self, slot: Slot) -> &Hypothesis {
@@ -100,6 +133,7 @@ impl DecodeStrategy for AttentionGreedy {
 
     fn reset(&mut self, slot: Slot) {
         self.hypotheses[slot].clear();
+        self.earlier[slot].clear();
     }
 }
 

@@ -75,11 +75,25 @@ pub enum Next {
 pub trait DecodeStrategy: Send + 'static {
     /// The most tokens in a block.
     const MAX_BLOCK: usize;
+    /// Whether it can go on from tokens that are given to it; see [`DecodeStrategy::follow`].
+    const FOLLOWS: bool = false;
 
     /// A strategy with `slots` hypotheses.
     fn new(vocabulary: Vocabulary, slots: usize) -> Self;
 
-    /// Begins a pass that may give `max_tokens` tokens, the end token included.
+    /// Has the slot's passes go on from `tokens`, until the slot is reset: they are run behind the start token and not
+    /// asked about, and the hypothesis holds only what comes after. Called between passes; replaces what was followed
+    /// before. `false`, and nothing changes, where the strategy cannot or has no room for them.
+    fn follow(&mut self, _slot: Slot, _tokens: &[u32]) -> bool {
+        false
+    }
+
+    /// How many tokens the pass goes on from.
+    fn followed(&self) -> usize {
+        0
+    }
+
+    /// Begins a pass that may give `max_tokens` tokens, the end token included and those that are followed left out.
     fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize);
 
     /// The tokens to run next, at least one.

@@ -170,8 +170,19 @@ mod tests {
         request: Request,
         network: &dyn Fn(&[u32], Option<u32>) -> Prediction,
     ) -> (Vec<u32>, Faults) {
-        let found = pass(&mut AttentionGreedy::new(VOCABULARY, 1), request, network);
+        behind(&[], request, network)
+    }
+
+    /// The same of passes that go on from `earlier`.
+    fn behind(
+        earlier: &[u32],
+        request: Request,
+        network: &dyn Fn(&[u32], Option<u32>) -> Prediction,
+    ) -> (Vec<u32>, Faults) {
+        let mut greedy = AttentionGreedy::new(VOCABULARY, 1);
         let mut verified = AttentionVerified::new(VOCABULARY, 1);
+        assert!(greedy.follow(0, earlier) && verified.follow(0, earlier));
+        let found = pass(&mut greedy, request, network);
         assert_eq!(pass(&mut verified, request, network), found, "from no draft");
         assert_eq!(pass(&mut verified, request, network), found, "from its own text");
         pass(&mut verified, Goal::Partial.into(), network);
@@ -255,23 +266,38 @@ mod tests {
     }
 
     proptest! {
-        /// A network of few tokens that ends often and likes to repeat itself.
         #[test]
         fn every_strategy_finds_the_same_text(seed in any::<u64>(), voiced_samples in 0usize..200_000) {
-            let network = move |tokens: &[u32], excluded: Option<u32>| {
-                let recent = &tokens[tokens.len().saturating_sub(3)..];
-                let mut x = recent.iter().fold(seed, |x, &token| {
-                    (x ^ u64::from(token)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
-                });
-                loop {
-                    x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    let token = END + (x >> 33) as u32 % 9;
-                    if excluded != Some(token) {
-                        return Prediction { token, log_prob: -((x >> 50) as f32) / 10_000.0 };
-                    }
+            by_every_strategy(Request { goal: Goal::Final, voiced_samples }, &whimsical(seed));
+        }
+
+        /// Tokens that are followed are no more than what the network has said already.
+        #[test]
+        fn every_strategy_goes_on_from_what_was_said_before(
+            seed in any::<u64>(),
+            voiced_samples in 0usize..200_000,
+            earlier in prop::collection::vec(END + 1..END + 9, 0..50),
+        ) {
+            let (request, network) = (Request { goal: Goal::Final, voiced_samples }, whimsical(seed));
+            let alone = |tokens: &[u32], excluded| network(&[&earlier, tokens].concat(), excluded);
+            prop_assert_eq!(behind(&earlier, request, &network), by_every_strategy(request, &alone));
+        }
+    }
+
+    /// A network of few tokens that ends often and likes to repeat itself.
+    fn whimsical(seed: u64) -> impl Fn(&[u32], Option<u32>) -> Prediction {
+        move |tokens, excluded| {
+            let recent = &tokens[tokens.len().saturating_sub(3)..];
+            let mut x = recent.iter().fold(seed, |x, &token| {
+                (x ^ u64::from(token)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23)
+            });
+            loop {
+                x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let token = END + (x >> 33) as u32 % 9;
+                if excluded != Some(token) {
+                    return Prediction { token, log_prob: -((x >> 50) as f32) / 10_000.0 };
                 }
-            };
-            by_every_strategy(Request { goal: Goal::Final, voiced_samples }, &network);
+            }
         }
     }
 }

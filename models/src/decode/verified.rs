@@ -7,7 +7,8 @@
 //! twenty-one. (Speculative decoding with the previous hypothesis as the draft: Leviathan et al. 2023, greedy
 //! case.)
 //!
-//! A partial keeps to what earlier partials have declared stable: these tokens are run but not asked about.
+//! A partial keeps to what earlier partials have declared stable: these tokens are run but not asked about. So are
+//! those that the slot goes on from, which come before all others and are no part of its hypothesis.
 
 use super::resume::{Resumption, Stop};
 use super::{DecodeStrategy, Next, Prediction, Vocabulary, guard};
@@ -38,7 +39,9 @@ pub struct AttentionVerified {
     draft: Vec<u32>,
     /// The draft's token that is expected next.
     expected: usize,
-    /// How many of the draft's first tokens are not to be asked about.
+    /// How many of the draft's first tokens are those that the slot goes on from.
+    followed: usize,
+    /// How many of the draft's next tokens are not to be asked about.
     forced: usize,
     block: Vec<u32>,
     block_limit: usize,
@@ -48,6 +51,8 @@ pub struct AttentionVerified {
 
 #[derive(Debug)]
 struct SlotState {
+    /// What the slot goes on from.
+    earlier: Vec<u32>,
     hypothesis: Hypothesis,
     /// What partials have declared stable.
     stable: Vec<Token>,
@@ -58,6 +63,7 @@ struct SlotState {
 impl SlotState {
     fn new(max_tokens: usize) -> Self {
         SlotState {
+            earlier: Vec::with_capacity(max_tokens),
             hypothesis: Hypothesis::with_capacity(max_tokens),
             stable: Vec::with_capacity(max_tokens),
             agreed: 0,
@@ -106,7 +112,7 @@ impl AttentionVerified {
     fn keep_draft(&mut self) {
         if std::mem::take(&mut self.is_unfinished) {
             let hypothesis = &mut self.slots[self.slot].hypothesis;
-            for &id in self.draft.iter().skip(self.expected) {
+            for &id in self.draft.iter().skip(self.expected.max(self.followed)) {
                 hypothesis.push(Token { id, ..Token::default() });
             }
         }
@@ -119,8 +125,8 @@ impl AttentionVerified {
             return self.finish();
         }
         let tokens = hypothesis.tokens();
-        let (last, keep) =
-            (tokens.last().map_or(self.vocabulary.start_token, |token| token.id), tokens.len());
+        let before = tokens.last().map(|token| token.id).or(self.draft[..self.followed].last().copied());
+        let (last, keep) = (before.unwrap_or(self.vocabulary.start_token), self.followed + tokens.len());
         self.block_limit = BLOCK_AFTER_FAILURE;
         self.next_block(last);
         Next::Block { keep }
@@ -129,13 +135,14 @@ impl AttentionVerified {
     fn finish(&mut self) -> Next {
         self.is_unfinished = false;
         guard::doubt(&mut self.slots[self.slot].hypothesis, self.forced);
-        self.slots[self.slot].compare(self.goal, &self.draft);
+        self.slots[self.slot].compare(self.goal, &self.draft[self.followed..]);
         Next::Done
     }
 }
 
 impl DecodeStrategy for AttentionVerified {
     const MAX_BLOCK: usize = MAX_BLOCK;
+    const FOLLOWS: bool = true;
 
     fn new(vocabulary: Vocabulary, slots: usize) -> Self {
         AttentionVerified {
@@ -144,14 +151,29 @@ impl DecodeStrategy for AttentionVerified {
             slot: 0,
             goal: Goal::Final,
             max_tokens: 0,
-            draft: Vec::with_capacity(vocabulary.max_tokens),
+            // What is followed and what may come after it, each as long as a segment's text can be.
+            draft: Vec::with_capacity(2 * vocabulary.max_tokens),
             expected: 0,
+            followed: 0,
             forced: 0,
             block: Vec::with_capacity(MAX_BLOCK),
             block_limit: MAX_BLOCK,
             is_unfinished: false,
             resumption: Resumption::default(),
         }
+    }
+
+    fn follow(&mut self, slot: Slot, tokens: &[u32]) -> bool {
+        let has_room = tokens.len() <= self.vocabulary.max_tokens;
+        if has_room {
+            self.slots[slot].earlier.clear();
+            self.slots[slot].earlier.extend_from_slice(tokens);
+        }
+        has_room
+    }
+
+    fn followed(&self) -> usize {
+        self.followed
     }
 
     fn begin(&mut self, slot: Slot, request: Request, max_tokens: usize) {
@@ -163,7 +185,9 @@ impl DecodeStrategy for AttentionVerified {
         // A partial begins with what is stable, which a final pass in between may have contradicted.
         self.forced = if self.goal == Goal::Partial { state.stable.len() } else { 0 };
         self.resumption = Resumption::new(request, self.vocabulary.end_token, self.forced);
+        self.followed = state.earlier.len();
         self.draft.clear();
+        self.draft.extend_from_slice(&state.earlier);
         self.draft.extend(state.stable[..self.forced].iter().map(|token| token.id));
         self.draft.extend(state.hypothesis.tokens().iter().skip(self.forced).map(|token| token.id));
         state.hypothesis.clear();
@@ -187,6 +211,11 @@ impl DecodeStrategy for AttentionVerified {
             if !prediction.log_prob.is_finite() {
                 *faults |= Faults::NOT_FINITE;
                 return self.finish();
+            }
+            if self.expected < self.followed {
+                newest = self.draft[self.expected];
+                self.expected += 1;
+                continue;
             }
             let state = &mut self.slots[self.slot];
             let count = state.hypothesis.tokens().len();
@@ -221,7 +250,8 @@ impl DecodeStrategy for AttentionVerified {
         }
         self.next_block(newest);
         // The start token and all tokens but the newest have been run.
-        Next::Block { keep: self.slots[self.slot].hypothesis.tokens().len() }
+        let followed = self.followed.min(self.expected);
+        Next::Block { keep: followed + self.slots[self.slot].hypothesis.tokens().len() }
     }
 
     fn hypothesis(&self, slot: Slot) -> &Hypothesis {
@@ -234,6 +264,7 @@ impl DecodeStrategy for AttentionVerified {
 
     fn reset(&mut self, slot: Slot) {
         self.is_unfinished &= slot != self.slot;
+        self.slots[slot].earlier.clear();
         self.slots[slot].hypothesis.clear();
         self.slots[slot].stable.clear();
         self.slots[slot].agreed = 0;

@@ -110,7 +110,7 @@ impl<S: DecodeStrategy> Model for Moonshine<S> {
     type Decoder = AttentionDecoder<S>;
 
     fn info(&self) -> ModelInfo {
-        ModelInfo::new(self.config.limits())
+        ModelInfo { follows: S::FOLLOWS, ..ModelInfo::new(self.config.limits()) }
     }
 
     fn span(&self) -> MoonshineSpan {

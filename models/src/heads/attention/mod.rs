@@ -111,6 +111,8 @@ pub struct AttentionDecoder<S> {
     logits: Buffer,
     choices: Vec<Choice>,
     predictions: Vec<Prediction>,
+    /// Samples in front of each slot's segment, whose text it goes on from.
+    earlier_samples: Vec<usize>,
     /// What may not come after each of the block's tokens.
     excluded: Vec<Excluded>,
     rule: Option<Arc<dyn LogitRule>>,
@@ -152,6 +154,7 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
             logits: decoder.output.logits(S::MAX_BLOCK),
             choices: Vec::with_capacity(S::MAX_BLOCK),
             predictions: Vec::with_capacity(S::MAX_BLOCK),
+            earlier_samples: vec![0; slots],
             // One more for the strategy's own.
             excluded: (0..S::MAX_BLOCK)
                 .map(|_| Excluded::with_capacity(1 + rule.as_ref().map_or(0, |rule| rule.most_ranges())))
@@ -239,9 +242,11 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
             if let Some(rule) = &self.rule {
                 self.said.clear();
                 self.said.extend(self.strategy.hypothesis(self.slot).tokens().iter().map(|token| token.id));
-                // The block begins with the newest token; what follows is a draft.
+                // The block begins with the newest token; after it comes a draft. What the pass goes on from is
+                // not said in the segment.
+                let followed = self.strategy.followed();
                 for (row, &token) in self.strategy.block().iter().enumerate() {
-                    if row > 0 {
+                    if row > 0 && self.position + row > followed {
                         self.said.push(token);
                     }
                     rule.exclude(&self.said, &mut self.excluded[row]);
@@ -267,8 +272,9 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
     }
 
     fn align(&mut self, span: &MoonshineSpan, row: usize) -> Stage {
+        let followed = self.strategy.followed();
         let hypothesis = self.strategy.hypothesis_mut(self.slot);
-        let tokens = hypothesis.tokens().len();
+        let tokens = followed + hypothesis.tokens().len();
         // What comes after the last token is the end token, which was looked for unless the limit cut it off:
         // the frames after the last word are its.
         let rows = (tokens + usize::from(tokens < self.max_tokens)).min(self.position);
@@ -278,9 +284,11 @@ impl<S: DecodeStrategy> AttentionDecoder<S> {
             return Stage::Align { row: end };
         }
         self.alignment.cut(rows);
-        for token in 0..tokens.min(rows) {
-            let [start, end] = self.alignment.times(token, span.samples());
-            hypothesis.set_times(token, start, end);
+        let before = self.earlier_samples[self.slot] as u32;
+        for token in followed..tokens.min(rows) {
+            let times = self.alignment.times(token, span.samples());
+            let [start, end] = times.map(|time| time.saturating_sub(before));
+            hypothesis.set_times(token - followed, start, end);
         }
         Stage::Done
     }
@@ -290,8 +298,10 @@ impl<S: DecodeStrategy> crate::model::Decoder for AttentionDecoder<S> {
     type Span = MoonshineSpan;
 
     fn begin(&mut self, slot: Slot, span: &mut MoonshineSpan, request: Request) {
-        (self.slot, self.max_tokens) = (slot, self.config.max_tokens(span.samples()));
-        self.strategy.begin(slot, request, self.max_tokens);
+        let own_samples = span.samples().saturating_sub(self.earlier_samples[slot]);
+        let own_tokens = self.config.max_tokens(own_samples);
+        self.strategy.begin(slot, request, own_tokens);
+        (self.slot, self.max_tokens) = (slot, self.strategy.followed() + own_tokens);
         self.alignment.restart(span.frames());
         self.position = 0;
         self.cross_caches.iter_mut().for_each(|cache| cache.restart(span.frames()));
@@ -308,11 +318,26 @@ impl<S: DecodeStrategy> crate::model::Decoder for AttentionDecoder<S> {
         Progress::Done
     }
 
+    fn follow(&mut self, slot: Slot, tokens: &[u32], samples: usize) -> bool {
+        let limits = self.config.limits();
+        // The longest span that begins so has to find room for its own tokens too.
+        let has_room = limits.max_segment_samples.checked_sub(samples).is_some_and(|own_samples| {
+            tokens.len() + self.config.max_tokens(own_samples) <= limits.max_segment_tokens
+        });
+        let is_known = tokens.iter().all(|&token| (token as usize) < self.config.sizes.vocabulary);
+        let follows = has_room && is_known && self.strategy.follow(slot, tokens);
+        if follows {
+            self.earlier_samples[slot] = samples;
+        }
+        follows
+    }
+
     fn hypothesis(&self, slot: Slot) -> &Hypothesis {
         self.strategy.hypothesis(slot)
     }
 
     fn reset(&mut self, slot: Slot) {
         self.strategy.reset(slot);
+        self.earlier_samples[slot] = 0;
     }
 }

@@ -17,9 +17,9 @@ impl Config {
         let (hidden, layers) = (sizes.hidden, self.decoder_layers);
         let positions = limits.max_segment_tokens + BLOCK_TOKENS;
         let wide = SCRATCH_ROWS * (4 * hidden + sizes.encoder_mlp + 3 * sizes.decoder_mlp);
-        // Of each slot: its sums and rows of the stem, and the window of frames that is still looked at.
+        // Of each slot: its sums and rows of the stem, the window of frames that is still looked at, and tokens.
         let window = SCRATCH_ROWS * self.stem[1].kernel * channels[0];
-        let slot = 4 * first + second * channels[1] + window + positions;
+        let slot = 4 * first + second * channels[1] + window + 2 * positions;
         let stem = SCRATCH_ROWS * (self.stem[1].kernel * channels[0] + self.stem[2].kernel * channels[1]);
         // Queries, keys and values of all frames, and what attention keeps of them.
         let encoder = 6 * frames * hidden + 2 * wide;
