@@ -154,7 +154,7 @@ fn measure_live(args: &Args, precision: Precision, clips: &[Clip]) -> Result<Liv
         let time = begun.elapsed();
         live.segments += said.ends.len();
         live.waits.extend(said.ends.last().map(|end| 1e3 * (end.decided - end.speech)));
-        live.run.add(clip, Recognition { text: said.text, tokens: Vec::new(), time });
+        live.run.add(clip, Recognition { text: said.text, tokens: said.tokens, time });
     }
     Ok(live)
 }

@@ -23,6 +23,8 @@ pub struct Replay {
 pub struct Said {
     /// The text of all segments.
     pub text: String,
+    /// Their tokens.
+    pub tokens: Vec<u32>,
     /// The ends of segments, in order.
     pub ends: Vec<End>,
 }
@@ -79,7 +81,10 @@ impl Replay {
         let trail = f64::from(rules.trail_ms) / 1e3;
         loop {
             match stream.next_timeout(PATIENCE).context("the engine says nothing any more")? {
-                Event::Final(segment) => texts.push(segment.text),
+                Event::Final(segment) => {
+                    said.tokens.extend(segment.tokens.iter().map(|token| token.id));
+                    texts.push(segment.text);
+                }
                 Event::Endpoint { end, cause, silence_ms, turn, .. } => {
                     let speech = end - trail - BEFORE_S;
                     said.ends.push(End { speech, decided: speech + silence_ms / 1e3, cause, turn });

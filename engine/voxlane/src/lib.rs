@@ -30,9 +30,9 @@ pub mod memory;
 mod message;
 mod meter;
 mod protocol;
+mod punctuation;
 #[cfg(feature = "fetch")]
 mod registry;
-mod sentence_ends;
 mod session;
 mod settings;
 mod signal;

@@ -53,6 +53,8 @@ pub struct Extent {
     pub silence_samples: u32,
     /// The number of them that the detector heard as speech; none where no detector listens.
     pub voiced: u32,
+    /// Samples before the start that are decoded with it: those of the segment before, and of the pause.
+    pub context: u32,
     /// The probability that the speaker has finished, where that was asked.
     pub turn: Option<f32>,
     /// The reason why it ended.

@@ -103,7 +103,13 @@ pub enum PassKind {
         is_awaited: bool,
     },
     /// The open segment as if it ended here: its final, should the endpoint be confirmed.
-    Speculative,
+    Speculative {
+        /// The result is shown as a partial.
+        is_shown: bool,
+    },
+    /// The same once more, behind the audio and the text of the segment before: the likelier of both texts is the final.
+    /// Follows a speculative pass over the same samples.
+    Context,
     /// The segment's final.
     Final,
     /// The result of the speculative pass, for a client that is told of a probable end.
@@ -119,7 +125,13 @@ impl PassKind {
     /// Whether it goes over a segment that ends, or may end, where the pass ends.
     #[inline]
     pub const fn is_over_whole(self) -> bool {
-        matches!(self, PassKind::Speculative | PassKind::Final | PassKind::WarmUp { is_final: true })
+        matches!(
+            self,
+            PassKind::Speculative { .. }
+                | PassKind::Context
+                | PassKind::Final
+                | PassKind::WarmUp { is_final: true }
+        )
     }
 
     /// Whether the segment is over when it has been decoded.
@@ -131,7 +143,7 @@ impl PassKind {
     /// Whether partials make way for it: a final of a stream, or what may become one.
     #[inline]
     pub const fn is_urgent(self) -> bool {
-        matches!(self, PassKind::Speculative | PassKind::Final)
+        matches!(self, PassKind::Speculative { .. } | PassKind::Context | PassKind::Final)
     }
 
     /// Whether it makes way for what is urgent.
@@ -171,6 +183,8 @@ pub enum AudioControl {
         /// A partial is due.
         wants_partial: bool,
     },
+    /// Samples before the open segment, for its pass behind the segment before.
+    Context,
     /// The open segment ends if nobody goes on speaking; the payload has the extent that it will have.
     Speculate,
     /// See [`Control`].

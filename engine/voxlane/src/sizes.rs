@@ -25,13 +25,15 @@ pub(crate) struct Sizes {
     pub(crate) history_samples: usize,
     /// Pooled buffers of each chain.
     pub(crate) spans: usize,
+    /// Segments are decoded once more behind those before them: features and decoder have a second state a slot.
+    pub(crate) has_context: bool,
     /// Where segments are cut.
     pub(crate) cutter: Cutter,
 }
 
 impl Sizes {
     pub(crate) fn new<M: Model>(config: &Config, lane: &LaneConfig, model: &M) -> Self {
-        let ModelInfo { limits, batch, .. } = model.info();
+        let ModelInfo { limits, batch, follows, chunks, .. } = model.info();
         let Limits { max_segment_samples, max_segment_tokens, sample_rate, .. } = limits;
         let streams = lane.slots;
         let samples = |seconds: f64| (seconds * f64::from(sample_rate)) as u64;
@@ -40,13 +42,16 @@ impl Sizes {
         // A stream's own rules may ask for turns too.
         let hears_turns = config.endpoint.turn.hears_audio();
         let look_back = if hears_turns { TURN_SAMPLES as u64 } else { 0 }.max(LOOK_BACK_SAMPLES);
+        let has_context = follows && chunks.is_none() && config.endpoint.context_s > 0;
+        let context = if has_context { samples(f64::from(config.endpoint.context_s)) } else { 0 };
         Sizes {
+            has_context,
             streams,
             chains: if config.preempt_batch && batch == 1 { 2 } else { 1 },
             audio_messages: (lane.audio_ms as usize * 16).div_ceil(MESSAGE_SAMPLES),
             // A final's own messages and the markers that it answers come at once: no client can read them meanwhile.
             event_messages: lane.events + max_segment_tokens.div_ceil(MESSAGE_TOKENS) + MAX_MARKS,
-            history_samples: (by - from).max(look_back) as usize + 2 * MESSAGE_SAMPLES,
+            history_samples: ((by - from).max(look_back) + context) as usize + 2 * MESSAGE_SAMPLES,
             // One buffer a stream, one more so that features can go on while two stages hold one, one for warming.
             // A decoder that works in batches holds one for each pass.
             spans: streams.min(5 + batch) + 2,
@@ -59,9 +64,14 @@ impl Sizes {
         self.streams + 1
     }
 
+    /// States of a network's parts: those, and behind them one a slot for passes behind the segment before.
+    pub(crate) fn part_states(&self) -> usize {
+        if self.has_context { 2 * self.states() } else { self.states() }
+    }
+
     /// What the lane takes.
     pub(crate) fn memory<M: Model>(&self, model: &M) -> LaneMemory {
-        let network = model.working_memory(self.states());
+        let network = model.working_memory(self.part_states());
         let streams = self.streams as u64;
         let chains = self.chains as u64;
         LaneMemory {

@@ -5,8 +5,9 @@ mod support;
 use std::time::Duration;
 use support::{drain, engine, expected, finals, noise, open, open_soon};
 use voxlane::StageKind;
-use voxlane::config::{FaultConfig, FaultKind};
+use voxlane::config::{DetectorKind, EndpointConfig, FaultConfig, FaultKind, TurnRule};
 use voxlane::{Config, Event, OpenError, StreamError, StreamFault, StreamOptions};
+use voxlane_models::manager;
 
 fn config_with(stage: StageKind, kind: FaultKind, hang_ms: u64) -> Config {
     let mut config = support::config(2);
@@ -17,12 +18,16 @@ fn config_with(stage: StageKind, kind: FaultKind, hang_ms: u64) -> Config {
 
 /// Streams audio into a lane that is about to fail; both its streams hear of it.
 fn provoke(config: Config) -> voxlane::Engine {
+    provoke_with(config, &noise(16_000, 1))
+}
+
+fn provoke_with(config: Config, audio: &[i16]) -> voxlane::Engine {
     let engine = engine(config);
     let mut bystander = open(&engine);
     let mut stream = open(&engine);
-    for part in noise(16_000, 1).chunks(320) {
+    for part in audio.chunks(320) {
         // Once the lane has failed, pushing is refused.
-        if stream.push(part).is_err() {
+        if stream.push_wait(part).is_err() {
             break;
         }
     }
@@ -47,12 +52,31 @@ fn next_stream_works(engine: &voxlane::Engine) {
 
 #[test]
 fn a_panic_in_any_stage_restarts_the_lane() {
-    for stage in StageKind::ALL {
+    // The stage that hears turns is not there.
+    for stage in StageKind::ALL.into_iter().filter(|&stage| stage != StageKind::Turn) {
         let engine = provoke(config_with(stage, FaultKind::Panic, 0));
         next_stream_works(&engine);
         let report = engine.report();
         assert_eq!((report.restarts, report.lanes_down), (1, 0), "{stage:?}");
     }
+}
+
+#[test]
+fn a_panic_of_the_stage_that_hears_turns_restarts_the_lane() {
+    manager::fetch(TurnRule::SMART_TURN_MODEL).unwrap();
+    let mut config = config_with(StageKind::Turn, FaultKind::Panic, 0);
+    // There is one question.
+    if let Some(fault) = &mut config.fault {
+        fault.at_message = 0;
+    }
+    let (detector, turn) = (DetectorKind::Energy, TurnRule::Audio);
+    config.endpoint = EndpointConfig { detector, turn, ..EndpointConfig::default() };
+    // What is at rest behind the speech is asked about.
+    let rest = noise(16_000, 2).into_iter().map(|sample| sample / 1500);
+    let audio: Vec<i16> = noise(16_000, 1).into_iter().chain(rest).collect();
+    let engine = provoke_with(config, &audio);
+    assert!(open_soon(&engine).finish().is_ok());
+    assert_eq!((engine.report().restarts, engine.report().lanes_down), (1, 0));
 }
 
 #[test]

@@ -150,6 +150,7 @@ impl EndpointConfig {
             .or_else(|| share(("endpoint.text_threshold", self.text_threshold)))
             .or_else(|| range(("endpoint.eager_threshold", self.eager_threshold), 0.0, 1.0))
             .or_else(|| self.eager_fault())
+            .or_else(|| range(("endpoint.context_s", self.context_s), 0, 60))
             .or_else(|| range(("endpoint.blank_ms", self.blank_ms), 0, 10_000))
             .or_else(|| range(("endpoint.speech_ms", self.speech_ms), 0, 10_000))
             .or_else(|| range(("endpoint.join_s", self.join_s), 0, 60))

@@ -107,6 +107,10 @@ pub struct EndpointConfig {
     /// Probability of a finished turn from which a stream is told so ahead of the endpoint, with the text so far
     /// (`eager_end`); by the network, or where only the text is looked at by the mark. Default 0: never.
     pub eager_threshold: f32,
+    /// Length up to which a segment is decoded once more together with the one before it, if that ended within 2 s, in
+    /// seconds: the likelier of both texts is the final. Default 0: never; 20 in the profile `live`. For networks that take
+    /// whole segments and can go on from a text (Moonshine on the processor); others are not asked.
+    pub context_s: u8,
     /// Voiced time that counts as speech, in milliseconds. Default 160.
     pub speech_ms: u16,
     /// Silence that ends a segment in which less than that was voiced (a click, or the first breath of a sentence), in
@@ -161,6 +165,7 @@ impl Default for EndpointConfig {
             turn_threshold: 0.9,
             text_threshold: 0.5,
             eager_threshold: 0.0,
+            context_s: 0,
             speech_ms: 160,
             silence_without_speech_ms: 600,
             speculate_ms: 100,

@@ -129,6 +129,7 @@ impl Config {
                 lead_ms: 300,
                 trail_ms: 200,
                 turn: TurnRule::Both,
+                context_s: 20,
                 ..EndpointConfig::default()
             },
             partial: PartialConfig { every_ms: 250 },

@@ -12,7 +12,7 @@ use crate::config::{Config, Placement};
 use crate::fault_plan::FaultPlan;
 use crate::gate::{Gate, LaneState};
 use crate::memory::say_unlocked;
-use crate::sentence_ends::SentenceEnds;
+use crate::punctuation::Punctuation;
 use crate::voice::Voice;
 use crossbeam_channel::Sender;
 use std::sync::Arc;
@@ -34,8 +34,8 @@ pub(crate) struct LaneSpec<M> {
     pub(crate) voice: Voice,
     /// What hears whether a speaker has finished, if the rules ask for it.
     pub(crate) turn: Option<Arc<SmartTurn>>,
-    /// The tokens that end a sentence.
-    pub(crate) sentence_ends: Arc<SentenceEnds>,
+    /// Which tokens are punctuation.
+    pub(crate) punctuation: Arc<Punctuation>,
     /// Of all lanes.
     pub(crate) gates: Arc<[Gate]>,
 }

@@ -12,8 +12,8 @@ use crate::settings::{SettingReceiver, settings};
 use crate::sizes::Sizes;
 use crate::slot_state::Slots;
 use crate::stage::{
-    DecoderPorts, DecoderSizes, DecoderStage, EmitPorts, EmitStage, EncoderStage, FeaturesStage, IngestPorts,
-    IngestStage, TurnPorts, TurnStage,
+    DecoderPorts, DecoderSizes, DecoderStage, EmitPorts, EmitStage, EncoderStage, FeaturesSizes,
+    FeaturesStage, IngestPorts, IngestStage, Segmentation, TurnPorts, TurnStage,
 };
 use crate::stage_kind::StageKind;
 use crate::telemetry::{Measure, STAGE_MEASURES};
@@ -87,11 +87,11 @@ fn ring<T: Copy + Default + Send>(capacity: usize, notifier: Arc<Notifier>) -> (
 impl Wiring {
     /// Connects everything anew: nothing of an earlier lane is reused.
     pub(super) fn new<M: Model>(spec: &LaneSpec<M>) -> Self {
-        let LaneSpec { number, model, config, placement, clock, faults, voice, turn, sentence_ends, .. } =
-            spec;
+        let LaneSpec { number, model, config, placement, clock, faults, voice, turn, punctuation, .. } = spec;
         let lane = &config.lanes[*number];
         let sizes = Sizes::new(config, lane, &**model);
         let (streams, states, count) = (sizes.streams, sizes.states(), sizes.chains);
+        let (part_states, has_context) = (sizes.part_states(), sizes.has_context);
         let info = model.info();
         let slots = Arc::new(Slots::new(streams));
         let feedback = Arc::new(WarmFeedback::default());
@@ -169,7 +169,7 @@ impl Wiring {
                 detector,
                 turn: asker,
             };
-            IngestStage::new(ports, chunks, &cutter, &history, its_meter)
+            IngestStage::new(ports, Segmentation { chunks, cutter, history, has_context }, its_meter)
         });
 
         let helper = placement.helper.map(|core| {
@@ -196,13 +196,12 @@ impl Wiring {
                 let ports = (from_ingest, to_encoder, returned);
                 // Before any number is handed out, and on the core that writes into the buffers first.
                 its_pool.fill(|| part.span());
-                FeaturesStage::new(
-                    part.front_end(states),
-                    (states, chunks.is_some()),
-                    ports,
-                    its_pool,
-                    its_meter,
-                )
+                let sizes = FeaturesSizes {
+                    states,
+                    is_chunked: chunks.is_some(),
+                    most_samples: info.limits.max_segment_samples,
+                };
+                FeaturesStage::new(part.front_end(part_states), sizes, ports, its_pool, its_meter)
             });
 
             let team = team(helper.as_ref().map(|helper| &helper.fork_join));
@@ -216,7 +215,7 @@ impl Wiring {
 
             let ingest = threads.notifier(StageKind::Ingest);
             let (part, its_slots) = (Arc::clone(model), Arc::clone(&slots));
-            let sentence_ends = Arc::clone(sentence_ends);
+            let punctuation = Arc::clone(punctuation);
             let its_meter = meter(StageKind::Decoder, &threads);
             threads.add(StageKind::Decoder, turn, move || {
                 let sizes = DecoderSizes {
@@ -224,6 +223,7 @@ impl Wiring {
                     max_tokens: info.limits.max_segment_tokens,
                     batch: info.batch,
                     is_chunked: chunks.is_some(),
+                    has_context,
                 };
                 let ports = DecoderPorts {
                     input: from_encoder,
@@ -232,9 +232,9 @@ impl Wiring {
                     options,
                     ingest,
                     slots: its_slots,
-                    sentence_ends,
+                    punctuation,
                 };
-                DecoderStage::new(part.decoder(states), sizes, ports, pool, its_meter)
+                DecoderStage::new(part.decoder(part_states), sizes, ports, pool, its_meter)
             });
         }
 

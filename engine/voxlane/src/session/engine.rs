@@ -10,7 +10,7 @@ use crate::fault_plan::FaultPlan;
 use crate::gate::{Admission, Gate, LaneState};
 use crate::lane::LaneSpec;
 use crate::memory::MemoryPlan;
-use crate::sentence_ends::SentenceEnds;
+use crate::punctuation::Punctuation;
 use crate::telemetry::Report;
 use crate::turn;
 use crate::voice::Voice;
@@ -44,6 +44,9 @@ const MAX_PROMPT_BYTES: usize = 4096;
 /// A rule that only networks that take audio in chunks can keep.
 const BLANK_FIELD: &str = "endpoint.blank_ms";
 const BLANK_ALLOWED: &str = "must be 0, because the model does not take audio in chunks";
+
+/// A rule for which lanes keep memory.
+const CONTEXT_FIELD: &str = "endpoint.context_s";
 
 /// A rule that only networks with punctuation can keep, and one that takes a network of its own.
 const TURN_FIELD: &str = "endpoint.turn";
@@ -138,8 +141,8 @@ impl Engine {
         }
         let voice = Voice::load(source.config.endpoint.detector).map_err(EngineError::Detector)?;
         let turn = turn::load(source.config.endpoint.turn).map_err(EngineError::Turn)?;
-        let sentence_ends = Arc::new(SentenceEnds::new(&*vocabulary));
-        let reads_ends = !sentence_ends.is_empty() && !info.is_streaming();
+        let punctuation = Arc::new(Punctuation::new(&*vocabulary));
+        let reads_ends = punctuation.has_ends() && !info.is_streaming();
         let config = Arc::new(source.config);
         let clock = Clock::new();
         let faults = Arc::new(fault_plan(&config));
@@ -154,7 +157,7 @@ impl Engine {
                 faults: Arc::clone(&faults),
                 voice: voice.clone(),
                 turn: turn.clone(),
-                sentence_ends: Arc::clone(&sentence_ends),
+                punctuation: Arc::clone(&punctuation),
                 gates: Arc::clone(&gates),
             }) as Box<dyn LaneFactory>
         };
@@ -203,7 +206,7 @@ impl Engine {
         }
         let reads_ends = || {
             let is_chunked = models.iter().any(|model| model.info().is_streaming());
-            !is_chunked && !SentenceEnds::new(&**vocabulary).is_empty()
+            !is_chunked && Punctuation::new(&**vocabulary).has_ends()
         };
         if config.endpoint.turn == TurnRule::Text && !reads_ends() {
             let (at, value) = (source.locate(None), config.endpoint.turn.name().to_owned());
@@ -287,6 +290,11 @@ impl Engine {
         }
         if rules.endpoint.turn == TurnRule::Both && !self.reads_ends {
             rules.endpoint.turn = TurnRule::Audio;
+        }
+        let (context, most) = (rules.endpoint.context_s, self.rules.endpoint.context_s);
+        if context > most {
+            let allowed = format!("must be at most {most}, with which the engine was started");
+            return Err(OpenError::Rules { field: CONTEXT_FIELD, value: context.to_string(), allowed });
         }
         let turn = rules.endpoint.turn;
         let refused = [

@@ -1,6 +1,7 @@
 //! DecoderStage: hidden frames → tokens, for one stream after the other or, where the model decodes in batches, for
 //! several at the same time.
 
+use super::contexts::Contexts;
 use super::latest_partial::LatestPartial;
 use super::{PassBudget, is_urgent, pass_budget};
 use crate::decode_options::Asked;
@@ -9,7 +10,7 @@ use crate::message::{
 };
 use crate::meter::Meter;
 use crate::protocol::{Control, PassControl, PassKind, SpanControl, TokensControl};
-use crate::sentence_ends::SentenceEnds;
+use crate::punctuation::Punctuation;
 use crate::settings::SettingReceiver;
 use crate::slot_state::Slots;
 use crate::stage_kind::StageKind;
@@ -42,8 +43,8 @@ pub(crate) struct DecoderPorts {
     pub(crate) slots: Arc<Slots>,
     /// Wakes ingest.
     pub(crate) ingest: Arc<Notifier>,
-    /// The tokens that end a sentence.
-    pub(crate) sentence_ends: Arc<SentenceEnds>,
+    /// Which tokens are punctuation.
+    pub(crate) punctuation: Arc<Punctuation>,
 }
 
 /// What a decoder's stage must know of its model.
@@ -57,6 +58,8 @@ pub(crate) struct DecoderSizes {
     pub(crate) batch: usize,
     /// The network takes audio in chunks.
     pub(crate) is_chunked: bool,
+    /// The decoder has a second state for each slot, for passes behind the segment before.
+    pub(crate) has_context: bool,
 }
 
 /// See the module.
@@ -80,12 +83,14 @@ pub(crate) struct DecoderStage<D: model::Decoder> {
     faults: Vec<Faults>,
     /// The latest partial of each slot's open segment.
     latest: Vec<LatestPartial>,
+    /// What each slot's segments follow, where they may.
+    contexts: Contexts,
     options: Vec<SettingReceiver<Asked>>,
     slots: Arc<Slots>,
     ingest: Arc<Notifier>,
     /// The network takes audio in chunks.
     is_chunked: bool,
-    sentence_ends: Arc<SentenceEnds>,
+    punctuation: Arc<Punctuation>,
     meter: Meter,
 }
 
@@ -116,8 +121,8 @@ impl<D: model::Decoder> DecoderStage<D> {
         pool: Arc<Pool<D::Span>>,
         meter: Meter,
     ) -> Self {
-        let DecoderSizes { states, max_tokens, batch, is_chunked } = sizes;
-        let DecoderPorts { input, output, returned, options, slots, ingest, sentence_ends } = ports;
+        let DecoderSizes { states, max_tokens, batch, is_chunked, has_context } = sizes;
+        let DecoderPorts { input, output, returned, options, slots, ingest, punctuation } = ports;
         DecoderStage {
             decoder,
             input,
@@ -131,11 +136,16 @@ impl<D: model::Decoder> DecoderStage<D> {
             publishing: None,
             faults: vec![Faults::NONE; states],
             latest: (0..states).map(|_| LatestPartial::with_capacity(max_tokens)).collect(),
+            contexts: Contexts::new(
+                if has_context { states } else { 0 },
+                max_tokens,
+                Arc::clone(&punctuation),
+            ),
             options,
             slots,
             ingest,
             is_chunked,
-            sentence_ends,
+            punctuation,
             meter,
         }
     }
@@ -195,10 +205,14 @@ impl<D: model::Decoder> DecoderStage<D> {
                 self.slots.mark_active(state);
                 return self.ingest.notify();
             }
-            Control::Last => self.drop_options(&header),
+            Control::Last => {
+                self.drop_options(&header);
+                self.contexts.forget(state);
+            }
             Control::Abort => {
                 self.drop_options(&header);
                 self.forget(state);
+                self.contexts.forget(state);
             }
             Control::EagerEnd => return self.publish_result(header.with(PassKind::Eager), payload, false),
             Control::Start | Control::End | Control::Marker(_) | Control::Resumed | Control::Notice(_) => {}
@@ -221,12 +235,22 @@ impl<D: model::Decoder> DecoderStage<D> {
             }
             return;
         }
+        if kind == PassKind::Context && !self.contexts.follow(state, payload.extent, &mut self.decoder) {
+            if let Some(buffer) = payload.buffer {
+                self.give_back(buffer);
+            }
+            return;
+        }
         // Invariant: the number of a pass is nobody else's, so its buffer is in the pool.
         match payload.buffer.and_then(|buffer| Some((buffer, self.pool.take(buffer)?))) {
             Some((buffer, mut span)) => {
                 let goal = if kind.is_over_whole() { Goal::Final } else { Goal::Partial };
                 let voiced_samples = payload.extent.voiced as usize;
-                self.decoder.begin(state, &mut span, Request { goal, voiced_samples });
+                self.decoder.begin(
+                    self.contexts.begin(state, kind),
+                    &mut span,
+                    Request { goal, voiced_samples },
+                );
                 let before = header.compute_nanos();
                 self.passes.push(DecoderPass { header, payload, buffer, span, before });
             }
@@ -269,11 +293,15 @@ impl<D: model::Decoder> DecoderStage<D> {
                     continue;
                 }
                 if kind.is_urgent() {
-                    let tokens = self.decoder.hypothesis(state).tokens().len();
+                    let own = self.contexts.own(state, kind);
+                    let tokens = self.decoder.hypothesis(own).tokens().len();
                     add_faults(header, coverage::faults(tokens, payload.extent.voiced as usize));
                 }
-                self.faults[state] = faults(header);
                 self.meter.served(header, *before);
+                let new_faults = faults(header);
+                if kind != PassKind::Context || self.contexts.judge(state, new_faults, &self.decoder) {
+                    self.faults[state] = new_faults;
+                }
             }
             let DecoderPass { header, payload, buffer, span, .. } = self.passes.remove(self.turn);
             self.pool.put(buffer, span);
@@ -290,7 +318,13 @@ impl<D: model::Decoder> DecoderStage<D> {
     /// that the next partial, which ends where the network ends it, would take back.
     fn is_silent(&self, header: &Header<PassKind>) -> bool {
         let hypothesis = self.decoder.hypothesis(self.state(header));
-        header.control == PassKind::Speculative && (hypothesis.is_revised() || hypothesis.is_resumed())
+        match header.control {
+            PassKind::Context => true,
+            PassKind::Speculative { is_shown } => {
+                !is_shown || hypothesis.is_revised() || hypothesis.is_resumed()
+            }
+            _ => false,
+        }
     }
 
     /// Whether a partial is left out because its client knows all that it says.
@@ -298,7 +332,7 @@ impl<D: model::Decoder> DecoderStage<D> {
         let state = self.state(header);
         let is_awaited = match header.control {
             PassKind::Final | PassKind::Eager | PassKind::WarmUp { .. } => return false,
-            PassKind::Partial { .. } | PassKind::Speculative => true,
+            PassKind::Partial { .. } | PassKind::Speculative { .. } | PassKind::Context => true,
             PassKind::Chunk { is_awaited } => is_awaited,
         };
         let is_news = self.latest[state].is_news(self.decoder.hypothesis(state));
@@ -316,8 +350,8 @@ impl<D: model::Decoder> DecoderStage<D> {
         if self.is_chunked {
             return self.quiet_samples(slot).try_into().unwrap_or(u32::MAX);
         }
-        let last = self.decoder.hypothesis(slot).tokens().last();
-        let mark = last.filter(|token| self.sentence_ends.holds(token.id));
+        let last = self.contexts.text(slot, true, &self.decoder).last();
+        let mark = last.filter(|token| self.punctuation.ends_sentence(token.id));
         mark.map_or(0.0, |mark| mark.log_prob.exp()).to_bits()
     }
 
@@ -351,15 +385,19 @@ impl<D: model::Decoder> DecoderStage<D> {
         place.payload.extent = publishing.payload.extent;
         let mut rest = 0;
         if !publishing.is_empty {
-            let hypothesis = self.decoder.hypothesis(state);
-            let tokens = &hypothesis.tokens()[publishing.from..];
+            let is_whole = matches!(
+                publishing.header.control,
+                TokensControl::Result { kind: PassKind::Final | PassKind::Eager, .. }
+            );
+            let stable = self.decoder.hypothesis(state).stable();
+            let tokens = &self.contexts.text(state, is_whole, &self.decoder)[publishing.from..];
             let count = tokens.len().min(MESSAGE_TOKENS);
             place.payload.tokens[..count].copy_from_slice(&tokens[..count]);
-            place.payload.stable = hypothesis.stable() as u32;
+            place.payload.stable = stable as u32;
             place.header.count = count as u16;
             rest = tokens.len() - count;
         }
-        let mut ends_segment = false;
+        let (mut ends_segment, segment) = (false, publishing.payload.extent.segment);
         if let TokensControl::Result { kind, is_continued } = &mut place.header.control {
             *is_continued = rest > 0;
             ends_segment = kind.ends_segment() && rest == 0;
@@ -371,6 +409,7 @@ impl<D: model::Decoder> DecoderStage<D> {
             self.publishing = Some(publishing);
         }
         if ends_segment {
+            self.contexts.keep(state, segment, self.faults[state], &self.decoder);
             self.forget(state);
         }
         true

@@ -51,12 +51,14 @@ impl EmitStage {
         let before = header.compute_nanos();
         let received = self.meter.received(&header, header.stamped(StageKind::Decoder as usize));
         match header.control {
+            // The decoder keeps its result.
+            TokensControl::Result { kind: PassKind::Context, .. } => {}
             TokensControl::Result { kind: PassKind::WarmUp { .. }, .. } => {
                 return self.ports.feedback.complete(before);
             }
             TokensControl::Result { kind: PassKind::Final | PassKind::Eager, .. } => self.hand_over(message),
             TokensControl::Result {
-                kind: PassKind::Partial { .. } | PassKind::Chunk { .. } | PassKind::Speculative,
+                kind: PassKind::Partial { .. } | PassKind::Chunk { .. } | PassKind::Speculative { .. },
                 is_continued,
             } => {
                 if self.fate(usize::from(header.slot), is_continued) == Fate::HandedOver {

@@ -22,11 +22,24 @@ use voxlane_runtime::ring::{Receiver, Sender};
 use voxlane_runtime::slot_set::SlotSet;
 use voxlane_runtime::stage::{Stage, StepStatus};
 
+/// What features must know of their lane and model.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FeaturesSizes {
+    /// Slots, the dummy's among them. The front end may have a second state for each, for passes behind the segment before.
+    pub(crate) states: usize,
+    /// The network takes audio in chunks.
+    pub(crate) is_chunked: bool,
+    /// The most samples of a pass.
+    pub(crate) most_samples: usize,
+}
+
 /// See the module.
 pub(crate) struct FeaturesStage<F: FrontEnd> {
     front_end: F,
     /// The network takes audio in chunks.
     is_chunked: bool,
+    /// The most samples of a pass.
+    most_samples: usize,
     input: Receiver<AudioMessage>,
     output: Sender<SpanMessage>,
     /// Numbers of free buffers: those given back by the decoder, and those never used yet.
@@ -34,6 +47,8 @@ pub(crate) struct FeaturesStage<F: FrontEnd> {
     free: Vec<u32>,
     pool: Arc<Pool<F::Span>>,
     pass: Option<FeaturesPass<F::Span>>,
+    /// What follows the pass, before anything else is read.
+    next: Next,
     /// The buffer of the partial on its way.
     partial: Option<u32>,
     /// The slots that want a partial, and where to look next.
@@ -41,6 +56,24 @@ pub(crate) struct FeaturesStage<F: FrontEnd> {
     next_slot: usize,
     slots: Vec<SlotState>,
     meter: Meter,
+}
+
+/// What is to follow a pass over the same samples.
+#[derive(Clone, Copy)]
+enum Next {
+    Nothing,
+    /// The same once more behind the segment before, and then the end of the final that is ready with it, if it was asked
+    /// for.
+    Context {
+        header: Header<()>,
+        extent: Extent,
+        ends: bool,
+    },
+    /// The end of the final.
+    Final {
+        header: Header<()>,
+        extent: Extent,
+    },
 }
 
 /// A pass in flight.
@@ -74,11 +107,12 @@ struct SlotState {
 impl<F: FrontEnd> FeaturesStage<F> {
     pub(crate) fn new(
         front_end: F,
-        (slots, is_chunked): (usize, bool),
+        sizes: FeaturesSizes,
         ports: (Receiver<AudioMessage>, Sender<SpanMessage>, Receiver<u32>),
         pool: Arc<Pool<F::Span>>,
         meter: Meter,
     ) -> Self {
+        let FeaturesSizes { states: slots, is_chunked, most_samples } = sizes;
         let (input, output, returned) = ports;
         // Made one by one: a clone of an empty vector has no room.
         let state = |number| SlotState {
@@ -96,12 +130,14 @@ impl<F: FrontEnd> FeaturesStage<F> {
         FeaturesStage {
             front_end,
             is_chunked,
+            most_samples,
             input,
             output,
             returned,
             free: (0..pool.capacity() as u32).rev().collect(),
             pool,
             pass: None,
+            next: Next::Nothing,
             partial: None,
             wanted: SlotSet::new(slots),
             next_slot: 0,
@@ -116,6 +152,7 @@ impl<F: FrontEnd> FeaturesStage<F> {
         let (header, extent) = (message.header, message.payload.extent);
         match header.control {
             AudioControl::Samples { wants_partial } => self.take(&header, wants_partial),
+            AudioControl::Context => self.take_context(&header),
             AudioControl::Speculate => self.speculate(&header, extent),
             AudioControl::Control(Control::End) => self.end(&header, extent),
             AudioControl::Control(control @ (Control::OptionsChanged | Control::Query(_))) => {
@@ -157,6 +194,10 @@ impl<F: FrontEnd> FeaturesStage<F> {
         state.captured = header.captured;
         let samples = &message.payload.samples[..usize::from(header.count)];
         self.front_end.push(slot, samples, &mut state.faults);
+        if state.extent.context > 0 {
+            // What is too long for it has no such pass.
+            self.front_end.push(self.slots.len() + slot, samples, &mut { Faults::NONE });
+        }
         let mut header = *header;
         self.meter.computed(&mut header, received);
         self.meter.served(&header, 0);
@@ -173,6 +214,50 @@ impl<F: FrontEnd> FeaturesStage<F> {
         true
     }
 
+    /// Takes samples before the open segment.
+    fn take_context(&mut self, header: &Header<AudioControl>) -> bool {
+        let Some(message) = self.input.peek() else { return false };
+        let received = self.meter.received(header, header.stamped(StageKind::Ingest as usize));
+        let state = self.slots.len() + state_of(header, self.slots.len());
+        let samples = &message.payload.samples[..usize::from(header.count)];
+        self.front_end.push(state, samples, &mut { Faults::NONE });
+        let mut header = *header;
+        self.meter.computed(&mut header, received);
+        self.meter.served(&header, 0);
+        self.input.release();
+        true
+    }
+
+    /// What follows the pass over a segment that ends, or may.
+    fn behind(&self, header: Header<()>, extent: Extent, ends: bool) -> Next {
+        let samples = extent.context as usize + extent.samples as usize;
+        match (extent.context > 0 && samples <= self.most_samples, ends) {
+            (true, ends) => Next::Context { header, extent, ends },
+            (false, true) => Next::Final { header, extent },
+            (false, false) => Next::Nothing,
+        }
+    }
+
+    /// Begins what follows the latest pass; `false` if it must wait for room or a free buffer.
+    fn follow(&mut self) -> bool {
+        if !self.has_room_for_result() {
+            return false;
+        }
+        match self.next {
+            Next::Nothing => false,
+            Next::Context { header, extent, ends } => {
+                self.next = if ends { Next::Final { header, extent } } else { Next::Nothing };
+                self.begin(header.with(PassKind::Context), extent);
+                true
+            }
+            Next::Final { header, extent } => {
+                self.next = Next::Nothing;
+                self.close(header.with(PassKind::Final), extent, None);
+                true
+            }
+        }
+    }
+
     /// Begins the final that the open segment will have should it end here.
     fn speculate(&mut self, header: &Header<AudioControl>, extent: Extent) -> bool {
         if !self.has_room_for_result() {
@@ -183,7 +268,8 @@ impl<F: FrontEnd> FeaturesStage<F> {
         let slot = state_of(header, self.slots.len());
         self.slots[slot].speculated = Some(extent.samples);
         self.wanted.remove(slot);
-        self.begin(header.with(PassKind::Speculative), extent);
+        self.next = self.behind(header.with(()), extent, false);
+        self.begin(header.with(PassKind::Speculative { is_shown: true }), extent);
         true
     }
 
@@ -204,6 +290,11 @@ impl<F: FrontEnd> FeaturesStage<F> {
         self.wanted.remove(slot);
         if self.slots[slot].speculated.take() == Some(extent.samples) {
             self.close(header.with(kind), extent, None);
+        } else if let (next @ Next::Context { .. }, PassKind::Final) =
+            (self.behind(header.with(()), extent, true), kind)
+        {
+            self.next = next;
+            self.begin(header.with(PassKind::Speculative { is_shown: false }), extent);
         } else {
             self.begin(header.with(kind), extent);
         }
@@ -224,6 +315,9 @@ impl<F: FrontEnd> FeaturesStage<F> {
         match header.control {
             Control::Start => {
                 self.front_end.reset(slot);
+                if extent.context > 0 {
+                    self.front_end.reset(self.slots.len() + slot);
+                }
                 self.wanted.remove(slot);
                 let state = &mut self.slots[slot];
                 (state.faults, state.samples, state.is_open) = (Faults::NONE, 0, true);
@@ -321,7 +415,11 @@ impl<F: FrontEnd> FeaturesStage<F> {
         // Invariant: a number in `free` is nobody else's, so its buffer is in the pool.
         let Some(span) = self.pool.take(buffer) else { return };
         let goal = if header.control.is_over_whole() { Goal::Final } else { Goal::Partial };
-        self.front_end.begin(slot, extent.samples as usize, goal);
+        let (state, samples) = match header.control {
+            PassKind::Context => (self.slots.len() + slot, extent.context + extent.samples),
+            _ => (slot, extent.samples),
+        };
+        self.front_end.begin(state, samples as usize, goal);
         self.pass = Some(FeaturesPass { header, extent, buffer, span, is_done: false });
     }
 
@@ -412,9 +510,10 @@ impl<F: FrontEnd> Stage for FeaturesStage<F> {
         loop {
             let moved = match self.pass.take() {
                 Some(pass) => self.advance(pass, budget),
-                None => self.read() || self.begin_partial(),
+                None if matches!(self.next, Next::Nothing) => self.read() || self.begin_partial(),
+                None => self.follow(),
             };
-            worked |= moved || self.pass.is_some();
+            worked |= moved || self.pass.is_some() || !matches!(self.next, Next::Nothing);
             if !moved || budget.is_spent() {
                 return StepStatus::of(worked);
             }

@@ -4,10 +4,8 @@
 //! Slots take turns, and live streams come before batch ones: a client that pushes a recording as fast as it can holds up
 //! a live stream by one turn at most.
 
-use super::segmenter::{Heard, Segmenter, send};
+use super::segmenter::{Heard, Segmentation, Segmenter, send};
 use crate::config::{ServiceClass, StreamRules};
-use crate::cut::Cutter;
-use crate::history::History;
 use crate::message::{AudioMessage, Extent, MESSAGE_SAMPLES, RequestMessage};
 use crate::meter::Meter;
 use crate::protocol::{Control, Request};
@@ -18,7 +16,6 @@ use crate::voice::Detector;
 use crate::warm::Warmer;
 use std::sync::Arc;
 use std::time::Duration;
-use voxlane_models::model::Chunks;
 use voxlane_runtime::budget::Budget;
 use voxlane_runtime::clock::Time;
 use voxlane_runtime::eventcount::Notifier;
@@ -77,18 +74,12 @@ struct StreamState {
 }
 
 impl IngestStage {
-    /// `cutter` and `history` are copied for every slot; `chunks` as [`voxlane_models::model::Model`] says.
-    pub(crate) fn new(
-        ports: IngestPorts,
-        chunks: Option<Chunks>,
-        cutter: &Cutter,
-        history: &History,
-        meter: Meter,
-    ) -> Self {
+    /// `segmentation` is copied for every slot.
+    pub(crate) fn new(ports: IngestPorts, segmentation: Segmentation, meter: Meter) -> Self {
         let stream = |slot| StreamState {
             closed: true,
             request: None,
-            segmenter: Segmenter::new(slot, chunks, history, cutter),
+            segmenter: Segmenter::new(slot, segmentation.clone()),
         };
         IngestStage {
             streams: (0..ports.inputs.len()).map(stream).collect(),

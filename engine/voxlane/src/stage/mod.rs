@@ -1,6 +1,7 @@
 //! The five stages of a lane, and one beside them that hears whether turns are over. Each owns its state and its ends of the rings; none knows which thread it runs
 //! on or who its neighbors are.
 
+mod contexts;
 mod decoder;
 mod emit;
 mod encoder;
@@ -14,8 +15,9 @@ mod turns;
 pub(crate) use decoder::{DecoderPorts, DecoderSizes, DecoderStage};
 pub(crate) use emit::{EmitPorts, EmitStage};
 pub(crate) use encoder::EncoderStage;
-pub(crate) use features::FeaturesStage;
+pub(crate) use features::{FeaturesSizes, FeaturesStage};
 pub(crate) use ingest::{IngestPorts, IngestStage};
+pub(crate) use segmenter::Segmentation;
 pub(crate) use turn::{TurnPorts, TurnStage};
 
 use crate::message::SpanMessage;

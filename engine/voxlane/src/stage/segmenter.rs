@@ -21,6 +21,22 @@ use voxlane_models::voice::VOICE_FRAME_SAMPLES;
 use voxlane_runtime::clock::Time;
 use voxlane_runtime::ring::Sender;
 
+/// A segment that begins within this time of the end of the one before is decoded together with it: 2 s.
+const CONTEXT_GAP_SAMPLES: u64 = 2 * crate::audio::ENGINE_RATE_HZ as u64;
+
+/// What the segments of all slots have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Segmentation {
+    /// Where the network's chunks are complete, if it takes audio in chunks.
+    pub(crate) chunks: Option<Chunks>,
+    /// Where long segments are cut.
+    pub(crate) cutter: Cutter,
+    /// An empty history, of the length that a slot's has.
+    pub(crate) history: History,
+    /// Segments may be decoded once more behind those before them.
+    pub(crate) has_context: bool,
+}
+
 /// See the module.
 pub(super) struct Segmenter {
     pub(super) slot: usize,
@@ -49,6 +65,11 @@ pub(super) struct Segmenter {
     queries: u32,
     /// Whether the network has been given something to do since that was last asked.
     has_asked: bool,
+    has_context: bool,
+    /// Where the segment before began and ended, unless it was cut.
+    earlier: Option<(u64, u64)>,
+    /// The samples before the open segment that are to be passed on first.
+    context: std::ops::Range<u64>,
     endpointer: Option<Endpointer>,
     turns: Turns,
     voicing: Voicing,
@@ -74,18 +95,24 @@ struct OpenSegment {
     start: u64,
     /// Voiced samples of the stream before it.
     voiced_before: u64,
+    /// Samples before it that are decoded with it.
+    context: u32,
 }
 
 impl OpenSegment {
     /// Its number and where it starts.
     fn extent(self) -> Extent {
-        Extent { segment: self.number, start: self.start, ..Extent::default() }
+        Extent { segment: self.number, start: self.start, context: self.context, ..Extent::default() }
     }
 }
 
 impl Segmenter {
-    pub(super) fn new(slot: usize, chunks: Option<Chunks>, history: &History, cutter: &Cutter) -> Self {
+    pub(super) fn new(slot: usize, segmentation: Segmentation) -> Self {
+        let Segmentation { chunks, cutter, history, has_context } = segmentation;
         Segmenter {
+            has_context,
+            earlier: None,
+            context: 0..0,
             slot,
             generation: 0,
             segment: None,
@@ -104,8 +131,8 @@ impl Segmenter {
             turns: Turns::default(),
             voicing: Voicing::new(history.samples()),
             monitor: SignalMonitor::default(),
-            history: history.clone(),
-            cutter: *cutter,
+            history,
+            cutter,
         }
     }
 
@@ -119,6 +146,7 @@ impl Segmenter {
         let has_detector = rules.endpoint.detector != DetectorKind::Off;
         self.endpointer = has_detector.then(|| Endpointer::new(rules.endpoint));
         self.turns.restart();
+        (self.earlier, self.context) = (None, 0..0);
         self.monitor = SignalMonitor::default();
         self.history.reset();
         self.voicing.reset();
@@ -179,6 +207,9 @@ impl Segmenter {
             Some(segment) => segment,
             None => self.open_segment(output, meter),
         };
+        if !self.context.is_empty() {
+            return self.pass_context(segment, output, meter);
+        }
         let limit = segment.start + self.cutter.limit();
         let count = MESSAGE_SAMPLES.min((end.min(self.query_at).min(limit) - self.position) as usize);
         // There is room: ingest made sure.
@@ -209,7 +240,10 @@ impl Segmenter {
     /// A segment opens with the next sample that is passed on.
     fn open_segment(&mut self, output: &mut Sender<AudioMessage>, meter: &Meter) -> OpenSegment {
         let (number, start) = (self.segments, self.position);
-        let segment = OpenSegment { number, start, voiced_before: self.voicing.before(start) };
+        self.context = self.context_of(start);
+        let voiced_before = self.voicing.before(start);
+        let context = (self.context.end - self.context.start) as u32;
+        let segment = OpenSegment { number, start, voiced_before, context };
         self.segments += 1;
         self.segment = Some(segment);
         self.partial_at = start + self.partial_samples();
@@ -217,6 +251,29 @@ impl Segmenter {
         let captured = self.history.capture(start + 1).unwrap_or_default();
         send(output, meter, self.header(captured, Control::Start), segment.extent());
         segment
+    }
+
+    /// The samples before a segment from `start` on that are decoded with it: the segment before, and the pause.
+    fn context_of(&self, start: u64) -> std::ops::Range<u64> {
+        let most = u64::from(self.rules.endpoint.context_s) * u64::from(crate::audio::ENGINE_RATE_HZ);
+        let earlier = self.earlier.filter(|&(earlier, end)| {
+            self.has_context && start.saturating_sub(end) < CONTEXT_GAP_SAMPLES && start - earlier < most
+        });
+        earlier.map_or(start..start, |(earlier, _)| earlier..start)
+    }
+
+    /// Passes a message's worth of the samples before the open segment on.
+    fn pass_context(&mut self, segment: OpenSegment, output: &mut Sender<AudioMessage>, meter: &Meter) {
+        let count = MESSAGE_SAMPLES.min((self.context.end - self.context.start) as usize);
+        let Some(mut place) = output.reserve() else { return };
+        let samples = &mut place.payload.samples[..count];
+        let captured = self.history.read(self.context.start, samples);
+        self.context.start += count as u64;
+        let header = self.header(captured, AudioControl::Context);
+        place.header = Header { count: count as u16, ..header };
+        place.payload.extent = segment.extent();
+        meter.stamp(&mut place.header);
+        place.publish();
     }
 
     /// Cuts the open segment, which has reached the limit of its length; what comes after is passed on again.
@@ -431,6 +488,8 @@ impl Segmenter {
     ) {
         let Some(segment) = self.segment.take() else { return };
         let turn = self.turns.end(segment.start, end, cause);
+        self.earlier = (cause != EndCause::LengthLimit).then_some((segment.start, end));
+        self.context = 0..0;
         let captured = self.history.capture(speech_end.max(segment.start)).unwrap_or(decided);
         let voiced = self.voiced(segment, end);
         let extent = Extent {

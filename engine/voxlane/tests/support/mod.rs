@@ -35,6 +35,8 @@ pub struct Toy {
     pub most_tokens: Option<usize>,
     /// Ids are below this; `None` is without limit.
     pub ids_below: Option<u32>,
+    /// Its decoder can go on from a text: what it then says depends on that text and on all samples.
+    pub follows: bool,
     /// What it does, in order, for tests that ask.
     pub log: Option<Arc<Mutex<Vec<Work>>>>,
 }
@@ -56,6 +58,7 @@ impl Default for Toy {
             batch: 0,
             most_tokens: None,
             ids_below: None,
+            follows: false,
             log: None,
         }
     }
@@ -89,6 +92,8 @@ pub struct ToyDecoder {
     decode: Duration,
     most_tokens: usize,
     ids_below: u32,
+    /// What each slot's segment follows: a sum of the tokens, and samples.
+    follows: Option<Vec<(u32, usize)>>,
     log: Option<Arc<Mutex<Vec<Work>>>>,
 }
 
@@ -106,6 +111,7 @@ impl Model for Toy {
             max_segment_tokens: MAX_SAMPLES / TOKEN_SAMPLES,
         });
         info.batch = self.batch.max(1);
+        info.follows = self.follows;
         info
     }
 
@@ -127,9 +133,9 @@ impl Model for Toy {
         let hypothesis = Hypothesis::with_capacity(self.info().limits.max_segment_tokens + 1);
         let most_tokens = self.most_tokens.unwrap_or(usize::MAX);
         let ids_below = self.ids_below.unwrap_or(u32::MAX);
-        let slots_done = vec![0; slots];
+        let (slots_done, follows) = (vec![0; slots], self.follows.then(|| vec![(0, 0); slots]));
         let (slots, decode, log) = (vec![hypothesis; slots], self.decode, self.log.clone());
-        ToyDecoder { slots, done: slots_done, decode, most_tokens, ids_below, log }
+        ToyDecoder { slots, done: slots_done, decode, most_tokens, ids_below, follows, log }
     }
 }
 
@@ -209,10 +215,14 @@ impl Decoder for ToyDecoder {
 
     fn step(&mut self, span: &mut ToySpan, budget: &Budget, _: &mut Faults) -> Progress {
         let done = &mut self.done[span.slot];
-        while let Some(&id) = span.sums.get(*done).filter(|_| *done < self.most_tokens) {
+        let (text, before) = self.follows.as_ref().map_or((0, 0), |follows| follows[span.slot]);
+        while let Some(&id) =
+            span.sums.get(before.div_ceil(TOKEN_SAMPLES) + *done).filter(|_| *done < self.most_tokens)
+        {
             let start = (*done * TOKEN_SAMPLES) as u32;
-            let id = id % self.ids_below;
-            let token = Token { id, log_prob: 0.0, start, end: start + TOKEN_SAMPLES as u32 };
+            let id = id.wrapping_add(text) % self.ids_below;
+            let log_prob = if self.follows.is_some() { log_prob_behind(text) } else { 0.0 };
+            let token = Token { id, log_prob, start, end: start + TOKEN_SAMPLES as u32 };
             note(&self.log, Work::Token(span.slot));
             self.slots[span.slot].push(token);
             *done += 1;
@@ -226,12 +236,21 @@ impl Decoder for ToyDecoder {
         Progress::Done
     }
 
+    fn follow(&mut self, slot: Slot, tokens: &[u32], samples: usize) -> bool {
+        let Some(follows) = &mut self.follows else { return false };
+        follows[slot] = (sum_of(tokens), samples);
+        true
+    }
+
     fn hypothesis(&self, slot: Slot) -> &Hypothesis {
         &self.slots[slot]
     }
 
     fn reset(&mut self, slot: Slot) {
         self.slots[slot].clear();
+        if let Some(follows) = &mut self.follows {
+            follows[slot] = (0, 0);
+        }
     }
 }
 
@@ -260,6 +279,20 @@ impl Vocabulary for Hex {
 
     fn encode(&self, text: &str) -> Option<Vec<u32>> {
         text.split_whitespace().map(|word| u32::from_str_radix(word, 16).ok()).collect()
+    }
+}
+
+/// What a text adds to the tokens that follow it; never 0.
+pub fn sum_of(tokens: &[u32]) -> u32 {
+    tokens.iter().fold(1u32, |sum, id| sum.wrapping_mul(33).wrapping_add(*id)) | 1
+}
+
+/// The probability of tokens behind a text of this sum: alone they are in doubt, and behind it more likely or less.
+pub fn log_prob_behind(text: u32) -> f32 {
+    match text {
+        0 => -0.5,
+        text if text & 2 == 0 => -0.2,
+        _ => -0.8,
     }
 }
 

@@ -27,7 +27,8 @@ fn segments(audio: &[i16], rules: EndpointConfig, cutter: Cutter, chunks: &[usiz
     let mut meter = Meter::new(StageKind::Ingest, Clock::new(), recorder, Arc::new(FaultPlan::default()));
     let mut detector = Voice::Energy.detector(1);
     let history = History::new(4 * 16_000);
-    let mut segmenter = Segmenter::new(0, None, &history, &cutter);
+    let segmentation = Segmentation { chunks: None, cutter, history, has_context: false };
+    let mut segmenter = Segmenter::new(0, segmentation);
     segmenter.open(1, StreamRules { endpoint: rules, ..StreamRules::default() });
     let (mut found, mut open) = (Vec::new(), Vec::new());
     let mut collect = |input: &mut voxlane_runtime::ring::Receiver<AudioMessage>| {
