@@ -112,7 +112,8 @@ impl Endpointer {
         match self.phase {
             Phase::Open(speech) if !self.is_voiced => {
                 let speech_end = speech.voiced_end.clamp(speech.start, now);
-                ((speech_end + samples(self.rules.trail_ms)).min(now), speech_end)
+                let end = speech.pause.end.unwrap_or(speech_end + samples(self.rules.trail_ms));
+                (end.min(now), speech_end)
             }
             _ => (now, now),
         }
@@ -173,13 +174,12 @@ impl Endpointer {
             speech.pause = Pause { end: Some(end), is_asked: asks, is_finished: None };
             return Decision::Speculate { end, asks };
         }
-        let is_finished = speech.pause.is_finished;
-        let cause = match is_finished {
-            _ if silence >= most => EndCause::Silence,
+        let cause = match speech.pause.is_finished {
             _ if silence < least => return Decision::None,
-            Some(true) => EndCause::EndOfTurn,
-            Some(false) => return Decision::None,
-            None => return Decision::Wait,
+            None if speech.pause.is_asked => return Decision::Wait,
+            Some(true) if silence < most => EndCause::EndOfTurn,
+            _ if silence >= most => EndCause::Silence,
+            _ => return Decision::None,
         };
         let end = speech.pause.end.unwrap_or((speech_end + samples(rules.trail_ms)).min(now));
         self.close(end);

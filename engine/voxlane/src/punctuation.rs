@@ -5,6 +5,9 @@ use voxlane_models::tokenizers::vocabulary::Vocabulary;
 /// The marks that end one.
 const ENDS: [char; 8] = ['.', '?', '!', '…', '。', '？', '！', '।'];
 
+/// Further marks that belong to what is before them.
+const CLOSING: [char; 7] = [',', ';', ':', '，', '、', '；', '：'];
+
 /// Sets of tokens.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Punctuation {
@@ -15,7 +18,8 @@ pub(crate) struct Punctuation {
 impl Punctuation {
     /// Those of `vocabulary`.
     pub(crate) fn new(vocabulary: &dyn Vocabulary) -> Self {
-        let is_mark = |text: &str| !text.is_empty() && !text.contains(char::is_alphanumeric);
+        let belongs = |c: char| ENDS.contains(&c) || CLOSING.contains(&c);
+        let is_mark = |text: &str| !text.is_empty() && text.chars().all(belongs);
         Punctuation {
             ends: Tokens::where_text(vocabulary, |text| text.ends_with(ENDS)),
             marks: Tokens::where_text(vocabulary, is_mark),
@@ -32,7 +36,7 @@ impl Punctuation {
         self.ends.holds(id)
     }
 
-    /// Whether the token is punctuation and nothing else.
+    /// Whether the token is punctuation that belongs to what is before it, and nothing else.
     pub(crate) fn is_mark(&self, id: u32) -> bool {
         self.marks.holds(id)
     }

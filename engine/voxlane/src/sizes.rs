@@ -25,6 +25,8 @@ pub(crate) struct Sizes {
     pub(crate) history_samples: usize,
     /// Pooled buffers of each chain.
     pub(crate) spans: usize,
+    /// Samples of each stream in the buffer of the stage that hears turns.
+    pub(crate) turn_samples: usize,
     /// Segments are decoded once more behind those before them: features and decoder have a second state a slot.
     pub(crate) has_context: bool,
     /// Where segments are cut.
@@ -33,7 +35,7 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     pub(crate) fn new<M: Model>(config: &Config, lane: &LaneConfig, model: &M) -> Self {
-        let ModelInfo { limits, batch, follows, chunks, .. } = model.info();
+        let ModelInfo { limits, batch, follows, chunks, takes_hotwords, takes_prompt, .. } = model.info();
         let Limits { max_segment_samples, max_segment_tokens, sample_rate, .. } = limits;
         let streams = lane.slots;
         let samples = |seconds: f64| (seconds * f64::from(sample_rate)) as u64;
@@ -42,9 +44,12 @@ impl Sizes {
         // A stream's own rules may ask for turns too.
         let hears_turns = config.endpoint.turn.hears_audio();
         let look_back = if hears_turns { TURN_SAMPLES as u64 } else { 0 }.max(LOOK_BACK_SAMPLES);
-        let has_context = follows && chunks.is_none() && config.endpoint.context_s > 0;
+        // What a stream asks of its decoder is asked of one state.
+        let takes_options = takes_hotwords || takes_prompt;
+        let has_context = follows && chunks.is_none() && !takes_options && config.endpoint.context_s > 0;
         let context = if has_context { samples(f64::from(config.endpoint.context_s)) } else { 0 };
         Sizes {
+            turn_samples: if hears_turns { TURN_SAMPLES } else { 0 },
             has_context,
             streams,
             chains: if config.preempt_batch && batch == 1 { 2 } else { 1 },
@@ -77,7 +82,7 @@ impl Sizes {
         LaneMemory {
             audio: streams * (self.audio_messages * size_of::<RequestMessage>()) as u64,
             events: streams * (self.event_messages * size_of::<TokensMessage>()) as u64,
-            history: streams * (self.history_samples * size_of::<i16>()) as u64,
+            history: streams * ((self.history_samples + self.turn_samples) * size_of::<i16>()) as u64,
             network: network
                 .map(|memory| chains * (memory.parts as u64 + self.spans as u64 * memory.span as u64)),
         }
@@ -91,7 +96,8 @@ pub struct LaneMemory {
     pub audio: u64,
     /// Events that wait: `slots` times `events`.
     pub events: u64,
-    /// Recent audio of each stream: `slots` times the range in which speech may be cut.
+    /// Recent audio of each stream: `slots` times the range in which speech may be cut, what turns are heard by, and what a
+    /// segment may be decoded with.
     pub history: u64,
     /// The network's states and scratch, once or, with `preempt_batch`, twice; none where they are on a device.
     pub network: Option<u64>,

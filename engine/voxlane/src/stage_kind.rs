@@ -29,6 +29,10 @@ impl StageKind {
         StageKind::Turn,
     ];
 
+    /// The stages that every lane has, in order.
+    pub const CHAIN: [StageKind; 5] =
+        [StageKind::Ingest, StageKind::Features, StageKind::Encoder, StageKind::Decoder, StageKind::Emit];
+
     /// Returns the lower-case name, as in configuration files and reports.
     pub fn name(self) -> &'static str {
         match self {

@@ -60,7 +60,7 @@ fn wanted(audio: &[i16], finals: &[Transcript], context_s: usize) -> (Vec<Vec<u3
         let mut text = expected(&audio[start..end]);
         if let Some((from, to)) = earlier
             && start - to < 32_000
-            && start - from < context_s * 16_000
+            && end - from <= context_s * 16_000
         {
             let sum = sum_of(&texts[texts.len() - 1]);
             if log_prob_behind(sum) > log_prob_behind(0) {

@@ -4,6 +4,7 @@ mod support;
 
 use proptest::prelude::*;
 use std::sync::Arc;
+use std::time::Duration;
 use support::{Hex, Toy, drain};
 use voxlane::config::{DetectorKind, EndpointConfig, PartialConfig, TurnRule};
 use voxlane::{Config, EndCause, Engine, EngineError, Event, OpenError, StreamOptions, Transcript};
@@ -125,37 +126,35 @@ proptest! {
 
 #[test]
 fn an_eager_end_is_taken_back_or_becomes_the_final() {
-    let patient = EndpointConfig { eager_threshold: 0.5, silence_ms: 600, ..rules(TurnRule::Text) };
-    let engine = start(patient).unwrap();
-    let (mut resumed, mut kept) = (0, 0);
-    for seed in 0..4 {
-        // Pauses that are longer than the wait for a speculative final, and shorter or longer than the wait for an end.
-        let seconds: Vec<f64> =
-            (0..24).map(|i| if i % 2 == 0 { [0.9, 1.6][i / 2 % 2] } else { 0.6 }).collect();
-        let mut told: Option<(u32, String)> = None;
-        for event in support::follow(&engine, &audio(&seconds, seed)) {
-            match event {
-                Event::EagerEnd(said) => {
-                    assert_eq!(told, None, "one at a time");
-                    assert_eq!(said.turn, Some(1.0));
-                    assert!(said.stable.is_none() && !said.text.is_empty());
-                    told = Some((said.segment, said.text));
-                }
-                Event::Resumed { segment, .. } => {
-                    assert_eq!(told.take().map(|(eager, _)| eager), Some(segment));
-                    resumed += 1;
-                }
-                Event::Final(said) => {
-                    if let Some((segment, text)) = told.take() {
-                        assert_eq!((segment, text), (said.segment, said.text));
-                        kept += 1;
-                    }
-                }
-                _ => {}
-            }
+    let patient = EndpointConfig {
+        eager_threshold: 0.5,
+        silence_ms: 2000,
+        silence_max_ms: 3000,
+        silence_without_speech_ms: 2000,
+        ..rules(TurnRule::Text)
+    };
+    let config = Config { endpoint: patient, partial: PartialConfig { every_ms: 200 }, ..support::config(1) };
+    // Every token ends a sentence.
+    let toy = Toy { ids_below: Some(IDS / 2), ..Toy::default() };
+    let engine = Engine::with_model(config, Arc::new(toy), Arc::new(Marks)).unwrap();
+    let mut stream = support::open(&engine);
+    let next = |stream: &mut voxlane::Stream| loop {
+        match stream.next_timeout(Duration::from_secs(20)).expect("an event") {
+            Event::Partial(_) | Event::SpeechStart { .. } => {}
+            event => return event,
         }
-    }
-    assert!(resumed > 0 && kept > 0, "both happen: {resumed} {kept}");
+    };
+    stream.push_wait(&audio(&[0.5, 0.8, 1.5], 1)).unwrap();
+    let Event::EagerEnd(said) = next(&mut stream) else { panic!("no eager end") };
+    assert_eq!((said.turn, said.segment, said.stable), (Some(1.0), 0, None));
+    // Loud from its first sample on.
+    stream.push_wait(&audio(&[0.0, 0.8], 2)).unwrap();
+    assert!(matches!(next(&mut stream), Event::Resumed { segment: 0, .. }));
+    stream.push_wait(&audio(&[4.0], 3)).unwrap();
+    let Event::EagerEnd(said) = next(&mut stream) else { panic!("no second eager end") };
+    assert!(matches!(next(&mut stream), Event::Endpoint { cause: EndCause::EndOfTurn, turn: Some(1.0), .. }));
+    let Event::Final(last) = next(&mut stream) else { panic!("no final") };
+    assert_eq!((last.text, last.end), (said.text, said.end));
 }
 
 #[test]
@@ -200,7 +199,11 @@ fn the_network_is_asked_about_the_audio_of_the_turn() {
         detector.begin(&audio[(start * 16e3).round() as usize..asked]);
         detector.step(&voxlane_models::budget::Budget::unlimited());
         assert_eq!(*turn, Some(detector.probability()), "{said:?}");
-        let expected = if detector.probability() >= 0.5 { EndCause::EndOfTurn } else { EndCause::Silence };
+        let expected = if detector.probability() >= EndpointConfig::default().turn_threshold {
+            EndCause::EndOfTurn
+        } else {
+            EndCause::Silence
+        };
         assert_eq!(*cause, expected);
         turn_start = (*cause == EndCause::Silence).then_some((start, said.end));
     }

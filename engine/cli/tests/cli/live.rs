@@ -43,7 +43,7 @@ fn raw_audio_becomes_events_in_order() {
     }
     assert_eq!(events.last().unwrap()["type"], "closed");
     let endpoint = events.iter().find(|event| event["type"] == "endpoint").unwrap();
-    assert_eq!(endpoint["cause"], "silence");
+    assert_eq!(endpoint["cause"], "end_of_turn");
     assert!((300.0..350.0).contains(&endpoint["silence_ms"].as_f64().unwrap()), "{endpoint}");
     let finals = texts(&events, "final");
     let said = finals.join(" ").to_lowercase();

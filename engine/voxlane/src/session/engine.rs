@@ -45,6 +45,10 @@ const MAX_PROMPT_BYTES: usize = 4096;
 const BLANK_FIELD: &str = "endpoint.blank_ms";
 const BLANK_ALLOWED: &str = "must be 0, because the model does not take audio in chunks";
 
+/// A rule that networks that take audio in chunks cannot keep: their text of a pause lacks what they look ahead for.
+const EAGER_FIELD: &str = "endpoint.eager_threshold";
+const EAGER_ALLOWED: &str = "must be 0, because the model takes audio in chunks";
+
 /// A rule for which lanes keep memory.
 const CONTEXT_FIELD: &str = "endpoint.context_s";
 
@@ -204,6 +208,11 @@ impl Engine {
             let message = BLANK_ALLOWED.to_owned();
             return Err(ConfigError::Value { at, field: BLANK_FIELD, value, message }.into());
         }
+        if config.endpoint.eager_threshold > 0.0 && models.iter().any(|model| model.info().is_streaming()) {
+            let (at, value) = (source.locate(None), config.endpoint.eager_threshold.to_string());
+            let message = EAGER_ALLOWED.to_owned();
+            return Err(ConfigError::Value { at, field: EAGER_FIELD, value, message }.into());
+        }
         let reads_ends = || {
             let is_chunked = models.iter().any(|model| model.info().is_streaming());
             !is_chunked && Punctuation::new(&**vocabulary).has_ends()
@@ -290,6 +299,10 @@ impl Engine {
         }
         if rules.endpoint.turn == TurnRule::Both && !self.reads_ends {
             rules.endpoint.turn = TurnRule::Audio;
+        }
+        if rules.endpoint.eager_threshold > 0.0 && self.info.is_streaming() {
+            let (value, allowed) = (rules.endpoint.eager_threshold.to_string(), EAGER_ALLOWED.to_owned());
+            return Err(OpenError::Rules { field: EAGER_FIELD, value, allowed });
         }
         let (context, most) = (rules.endpoint.context_s, self.rules.endpoint.context_s);
         if context > most {

@@ -11,7 +11,7 @@ use voxlane_models::hypothesis::Token;
 /// [`EventRecord`] adds the version of that format.
 ///
 /// Events come in order. A segment opens once and closes once, at most one is open. A final never changes
-/// and is a pure function of its stream's samples up to the decision of its end.
+/// and is a pure function of its stream's samples up to the decision of its end, and of the calls made in order with them.
 ///
 /// ```
 /// use voxlane::Event;

@@ -66,21 +66,35 @@ impl Contexts {
 
     /// Whether the text behind the segment before, with these faults, is likelier than that of the segment alone.
     pub(super) fn judge<D: Decoder>(&mut self, slot: usize, faults: Faults, decoder: &D) -> bool {
-        let [alone, behind] = [slot, self.slots.len() + slot].map(|state| decoder.hypothesis(state));
-        let is_likelier = faults.is_none() && behind.mean_log_prob() > alone.mean_log_prob();
+        let alone = decoder.hypothesis(slot).mean_log_prob();
+        let behind = self.behind(slot, decoder);
+        let mean = behind.iter().map(|token| token.log_prob).sum::<f32>() / behind.len() as f32;
+        // Not a number where nothing is said.
+        let is_likelier = faults.is_none() && mean > alone;
         self.slots[slot].is_likelier = is_likelier;
         is_likelier
     }
 
-    /// The tokens of a slot's segment: of a whole one, the likelier of two texts. What is said behind the segment before
-    /// may begin with the mark that belongs to that one, whose final has been handed over.
+    /// How many tokens a pass has found.
+    pub(super) fn count<D: Decoder>(&self, slot: usize, kind: PassKind, decoder: &D) -> usize {
+        match kind {
+            PassKind::Context => self.behind(slot, decoder).len(),
+            _ => decoder.hypothesis(slot).tokens().len(),
+        }
+    }
+
+    /// What is said behind the segment before: without marks at its beginning, which belong to that segment, whose final has
+    /// been handed over.
+    fn behind<'a, D: Decoder>(&self, slot: usize, decoder: &'a D) -> &'a [Token] {
+        let tokens = decoder.hypothesis(self.slots.len() + slot).tokens();
+        let marks = tokens.iter().take_while(|token| self.punctuation.is_mark(token.id)).count();
+        &tokens[marks..]
+    }
+
+    /// The tokens of a slot's segment: of a whole one, the likelier of two texts.
     pub(super) fn text<'a, D: Decoder>(&self, slot: usize, is_whole: bool, decoder: &'a D) -> &'a [Token] {
         let is_likelier = is_whole && self.slots.get(slot).is_some_and(|context| context.is_likelier);
-        let state = if is_likelier { self.slots.len() + slot } else { slot };
-        let tokens = decoder.hypothesis(state).tokens();
-        let is_mark = |token: &&Token| self.punctuation.is_mark(token.id);
-        let marks = if is_likelier { tokens.iter().take_while(is_mark).count() } else { 0 };
-        &tokens[marks..]
+        if is_likelier { self.behind(slot, decoder) } else { decoder.hypothesis(slot).tokens() }
     }
 
     /// The final of a segment has been handed over: the next one may follow it.

@@ -293,8 +293,7 @@ impl<D: model::Decoder> DecoderStage<D> {
                     continue;
                 }
                 if kind.is_urgent() {
-                    let own = self.contexts.own(state, kind);
-                    let tokens = self.decoder.hypothesis(own).tokens().len();
+                    let tokens = self.contexts.count(state, kind, &self.decoder);
                     add_faults(header, coverage::faults(tokens, payload.extent.voiced as usize));
                 }
                 self.meter.served(header, *before);

@@ -475,6 +475,10 @@ impl<F: FrontEnd> FeaturesStage<F> {
         if header.control.ends_segment() {
             self.slots[slot].is_open = false;
         }
+        // Of these the client sees no result: the markers wait for the final that follows.
+        if matches!(header.control, PassKind::Context | PassKind::Speculative { is_shown: false }) {
+            return;
+        }
         for i in 0..self.slots[slot].markers.len() {
             let marker = self.slots[slot].markers[i];
             self.forward(marker.with(marker.control.into()), Extent::default(), None);

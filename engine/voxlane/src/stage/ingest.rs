@@ -23,10 +23,11 @@ use voxlane_runtime::ring::{Receiver, Sender};
 use voxlane_runtime::slot_set::SlotSet;
 use voxlane_runtime::stage::{Stage, StepStatus};
 
-/// The most messages that one step for one slot publishes: a start, audio, and an end or a query; or an end and a notice.
+/// The most messages that one step for one slot publishes: an eager end, audio, and what takes it back with an end.
 const MESSAGES_OUT: usize = 4;
 
-/// The most messages of a client that one turn of a slot takes while others wait: 80 ms of audio.
+/// The most messages of a client, or of audio before a segment, that one turn of a slot takes while others wait: 80 ms of
+/// audio.
 const TURN_MESSAGES: usize = 4;
 
 /// Messages of batch streams that may wait in front of a live stream's at the next stage, where they share it.
@@ -149,7 +150,7 @@ impl IngestStage {
         let mut taken = 0;
         loop {
             let class = self.class(slot);
-            if taken == TURN_MESSAGES || !self.has_room(class) || budget.is_spent() {
+            if taken >= TURN_MESSAGES || !self.has_room(class) || budget.is_spent() {
                 return true;
             }
             let abandoned = self.ports.slots.abandoned(slot);
@@ -178,6 +179,7 @@ impl IngestStage {
                 Heard::Nothing => return false,
                 Heard::AskAgain => return true,
             }
+            taken += usize::from(stream.segmenter.is_passing_context());
             if stream.segmenter.advance(&mut self.ports.detector, output, &mut self.meter) {
                 continue;
             }

@@ -1,4 +1,5 @@
-//! The five stages of a lane, and one beside them that hears whether turns are over. Each owns its state and its ends of the rings; none knows which thread it runs
+//! The five stages of a lane, and one beside them that hears whether turns are over. Each owns its state and its ends of
+//! the rings; none knows which thread it runs
 //! on or who its neighbors are.
 
 mod contexts;

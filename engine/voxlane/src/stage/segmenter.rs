@@ -100,6 +100,12 @@ struct OpenSegment {
 }
 
 impl OpenSegment {
+    /// What it is if it has so many samples, and is decoded with at most `most` together with those before it.
+    fn of(self, samples: u64, most: u64) -> Extent {
+        let context = if u64::from(self.context) + samples <= most { self.context } else { 0 };
+        Extent { samples: samples as u32, context, ..self.extent() }
+    }
+
     /// Its number and where it starts.
     fn extent(self) -> Extent {
         Extent { segment: self.number, start: self.start, context: self.context, ..Extent::default() }
@@ -253,9 +259,19 @@ impl Segmenter {
         segment
     }
 
+    /// The most samples of a segment together with those before it.
+    fn most_context(&self) -> u64 {
+        u64::from(self.rules.endpoint.context_s) * u64::from(crate::audio::ENGINE_RATE_HZ)
+    }
+
+    /// Whether samples before the open segment are passed on next.
+    pub(super) fn is_passing_context(&self) -> bool {
+        !self.context.is_empty()
+    }
+
     /// The samples before a segment from `start` on that are decoded with it: the segment before, and the pause.
     fn context_of(&self, start: u64) -> std::ops::Range<u64> {
-        let most = u64::from(self.rules.endpoint.context_s) * u64::from(crate::audio::ENGINE_RATE_HZ);
+        let most = self.most_context();
         let earlier = self.earlier.filter(|&(earlier, end)| {
             self.has_context && start.saturating_sub(end) < CONTEXT_GAP_SAMPLES && start - earlier < most
         });
@@ -369,7 +385,12 @@ impl Segmenter {
                     self.ask_turn(end, captured, output, meter);
                 }
             }
-            Decision::Wait => self.turns.wait(),
+            Decision::Wait if self.turns.question().is_some() => self.turns.wait(),
+            // A cut has left no segment to ask about.
+            Decision::Wait => {
+                let decision = self.endpointer.as_mut().map(|endpointer| endpointer.hear(self.judged, false));
+                self.decide(decision.unwrap_or(Decision::None), captured, output, meter);
+            }
             Decision::Resume => {
                 if self.turns.take_back() {
                     send(output, meter, self.header(captured, Control::Resumed), self.extent());
@@ -395,7 +416,7 @@ impl Segmenter {
         self.queries = self.queries.wrapping_add(1).max(1);
         let rule = self.rules.endpoint.turn;
         let voiced = self.voiced(segment, end);
-        let extent = Extent { samples: (end - segment.start) as u32, voiced, ..segment.extent() };
+        let extent = Extent { voiced, ..segment.of(end - segment.start, self.most_context()) };
         let turn = self.turns.start(segment.start)..self.judged;
         self.turns.ask(Question::new(self.queries, rule, turn, extent));
         if rule.reads_text() {
@@ -421,7 +442,7 @@ impl Segmenter {
             let header = self.header(captured, Control::Query(number));
             state.ask_turn(number);
             if !asker.ask(header, number, &self.history, turn) {
-                return if self.turns.is_waiting() { Heard::AskAgain } else { Heard::Enough };
+                return Heard::AskAgain;
             }
             self.turns.asked();
         }
@@ -447,7 +468,7 @@ impl Segmenter {
         let Some(segment) = self.segment else { return };
         let Some(samples) = end.checked_sub(segment.start).filter(|&samples| samples > 0) else { return };
         let voiced = self.voiced(segment, end);
-        let extent = Extent { samples: samples as u32, voiced, ..segment.extent() };
+        let extent = Extent { voiced, ..segment.of(samples, self.most_context()) };
         let captured = self.history.capture(end).unwrap_or_default();
         self.has_asked = true;
         send(output, meter, self.header(captured, AudioControl::Speculate), extent);
@@ -487,19 +508,21 @@ impl Segmenter {
         meter: &Meter,
     ) {
         let Some(segment) = self.segment.take() else { return };
-        let turn = self.turns.end(segment.start, end, cause);
+        let (turn, is_other) = self.turns.end(segment.start, end, cause);
+        if is_other {
+            send(output, meter, self.header(decided, Control::Resumed), segment.extent());
+        }
         self.earlier = (cause != EndCause::LengthLimit).then_some((segment.start, end));
         self.context = 0..0;
         let captured = self.history.capture(speech_end.max(segment.start)).unwrap_or(decided);
         let voiced = self.voiced(segment, end);
         let extent = Extent {
-            samples: (end - segment.start) as u32,
             endpoint_wait_micros: (decided.nanos_since(captured) / 1000).min(u64::from(u32::MAX)) as u32,
             silence_samples: now.saturating_sub(speech_end) as u32,
             voiced,
             turn,
             cause,
-            ..segment.extent()
+            ..segment.of(end - segment.start, self.most_context())
         };
         (self.query_at, self.has_asked) = (u64::MAX, true);
         send(output, meter, self.header(captured, Control::End), extent);

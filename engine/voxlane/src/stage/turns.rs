@@ -20,8 +20,8 @@ pub(super) struct Turns {
     is_waiting: bool,
     /// The latest answer about the open pause.
     probability: Option<f32>,
-    /// The client has been told that the turn has probably ended.
-    is_told: bool,
+    /// The client has been told that the turn has probably ended, with a segment of so many samples.
+    told: Option<u32>,
     /// A question has been taken back, and the stage that hears turns does not know yet.
     is_taken_back: bool,
 }
@@ -109,7 +109,7 @@ impl Turns {
         (self.question, self.is_waiting) = (None, false);
         let probability = heard.or(read);
         let is_eager = rules.eager_threshold > 0.0 && probability >= Some(rules.eager_threshold);
-        (self.probability, self.is_told) = (probability, is_eager);
+        (self.probability, self.told) = (probability, is_eager.then_some(extent.samples));
         Some(Verdict {
             is_finished: heard.is_none_or(|heard| heard >= rules.turn_threshold)
                 && read.is_none_or(|read| read >= rules.text_threshold),
@@ -121,15 +121,18 @@ impl Turns {
     pub(super) fn take_back(&mut self) -> bool {
         self.is_taken_back |= self.question.is_some();
         (self.question, self.is_waiting, self.probability) = (None, false, None);
-        std::mem::take(&mut self.is_told)
+        self.told.take().is_some()
     }
 
-    /// A segment from `start` to `end` is over: the probability that the turn is, too.
-    pub(super) fn end(&mut self, start: u64, end: u64, cause: EndCause) -> Option<f32> {
+    /// A segment from `start` to `end` is over: the probability that the turn is, too, where the decision depended on it;
+    /// and whether the client had been told of another end.
+    pub(super) fn end(&mut self, start: u64, end: u64, cause: EndCause) -> (Option<f32>, bool) {
         let goes_on = matches!(cause, EndCause::Silence | EndCause::LengthLimit | EndCause::TrailingBlanks);
         self.earlier = goes_on.then_some((self.start(start), end));
-        let probability = self.probability;
+        let is_asked = matches!(cause, EndCause::Silence | EndCause::EndOfTurn);
+        let probability = self.probability.filter(|_| is_asked);
+        let is_other = self.told.is_some_and(|samples| u64::from(samples) != end - start);
         self.take_back();
-        probability
+        (probability, is_other)
     }
 }
