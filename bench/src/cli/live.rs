@@ -51,6 +51,9 @@ pub struct Args {
     /// Find how many streams a lane on this core sustains, by doubling
     #[arg(long, value_name = "CORE")]
     streams_on: Option<usize>,
+    /// These numbers of streams instead of doubling, whatever they give
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "streams_on")]
+    streams: Vec<usize>,
 }
 
 /// Prints the figures.
@@ -178,13 +181,17 @@ fn print_lag(out: &mut impl Write, lag: &[f64]) -> Result<()> {
     Ok(())
 }
 
-/// Doubles the number of streams in a lane on one core until finals are late.
+/// Serves the numbers of streams that were asked for in a lane on one core, or doubles the number until finals are late.
 fn capacity(args: &Args, core: usize, conversation: &Conversation, out: &mut impl Write) -> Result<()> {
-    let mut count = 1;
+    let mut counts = args.streams.iter().copied();
+    let mut count = counts.next().unwrap_or(1);
     writeln!(out, "streams  p50 ms  p90 ms  p99 ms  finals  held back  disorder")?;
     loop {
         let mut config =
             Config { model: args.model.model.clone(), precision: args.precision, ..Config::live() };
+        if let Some(file) = &args.config {
+            config.endpoint = Config::load(file)?.config.endpoint;
+        }
         let cores = format!(
             "[[lane]]\nslots = {count}\ncores = {{ ingest = {core}, features = {core}, encoder = {core}, \
              decoder = {core}, emit = {core} }}\n"
@@ -220,10 +227,12 @@ fn capacity(args: &Args, core: usize, conversation: &Conversation, out: &mut imp
             if refused { "" } else { "  (a slot was free at the end)" }
         )?;
         out.flush()?;
-        if at(0.99) > SUSTAINED_MS || held_back > 0 {
-            return Ok(());
-        }
-        count *= 2;
+        let is_late = at(0.99) > SUSTAINED_MS || held_back > 0;
+        count = match counts.next() {
+            Some(next) => next,
+            None if is_late || !args.streams.is_empty() => return Ok(()),
+            None => 2 * count,
+        };
         ensure!(conversation.samples.len() > SAMPLE_RATE as usize, "too little audio");
     }
 }
