@@ -70,7 +70,7 @@ pub enum Control {
     Query(u32),
     /// The speaker has probably finished: the text so far goes to the client ahead of the endpoint.
     EagerEnd,
-    /// The speaker goes on, although the client was told that he had probably finished.
+    /// The speaker goes on after an eager end.
     Resumed,
     /// Something about the signal.
     Notice(Notice),
@@ -112,7 +112,7 @@ pub enum PassKind {
     Context,
     /// The segment's final.
     Final,
-    /// The result of the speculative pass, for a client that is told of a probable end.
+    /// The result of the speculative pass, as an eager end for the client.
     Eager,
     /// A dummy's, which keeps caches warm and reaches no client.
     WarmUp {

@@ -5,7 +5,7 @@ mod support;
 
 use proptest::prelude::*;
 use std::sync::Arc;
-use support::{Hex, TOKEN_SAMPLES, Toy, drain, expected, log_prob_behind, sum_of};
+use support::{Hex, TOKEN_SAMPLES, Toy, expected, in_chunks, log_prob_behind, sum_of};
 use voxlane::config::{DetectorKind, EndpointConfig, PartialConfig};
 use voxlane::{Config, Engine, Event, OpenError, StreamOptions, Transcript};
 
@@ -33,18 +33,8 @@ fn conversation(seed: u32) -> Vec<i16> {
 }
 
 fn run(engine: &Engine, audio: &[i16], chunks: &[usize]) -> Vec<Transcript> {
-    let mut stream = support::open_soon(engine);
-    let (mut events, mut rest, mut sizes) = (Vec::new(), audio, chunks.iter().cycle());
-    while let (false, Some(&size)) = (rest.is_empty(), sizes.next()) {
-        let (now, later) = rest.split_at(size.min(rest.len()));
-        stream.push_wait(now).unwrap();
-        events.extend(std::iter::from_fn(|| stream.try_next()));
-        rest = later;
-    }
-    stream.finish().unwrap();
-    events.extend(drain(&mut stream));
     let said = |event| if let Event::Final(said) = event { Some(said) } else { None };
-    events.into_iter().filter_map(said).collect()
+    in_chunks(engine, audio, chunks).into_iter().filter_map(said).collect()
 }
 
 fn ids(said: &Transcript) -> Vec<u32> {

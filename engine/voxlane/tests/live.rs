@@ -5,7 +5,7 @@ mod support;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Hex, Toy, drain, engine, expected, finals, noise};
+use support::{Hex, Toy, drain, engine, expected, finals, in_chunks, noise};
 use voxlane::EndCause;
 use voxlane::config::{DetectorKind, EndpointConfig, PartialConfig};
 use voxlane::{Config, Engine, Event, OpenError, SegmentWarning, StreamFault, StreamOptions, Transcript};
@@ -35,27 +35,11 @@ fn transcripts(events: &[Event]) -> Vec<&Transcript> {
     said.collect()
 }
 
-/// Pushes audio in chunks of the given sizes and reads as it goes.
-fn run(engine: &Engine, audio: &[i16], chunks: &[usize]) -> Vec<Event> {
-    let mut stream = support::open_soon(engine);
-    let mut events = Vec::new();
-    let (mut rest, mut sizes) = (audio, chunks.iter().cycle());
-    while let (false, Some(&size)) = (rest.is_empty(), sizes.next()) {
-        let (now, later) = rest.split_at(size.min(rest.len()));
-        stream.push_wait(now).unwrap();
-        events.extend(std::iter::from_fn(|| stream.try_next()));
-        rest = later;
-    }
-    stream.finish().unwrap();
-    events.extend(drain(&mut stream));
-    events
-}
-
 #[test]
 fn segments_are_found_and_each_final_is_that_of_its_samples() {
     let engine = engine(live(1));
     let audio = conversation(1);
-    let events = run(&engine, &audio, &[320]);
+    let events = in_chunks(&engine, &audio, &[320]);
     let said = transcripts(&events);
     assert!(said.len() >= 3, "{events:#?}");
     for segment in &said {
@@ -128,7 +112,7 @@ fn speech_without_text_is_not_lost_in_silence() {
     let with = |most_tokens, config| {
         let toy = Toy { most_tokens, ..Toy::default() };
         let engine = Engine::with_model(config, Arc::new(toy), Arc::new(Hex)).unwrap();
-        run(&engine, &conversation(6), &[320])
+        in_chunks(&engine, &conversation(6), &[320])
     };
     assert_eq!(warnings(&with(None, live(1))), []);
     // The speculative final, which becomes the final, has found nothing either.
@@ -150,10 +134,10 @@ proptest! {
         let result = |events: &[Event]| -> Vec<(f64, f64, String)> {
             transcripts(events).iter().map(|said| (said.start, said.end, said.text.clone())).collect()
         };
-        let whole = result(&run(&engine, &audio, &[audio.len()]));
+        let whole = result(&in_chunks(&engine, &audio, &[audio.len()]));
         prop_assert!(whole.len() >= 3);
-        prop_assert_eq!(&result(&run(&engine, &audio, &chunks)), &whole);
-        prop_assert_eq!(&result(&run(&engine, &audio, &[small])), &whole);
+        prop_assert_eq!(&result(&in_chunks(&engine, &audio, &chunks)), &whole);
+        prop_assert_eq!(&result(&in_chunks(&engine, &audio, &[small])), &whole);
     }
 }
 
@@ -183,7 +167,7 @@ fn a_slow_reader_loses_partials_and_no_final() {
     config.lanes[0].events = 32;
     let engine = engine(config);
     let audio = conversation(4);
-    let prompt = finals(&run(&engine, &audio, &[320]));
+    let prompt = finals(&in_chunks(&engine, &audio, &[320]));
     let mut stream = support::open_soon(&engine);
     stream.push_wait(&audio).unwrap();
     stream.finish().unwrap();
@@ -250,7 +234,7 @@ fn a_stream_may_have_its_own_rules_but_not_another_detector() {
 #[test]
 fn a_dead_microphone_is_told_and_gives_no_text() {
     let engine = engine(live(1));
-    let events = run(&engine, &vec![0; 16_000 * 5], &[320]);
+    let events = in_chunks(&engine, &vec![0; 16_000 * 5], &[320]);
     let faults: Vec<StreamFault> = events
         .iter()
         .filter_map(|event| match event {
@@ -265,7 +249,8 @@ fn a_dead_microphone_is_told_and_gives_no_text() {
 #[test]
 fn many_streams_at_once_give_what_each_gives_alone() {
     let engine = engine(live(6));
-    let alone: Vec<_> = (0..6).map(|seed| finals(&run(&engine, &conversation(10 + seed), &[320]))).collect();
+    let alone: Vec<_> =
+        (0..6).map(|seed| finals(&in_chunks(&engine, &conversation(10 + seed), &[320]))).collect();
     let mut together: Vec<_> = (0..6).map(|_| support::open_soon(&engine)).collect();
     let audio: Vec<_> = (0..6).map(|seed| conversation(10 + seed)).collect();
     for start in (0..audio[0].len()).step_by(320) {
@@ -292,7 +277,7 @@ fn events_come_as_a_stream_of_futures_to_the_last() {
     }
     let engine = engine(live(1));
     let audio = conversation(6);
-    let expected = finals(&run(&engine, &audio, &[320]));
+    let expected = finals(&in_chunks(&engine, &audio, &[320]));
     let (mut input, mut stream) = support::open_soon(&engine).into_events();
     let feeder = std::thread::spawn(move || {
         input.push_wait(&audio).unwrap();
@@ -325,5 +310,5 @@ fn dropping_the_future_events_of_a_quiet_stream_abandons_it() {
     }
     assert!(matches!(input.push(&[0i16; 1]), Err(voxlane::StreamError::Abandoned)));
     drop(input);
-    run(&engine, &[0; 320], &[320]);
+    in_chunks(&engine, &[0; 320], &[320]);
 }

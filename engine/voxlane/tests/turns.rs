@@ -5,7 +5,7 @@ mod support;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Hex, Toy, drain};
+use support::{Hex, Toy, drain, in_chunks};
 use voxlane::config::{DetectorKind, EndpointConfig, PartialConfig, TurnRule};
 use voxlane::{Config, EndCause, Engine, EngineError, Event, OpenError, StreamOptions, Transcript};
 use voxlane_models::families::smart_turn;
@@ -57,20 +57,6 @@ fn conversation(seed: u32) -> Vec<i16> {
     audio(&seconds.collect::<Vec<_>>(), seed)
 }
 
-fn run(engine: &Engine, audio: &[i16], chunks: &[usize]) -> Vec<Event> {
-    let mut stream = support::open_soon(engine);
-    let (mut events, mut rest, mut sizes) = (Vec::new(), audio, chunks.iter().cycle());
-    while let (false, Some(&size)) = (rest.is_empty(), sizes.next()) {
-        let (now, later) = rest.split_at(size.min(rest.len()));
-        stream.push_wait(now).unwrap();
-        events.extend(std::iter::from_fn(|| stream.try_next()));
-        rest = later;
-    }
-    stream.finish().unwrap();
-    events.extend(drain(&mut stream));
-    events
-}
-
 /// Each segment's final, with why it ended, after how many milliseconds of silence, and the probability of that.
 fn ends(events: &[Event]) -> Vec<(&Transcript, EndCause, f64, Option<f32>)> {
     let mut ends = Vec::new();
@@ -91,7 +77,7 @@ fn ends(events: &[Event]) -> Vec<(&Transcript, EndCause, f64, Option<f32>)> {
 #[test]
 fn text_that_ends_a_sentence_shortens_the_wait() {
     let engine = start(rules(TurnRule::Text)).unwrap();
-    let events = run(&engine, &conversation(1), &[320]);
+    let events = in_chunks(&engine, &conversation(1), &[320]);
     let ends = ends(&events);
     let mut causes = [0, 0];
     for (said, cause, silence_ms, turn) in &ends[..ends.len() - 1] {
@@ -112,8 +98,8 @@ proptest! {
     fn any_chunking_gives_the_same_ends(chunks in prop::collection::vec(1usize..40_000, 1..12), seed in 0u32..1000) {
         let engine = start(EndpointConfig { eager_threshold: 0.5, ..rules(TurnRule::Text) }).unwrap();
         let audio = conversation(seed);
-        let whole = run(&engine, &audio, &[audio.len()]);
-        let parts = run(&engine, &audio, &chunks);
+        let whole = in_chunks(&engine, &audio, &[audio.len()]);
+        let parts = in_chunks(&engine, &audio, &chunks);
         let facts = |events: &[Event]| -> Vec<(String, f64, f64, EndCause, f64, Option<f32>)> {
             ends(events).iter().map(|(said, cause, silence, turn)| {
                 (said.text.clone(), said.start, said.end, *cause, *silence, *turn)

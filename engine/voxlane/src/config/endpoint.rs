@@ -104,8 +104,8 @@ pub struct EndpointConfig {
     pub turn_threshold: f32,
     /// Probability of the final punctuation mark from which the text says so. Default 0.5.
     pub text_threshold: f32,
-    /// Probability of a finished turn from which a stream is told so ahead of the endpoint, with the text so far
-    /// (`eager_end`); by the network, or where only the text is looked at by the mark. Default 0: never.
+    /// Probability of a finished turn from which a stream gets the event `eager_end` ahead of the endpoint, with the text so
+    /// far; by the network, or where only the text is looked at by the mark. Default 0: never.
     pub eager_threshold: f32,
     /// Length up to which a segment is decoded once more together with the one before it, if that ended within 2 s, in
     /// seconds: the likelier of both texts is the final. Default 0: never; 20 in the profile `live`. For networks that take

@@ -20,8 +20,8 @@ pub(super) struct Turns {
     is_waiting: bool,
     /// The latest answer about the open pause.
     probability: Option<f32>,
-    /// The client has been told that the turn has probably ended, with a segment of so many samples.
-    told: Option<u32>,
+    /// The samples of the segment for which the client got an eager end, if it got one.
+    eager_samples: Option<u32>,
     /// A question has been taken back, and the stage that hears turns does not know yet.
     is_taken_back: bool,
 }
@@ -55,7 +55,7 @@ impl Question {
 /// What the answers say.
 pub(super) struct Verdict {
     pub(super) is_finished: bool,
-    /// The segment that the client is to be told of, which has probably ended.
+    /// The segment for an eager end, if the probability is high enough.
     pub(super) eager: Option<Extent>,
 }
 
@@ -109,7 +109,7 @@ impl Turns {
         (self.question, self.is_waiting) = (None, false);
         let probability = heard.or(read);
         let is_eager = rules.eager_threshold > 0.0 && probability >= Some(rules.eager_threshold);
-        (self.probability, self.told) = (probability, is_eager.then_some(extent.samples));
+        (self.probability, self.eager_samples) = (probability, is_eager.then_some(extent.samples));
         Some(Verdict {
             is_finished: heard.is_none_or(|heard| heard >= rules.turn_threshold)
                 && read.is_none_or(|read| read >= rules.text_threshold),
@@ -117,21 +117,21 @@ impl Turns {
         })
     }
 
-    /// The speaker goes on: whether the client had been told that the turn has probably ended.
+    /// The speaker goes on: whether the client got an eager end.
     pub(super) fn take_back(&mut self) -> bool {
         self.is_taken_back |= self.question.is_some();
         (self.question, self.is_waiting, self.probability) = (None, false, None);
-        self.told.take().is_some()
+        self.eager_samples.take().is_some()
     }
 
     /// A segment from `start` to `end` is over: the probability that the turn is, too, where the decision depended on it;
-    /// and whether the client had been told of another end.
+    /// and whether the client got an eager end at another place.
     pub(super) fn end(&mut self, start: u64, end: u64, cause: EndCause) -> (Option<f32>, bool) {
         let goes_on = matches!(cause, EndCause::Silence | EndCause::LengthLimit | EndCause::TrailingBlanks);
         self.earlier = goes_on.then_some((self.start(start), end));
         let is_asked = matches!(cause, EndCause::Silence | EndCause::EndOfTurn);
         let probability = self.probability.filter(|_| is_asked);
-        let is_other = self.told.is_some_and(|samples| u64::from(samples) != end - start);
+        let is_other = self.eager_samples.is_some_and(|samples| u64::from(samples) != end - start);
         self.take_back();
         (probability, is_other)
     }

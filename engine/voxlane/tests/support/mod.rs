@@ -352,6 +352,22 @@ pub fn noise(samples: usize, seed: u32) -> Vec<i16> {
     (0..samples).map(|_| next()).collect()
 }
 
+/// Pushes audio in chunks of the given sizes, over and over, reads as it goes, and finishes. All events up to the close.
+pub fn in_chunks(engine: &Engine, audio: &[i16], chunks: &[usize]) -> Vec<Event> {
+    let mut stream = open_soon(engine);
+    let mut events = Vec::new();
+    let (mut rest, mut sizes) = (audio, chunks.iter().cycle());
+    while let (false, Some(&size)) = (rest.is_empty(), sizes.next()) {
+        let (now, later) = rest.split_at(size.min(rest.len()));
+        stream.push_wait(now).unwrap();
+        events.extend(std::iter::from_fn(|| stream.try_next()));
+        rest = later;
+    }
+    stream.finish().unwrap();
+    events.extend(drain(&mut stream));
+    events
+}
+
 /// Pushes half a second at a time and is never more than a second ahead of the events: no partial is passed over
 /// because the machine is slow. All events up to the close.
 pub fn follow(engine: &Engine, audio: &[i16]) -> Vec<Event> {
