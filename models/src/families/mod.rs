@@ -5,6 +5,8 @@
 
 pub mod emformer;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+mod helper;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 mod load;
 pub mod moonshine;
 mod onnx_layers;
@@ -19,6 +21,8 @@ mod table;
 
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 pub use emformer::commands;
+#[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
+pub use helper::Helper;
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]
 pub use load::{LoadError, LoadOptions, ModelFamily, Recognizer};
 #[cfg(all(feature = "fetch", feature = "tokenizer-json"))]

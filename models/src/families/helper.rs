@@ -1,15 +1,15 @@
-//! The Silero voice activity detector, which the model manager fetches and [`voice`](crate::voice) loads.
+//! Families of models that give no text: what listens beside a recognizer.
 
-use crate::families::load::{LoadError, LoadOptions, ModelFamily, Recognizer};
+use super::load::{LoadError, LoadOptions, ModelFamily, Recognizer};
 use crate::manager::ModelFiles;
 
-/// The Silero voice activity detector: one ONNX file. It gives no text.
+/// A family by its name in manifests, whose models the manager fetches and the engine loads by itself.
 #[derive(Clone, Copy, Debug)]
-pub struct SileroVad;
+pub struct Helper(pub &'static str);
 
-impl ModelFamily for SileroVad {
+impl ModelFamily for Helper {
     fn name(&self) -> &'static str {
-        "silero-vad"
+        self.0
     }
 
     fn is_recognizer(&self) -> bool {
