@@ -165,7 +165,7 @@ impl IngestStage {
                 self.abandon(slot, abandoned);
                 continue;
             }
-            if let Some(query) = stream.segmenter.query {
+            if let Some(query) = stream.segmenter.query() {
                 // The decoder wakes this slot when it has an answer: what comes after depends on it.
                 let Some(quiet) = self.ports.slots.state(slot).answered(query) else { return false };
                 stream.segmenter.hear(quiet, output(&mut self.ports.outputs, class), &self.meter);

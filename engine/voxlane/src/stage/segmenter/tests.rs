@@ -3,12 +3,14 @@
 use super::*;
 use crate::config::EndpointConfig;
 use crate::fault_plan::FaultPlan;
+use crate::message::MESSAGE_SAMPLES;
+use crate::protocol::Control;
 use crate::stage_kind::StageKind;
 use crate::voice::Voice;
 use proptest::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
-use voxlane_models::voice::{EnergyDetector, VoiceDetector};
+use voxlane_models::voice::{EnergyDetector, VOICE_FRAME_SAMPLES, VoiceDetector};
 use voxlane_runtime::clock::Clock;
 use voxlane_runtime::eventcount::Waiter;
 use voxlane_runtime::ring::ring;
