@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use support::{Hex, drain, emformer, engine, expected, finals, noise, open_soon};
 use voxlane::config::DetectorKind;
-use voxlane::{Engine, Hotword, StreamError};
+use voxlane::{Engine, Event, Hotword, StreamError};
 
 struct Counting;
 
@@ -45,14 +45,18 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Streams in turns, counted from the second round on; how many tokens the last one had.
-fn rounds(engine: &Engine, audio: &[i16], hotwords: &[Vec<Hotword>]) -> usize {
-    let mut decoded = 0;
+/// Streams in turns, counted from the second round on; all that the last one said. Beside each there is one that is
+/// abandoned in the middle.
+fn rounds(engine: &Engine, audio: &[i16], hotwords: &[Vec<Hotword>]) -> Vec<Event> {
+    let mut events = Vec::new();
     for round in 0..3 {
         COUNTING.store(round > 0, Ordering::SeqCst);
-        let (mut stream, abandoned) = (open_soon(engine), open_soon(engine));
+        let (mut stream, mut abandoned) = (open_soon(engine), open_soon(engine));
         for (i, part) in audio.chunks(777).enumerate() {
             stream.push_wait(part).unwrap();
+            if i < audio.len() / 777 / 2 {
+                abandoned.push_wait(part).unwrap();
+            }
             // More and more at once: a slot that grows with what it is asked would be seen.
             for _ in 0..if i % 20 == 0 { 1 + 8 * round } else { 0 } {
                 let _ = stream.mark();
@@ -62,13 +66,42 @@ fn rounds(engine: &Engine, audio: &[i16], hotwords: &[Vec<Hotword>]) -> usize {
             }
         }
         stream.finish().unwrap();
-        let events = drain(&mut stream);
-        decoded = finals(&events).iter().map(Vec::len).sum();
+        events = drain(&mut stream);
         drop((stream, abandoned));
         engine.report();
     }
     COUNTING.store(false, Ordering::SeqCst);
-    decoded
+    events
+}
+
+/// How many tokens there are.
+fn decoded(events: &[Event]) -> usize {
+    finals(events).iter().map(Vec::len).sum()
+}
+
+/// The profile for conversations: a detector, the stage that hears turns, and context, with a model that follows and with
+/// a network that people use.
+#[cfg(all(feature = "fetch", feature = "files"))]
+fn conversations() {
+    let (config, audio) = (support::live(2), support::conversation());
+    let engine =
+        Engine::with_model(config.clone(), Arc::new(support::live_toy()), Arc::new(support::Marks)).unwrap();
+    support::assert_live(&rounds(&engine, &audio, &[]));
+    assert_eq!(COUNTED.swap(0, Ordering::SeqCst), 0);
+    drop(engine);
+
+    // Noise that leaves the network in doubt, so that it listens again behind the segment before; then a final can go on in
+    // lower case.
+    let noise = noise(audio.len(), 4).into_iter().map(|sample| sample / 60);
+    let audio: Vec<i16> =
+        audio.iter().zip(noise).map(|(sample, noise)| sample.saturating_add(noise)).collect();
+    voxlane_models::manager::fetch("moonshine-tiny").unwrap();
+    let engine = Engine::start(voxlane::Config { model: "moonshine-tiny".into(), ..config }).unwrap();
+    let events = rounds(&engine, &audio, &[]);
+    let goes_on =
+        |event: &Event| matches!(event, Event::Final(said) if said.text.starts_with(char::is_lowercase));
+    assert!(events.iter().any(goes_on), "{events:#?}");
+    assert_eq!(COUNTED.swap(0, Ordering::SeqCst), 0);
 }
 
 /// One test, because all that counts must be alone in the process.
@@ -88,7 +121,7 @@ fn a_lane_allocates_nothing_after_its_first_stream() {
     for pause in [0..8000, 40_000..42_400, 60_000..70_000] {
         audio[pause].iter_mut().for_each(|sample| *sample /= 2000);
     }
-    assert!(rounds(&engine, &audio, &[]) > expected(&audio).len() / 2);
+    assert!(decoded(&rounds(&engine, &audio, &[])) > expected(&audio).len() / 2);
     assert_eq!(COUNTED.swap(0, Ordering::SeqCst), 0);
     drop(engine);
 
@@ -96,6 +129,10 @@ fn a_lane_allocates_nothing_after_its_first_stream() {
     let phrases = |ids: &[u32]| ids.iter().map(|id| Hotword::new(format!("{id:08x}"))).collect();
     let hotwords = [phrases(&[3, 4, 5]), Vec::new(), phrases(&[7])];
     let engine = Engine::with_model(config, Arc::new(emformer()), Arc::new(Hex)).unwrap();
-    assert!(rounds(&engine, &audio, &hotwords) > 5);
+    assert!(decoded(&rounds(&engine, &audio, &hotwords)) > 5);
     assert_eq!(COUNTED.swap(0, Ordering::SeqCst), 0);
+    drop(engine);
+
+    #[cfg(all(feature = "fetch", feature = "files"))]
+    conversations();
 }

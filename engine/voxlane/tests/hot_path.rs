@@ -8,7 +8,7 @@ const LOCKS: [&str; 8] =
     ["Mutex", "RwLock", "Condvar", "Parker", "Barrier", "crossbeam_channel", "mpsc", "thread::park"];
 
 /// Code that a step runs: files, and folders with all below them.
-const STEP: [&str; 39] = [
+const STEP: [&str; 44] = [
     "engine/runtime/src/budget.rs",
     "engine/runtime/src/chain/link.rs",
     "engine/runtime/src/clock.rs",
@@ -30,11 +30,13 @@ const STEP: [&str; 39] = [
     "engine/voxlane/src/history.rs",
     "engine/voxlane/src/meter.rs",
     "engine/voxlane/src/protocol.rs",
+    "engine/voxlane/src/punctuation.rs",
     "engine/voxlane/src/settings.rs",
     "engine/voxlane/src/signal.rs",
     "engine/voxlane/src/slot_state.rs",
     "engine/voxlane/src/stage",
     "engine/voxlane/src/tail.rs",
+    "engine/voxlane/src/turn.rs",
     "engine/voxlane/src/voice.rs",
     "engine/voxlane/src/voicing.rs",
     "engine/voxlane/src/warm.rs",
@@ -45,8 +47,11 @@ const STEP: [&str; 39] = [
     "models/src/encoders",
     "models/src/frontends",
     "models/src/heads",
+    "models/src/hypothesis.rs",
     "models/src/layers",
     "models/src/networks",
+    "models/src/team.rs",
+    "models/src/turn",
     "models/src/voice",
 ];
 

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::{Hex, noise, open_soon};
 use voxlane::config::{DetectorKind, WaitKind};
-use voxlane::{Config, Engine};
+use voxlane::{Config, Engine, Event};
 use voxlane_models::model::{Model, ModelInfo};
 use voxlane_models::team::Team;
+use voxlane_models::tokenizers::vocabulary::Vocabulary;
 
 /// Whether calls count.
 static COUNTING: AtomicBool = AtomicBool::new(false);
@@ -142,31 +143,42 @@ impl<M: Model> Model for Watched<M> {
     }
 }
 
-/// The calls of a lane that waits like this while three streams are spoken, one after the other.
+/// The calls of a lane that waits like this while three streams of noise are spoken, one after the other.
 fn calls<M: Model>(wait: WaitKind, model: M) -> Vec<i32> {
     let mut config: Config = support::config(2);
     config.lanes[0].wait = wait;
-    config.lanes[0].spin_us = 0;
     config.warm.enabled = true;
     config.warm.after_ms = 1;
     config.endpoint.detector = DetectorKind::Energy;
     config.partial.every_ms = 100;
+    calls_of(config, model, Arc::new(Hex), &noise(48_000, 3)).0
+}
+
+/// The calls of such a lane while three streams of this audio are spoken; and what the last one said.
+fn calls_of<M: Model>(
+    mut config: Config,
+    model: M,
+    vocabulary: Arc<dyn Vocabulary>,
+    audio: &[i16],
+) -> (Vec<i32>, Vec<Event>) {
+    config.lanes[0].spin_us = 0;
     config.supervise.watchdog_ms = 60_000;
     *CALLS.lock().unwrap() = Vec::with_capacity(10_000);
-    let engine = Engine::with_model(config, Arc::new(Watched(model)), Arc::new(Hex)).unwrap();
-    let audio = noise(48_000, 3);
+    let engine = Engine::with_model(config, Arc::new(Watched(model)), vocabulary).unwrap();
+    let mut events = Vec::new();
     for round in 0..3 {
         // What the first stream finds for the first time is start-up.
         COUNTING.store(round > 0, Ordering::SeqCst);
         let mut stream = open_soon(&engine);
+        events.clear();
         for part in audio.chunks(1600) {
             stream.push_wait(part).unwrap();
-            while stream.try_next().is_some() {}
+            events.extend(std::iter::from_fn(|| stream.try_next()));
         }
         stream.finish().unwrap();
         let limit = Instant::now() + Duration::from_secs(60);
         while !stream.is_closed() && Instant::now() < limit {
-            while stream.try_next().is_some() {}
+            events.extend(std::iter::from_fn(|| stream.try_next()));
             std::thread::yield_now();
         }
         assert!(stream.is_closed());
@@ -174,7 +186,18 @@ fn calls<M: Model>(wait: WaitKind, model: M) -> Vec<i32> {
     }
     COUNTING.store(false, Ordering::SeqCst);
     engine.shutdown(Duration::from_secs(10));
-    std::mem::take(&mut *CALLS.lock().unwrap())
+    (std::mem::take(&mut *CALLS.lock().unwrap()), events)
+}
+
+/// The profile for conversations: a detector, the stage that hears turns, on a thread with others, and context.
+#[cfg(all(feature = "fetch", feature = "files"))]
+fn conversation() {
+    let mut config = support::live(2);
+    config.lanes[0].wait = WaitKind::Spin;
+    let audio = support::conversation();
+    let (calls, events) = calls_of(config, support::live_toy(), Arc::new(support::Marks), &audio);
+    support::assert_live(&events);
+    assert_eq!(calls, [0; 0]);
 }
 
 /// One test, because what counts must be alone in the process.
@@ -190,4 +213,6 @@ fn a_lane_that_spins_makes_no_system_call() {
     assert!(!parked.is_empty(), "a lane that sleeps is seen to");
     assert_eq!(calls(WaitKind::Spin, support::Toy::default()), [0; 0]);
     assert_eq!(calls(WaitKind::Spin, support::emformer()), [0; 0]);
+    #[cfg(all(feature = "fetch", feature = "files"))]
+    conversation();
 }

@@ -5,31 +5,11 @@ mod support;
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
-use support::{Hex, Toy, drain, in_chunks};
+use support::{Hex, IDS, Marks, Toy, drain, in_chunks};
 use voxlane::config::{DetectorKind, EndpointConfig, PartialConfig, TurnRule};
 use voxlane::{Config, EndCause, Engine, EngineError, Event, OpenError, StreamOptions, Transcript};
 use voxlane_models::families::smart_turn;
 use voxlane_models::manager;
-use voxlane_models::tokenizers::vocabulary::Vocabulary;
-
-/// Ids are below this, and those of the lower half end a sentence.
-const IDS: u32 = 64;
-
-struct Marks;
-
-impl Vocabulary for Marks {
-    fn text(&self, ids: &[u32]) -> String {
-        ids.iter().map(|id| format!("{id}{}", if *id < IDS / 2 { ". " } else { " " })).collect()
-    }
-
-    fn size(&self) -> u32 {
-        IDS
-    }
-
-    fn begins_word(&self, _: u32) -> bool {
-        true
-    }
-}
 
 fn rules(turn: TurnRule) -> EndpointConfig {
     EndpointConfig { detector: DetectorKind::Energy, turn, trail_ms: 200, ..EndpointConfig::default() }
