@@ -54,6 +54,9 @@ pub struct Args {
     /// These numbers of streams instead of doubling, whatever they give
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "streams_on")]
     streams: Vec<usize>,
+    /// Print each run's histograms, too
+    #[arg(long, requires = "streams_on")]
+    report: bool,
 }
 
 /// Prints the figures.
@@ -185,7 +188,8 @@ fn print_lag(out: &mut impl Write, lag: &[f64]) -> Result<()> {
 fn capacity(args: &Args, core: usize, conversation: &Conversation, out: &mut impl Write) -> Result<()> {
     let mut counts = args.streams.iter().copied();
     let mut count = counts.next().unwrap_or(1);
-    writeln!(out, "streams  p50 ms  p90 ms  p99 ms  finals  held back  disorder")?;
+    // The streams end together, which callers do not: what their last segments wait for each other counts by itself.
+    writeln!(out, "streams  p50 ms  p90 ms  p99 ms  finals  last max ms  last  held back  disorder")?;
     loop {
         let mut config =
             Config { model: args.model.model.clone(), precision: args.precision, ..Config::live() };
@@ -209,8 +213,11 @@ fn capacity(args: &Args, core: usize, conversation: &Conversation, out: &mut imp
         let views: Vec<&[i16]> = rotated.iter().map(Vec::as_slice).collect();
         let runs = feed::run(&engine, &views)?;
         let refused = engine.open(voxlane::StreamOptions::default()).is_err();
-        let late: Vec<f64> =
-            runs.iter().flat_map(|run: &Run| run.said.iter().filter_map(|s| s.after_endpoint_ms)).collect();
+        let late = |is_last| -> Vec<f64> {
+            let said = runs.iter().flat_map(|run: &Run| &run.said).filter(|said| said.is_last == is_last);
+            said.filter_map(|said| said.after_endpoint_ms).collect()
+        };
+        let (late, last) = (late(false), late(true));
         let held_back: u64 = runs.iter().map(|run| run.held_back).sum();
         let disorder: u64 = runs.iter().map(|run| run.disorder).sum();
         let mut sorted = late.clone();
@@ -219,13 +226,18 @@ fn capacity(args: &Args, core: usize, conversation: &Conversation, out: &mut imp
         let at = |q: f64| sorted[((q * sorted.len() as f64).ceil() as usize).max(1) - 1];
         writeln!(
             out,
-            "{count:>7}{:>8.1}{:>8.1}{:>8.1}{:>8}{held_back:>11}{disorder:>10}{}",
+            "{count:>7}{:>8.1}{:>8.1}{:>8.1}{:>8}{:>13.1}{:>6}{held_back:>11}{disorder:>10}{}",
             at(0.5),
             at(0.9),
             at(0.99),
             late.len(),
+            last.iter().copied().reduce(f64::max).unwrap_or(f64::NAN),
+            last.len(),
             if refused { "" } else { "  (a slot was free at the end)" }
         )?;
+        if args.report {
+            writeln!(out, "{}", engine.report())?;
+        }
         out.flush()?;
         let is_late = at(0.99) > SUSTAINED_MS || held_back > 0;
         count = match counts.next() {

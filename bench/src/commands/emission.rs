@@ -79,6 +79,7 @@ mod tests {
             stable: String::new(),
             revised: false,
             after_endpoint_ms: None,
+            is_last: false,
             total_ms: None,
             tokens: Vec::new(),
         };

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use voxlane::{Engine, Event, OpenError, Stream, StreamInput, StreamOptions, StreamOutput, Time};
+use voxlane::{EndCause, Engine, Event, OpenError, Stream, StreamInput, StreamOptions, StreamOutput, Time};
 
 /// Samples in a block: 20 ms.
 const BLOCK: usize = SAMPLE_RATE as usize / 50;
@@ -44,6 +44,9 @@ pub struct Said {
     /// account.
     #[serde(default)]
     pub total_ms: Option<f64>,
+    /// Whether the end of its stream ended it.
+    #[serde(default)]
+    pub is_last: bool,
     /// The tokens, where the system gives them.
     #[serde(default)]
     pub tokens: Vec<u32>,
@@ -60,6 +63,8 @@ pub struct Run {
     pub lag: Vec<f64>,
     /// Events out of order, or missing at the end.
     pub disorder: u64,
+    /// The segment that the stream's end ended.
+    last: Option<u32>,
 }
 
 /// Feeds one conversation for each stream, the second stream a little after the first and so on, so that
@@ -216,6 +221,10 @@ fn take(run: &mut Run, open: &mut Option<u32>, at: f64, event: Event) -> Result<
         }
         Event::Partial(said) => (said, false),
         Event::Final(said) => (said, true),
+        Event::Endpoint { cause: EndCause::Client, segment, .. } => {
+            run.last = Some(segment);
+            return Ok(());
+        }
         Event::Closed { .. } => {
             run.disorder += u64::from(open.is_some());
             return Ok(());
@@ -241,6 +250,7 @@ fn take(run: &mut Run, open: &mut Option<u32>, at: f64, event: Event) -> Result<
         revised: said.revised,
         after_endpoint_ms: is_final.then_some(latency.total - latency.endpoint_wait),
         total_ms: Some(latency.total),
+        is_last: is_final && run.last == Some(said.segment),
         tokens: said.tokens.iter().map(|token| token.id).collect(),
     });
     Ok(())

@@ -152,6 +152,7 @@ mod tests {
             stable: stable.into(),
             revised: false,
             after_endpoint_ms: is_final.then_some(2.0),
+            is_last: false,
             total_ms: None,
             tokens: Vec::new(),
         }
