@@ -61,6 +61,15 @@ pub struct Extent {
     pub cause: EndCause,
 }
 
+/// Decoder → features: a buffer that is free again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReturnedBuffer {
+    /// Its number.
+    pub number: u32,
+    /// The speculative pass in it gave a text that is in doubt: the segment is to be made once more behind the one before.
+    pub is_doubtful: bool,
+}
+
 /// Client → ingest.
 #[derive(Clone, Copy, Debug)]
 #[repr(transparent)]

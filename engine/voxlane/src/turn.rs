@@ -7,6 +7,7 @@ use crate::protocol::AudioControl;
 use crate::voice::VoiceError;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use voxlane_models::buffer::Buffer;
 use voxlane_models::turn::{SmartTurn, TURN_SAMPLES};
 use voxlane_runtime::pool::Pool;
@@ -52,11 +53,30 @@ impl TurnAudio {
     }
 }
 
+/// How many questions wait for the stage that hears turns, or are with it.
+#[derive(Debug, Default)]
+pub(crate) struct TurnLoad(AtomicUsize);
+
+impl TurnLoad {
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn remove(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
 /// Ingest's way to the stage that hears turns.
 pub(crate) struct TurnAsker {
     pub(crate) output: Sender<TurnMessage>,
     /// A buffer for each slot.
     pub(crate) pool: Arc<Pool<TurnAudio>>,
+    pub(crate) load: Arc<TurnLoad>,
 }
 
 impl TurnAsker {
@@ -81,6 +101,7 @@ impl TurnAsker {
         if let Some(mut place) = self.output.reserve() {
             place.header = header.with(());
             place.payload.question = question;
+            self.load.add();
             place.publish();
         }
         true

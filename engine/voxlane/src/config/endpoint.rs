@@ -105,7 +105,7 @@ pub struct EndpointConfig {
     /// Probability of the final punctuation mark from which the text says so. Default 0.5.
     pub text_threshold: f32,
     /// Probability of a finished turn from which a stream gets the event `eager_end` ahead of the endpoint, with the text so
-    /// far; by the network, or where only the text is looked at by the mark. Default 0: never.
+    /// far; by the network, which `both` asks only where the text agrees, or where only the text is looked at by the mark. Default 0: never.
     pub eager_threshold: f32,
     /// Length up to which a segment is decoded once more together with the one before it, if that ended within 2 s, in
     /// seconds: the likelier of both texts is the final. Default 0: never; 20 in the profile `live`. For networks that take

@@ -6,18 +6,20 @@ use crate::decode_options::{Asked, decode_options};
 use crate::gate::{Endpoints, Inputs};
 use crate::history::History;
 use crate::memory::say_unlocked;
-use crate::message::{AudioMessage, MAX_MARKS, RequestMessage, SpanMessage, TokensMessage, TurnMessage};
+use crate::message::{
+    AudioMessage, MAX_MARKS, RequestMessage, ReturnedBuffer, SpanMessage, TokensMessage, TurnMessage,
+};
 use crate::meter::Meter;
 use crate::settings::{SettingReceiver, settings};
 use crate::sizes::Sizes;
 use crate::slot_state::Slots;
 use crate::stage::{
-    DecoderPorts, DecoderSizes, DecoderStage, EmitPorts, EmitStage, EncoderStage, FeaturesSizes,
-    FeaturesStage, IngestPorts, IngestStage, Segmentation, TurnPorts, TurnStage,
+    DecoderPorts, DecoderSizes, DecoderStage, EmitPorts, EmitStage, EncoderStage, FeaturesPorts,
+    FeaturesSizes, FeaturesStage, IngestPorts, IngestStage, Segmentation, TurnPorts, TurnStage,
 };
 use crate::stage_kind::StageKind;
 use crate::telemetry::{Measure, STAGE_MEASURES};
-use crate::turn::{TurnAsker, TurnAudio};
+use crate::turn::{TurnAsker, TurnAudio, TurnLoad};
 use crate::warm::Warmer;
 use std::sync::Arc;
 use std::time::Duration;
@@ -142,17 +144,17 @@ impl Wiring {
         let (cutter, history) = (sizes.cutter, History::new(sizes.history_samples));
         let chunks = info.chunks;
         let (its_slots, voice) = (Arc::clone(&slots), voice.clone());
-        let mut asker = None;
+        let (mut asker, load) = (None, Arc::new(TurnLoad::default()));
         if let Some(network) = turn.clone() {
             let (output, input) =
                 ring::<TurnMessage>(TURN_QUESTIONS * streams, threads.notifier(StageKind::Turn));
             let pool = Arc::new(Pool::empty(streams));
-            asker = Some(TurnAsker { output, pool: Arc::clone(&pool) });
+            asker = Some(TurnAsker { output, pool: Arc::clone(&pool), load: Arc::clone(&load) });
             let (its_slots, ingest) = (Arc::clone(&slots), threads.notifier(StageKind::Ingest));
-            let its_meter = meter(StageKind::Turn, &threads);
+            let (its_meter, its_load) = (meter(StageKind::Turn, &threads), Arc::clone(&load));
             threads.add(StageKind::Turn, Turn::Foreground, move || {
                 pool.fill(TurnAudio::new);
-                let ports = TurnPorts { input, pool, slots: its_slots, ingest };
+                let ports = TurnPorts { input, pool, load: its_load, slots: its_slots, ingest };
                 TurnStage::new(network.detector(), ports, its_meter)
             });
         }
@@ -187,13 +189,20 @@ impl Wiring {
                 ring::<SpanMessage>(SPAN_MESSAGES, threads.notifier(StageKind::Decoder));
             let (to_emit, from_decoder) =
                 ring::<TokensMessage>(SPAN_MESSAGES, threads.notifier(StageKind::Emit));
-            let (give_back, returned) = ring::<u32>(pool.capacity(), threads.notifier(StageKind::Features));
+            let (give_back, returned) =
+                ring::<ReturnedBuffer>(pool.capacity(), threads.notifier(StageKind::Features));
             from_decoders.push(from_decoder);
 
             let (part, its_pool) = (Arc::clone(model), Arc::clone(&pool));
             let its_meter = meter(StageKind::Features, &threads);
+            // Elsewhere, a partial keeps no question waiting.
+            let shares_core = threads.places[StageKind::Turn as usize]
+                == threads.places[StageKind::Encoder as usize]
+                || threads.places[StageKind::Turn as usize] == threads.places[StageKind::Decoder as usize];
+            let its_load = shares_core.then(|| Arc::clone(&load));
             threads.add(StageKind::Features, turn, move || {
-                let ports = (from_ingest, to_encoder, returned);
+                let ports =
+                    FeaturesPorts { input: from_ingest, output: to_encoder, returned, turns: its_load };
                 // Before any number is handed out, and on the core that writes into the buffers first.
                 its_pool.fill(|| part.span());
                 let sizes = FeaturesSizes {

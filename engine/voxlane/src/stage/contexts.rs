@@ -52,13 +52,16 @@ impl Contexts {
         self.own(slot, kind)
     }
 
-    /// Whether a segment is to be decoded once more behind the one before; then the decoder is ready for that.
-    pub(super) fn follow<D: Decoder>(&self, slot: usize, extent: Extent, decoder: &mut D) -> bool {
+    /// Whether a segment, which has been decoded by itself, is to be decoded once more behind the one before.
+    pub(super) fn is_doubtful<D: Decoder>(&self, slot: usize, extent: Extent, decoder: &D) -> bool {
         let Some(context) = self.slots.get(slot) else { return false };
         let is_sure = decoder.hypothesis(slot).mean_log_prob() >= SURE_MEAN_LOG_PROB;
-        if is_sure || context.earlier.is_empty() || context.segment != extent.segment {
-            return false;
-        }
+        !is_sure && !context.earlier.is_empty() && context.segment == extent.segment
+    }
+
+    /// Makes the decoder ready to decode a doubtful segment behind the one before; `false` if it cannot.
+    pub(super) fn follow<D: Decoder>(&self, slot: usize, extent: Extent, decoder: &mut D) -> bool {
+        let Some(context) = self.slots.get(slot) else { return false };
         let own = self.slots.len() + slot;
         decoder.reset(own);
         decoder.follow(own, &context.earlier, extent.context as usize)

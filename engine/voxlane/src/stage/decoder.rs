@@ -6,7 +6,8 @@ use super::latest_partial::LatestPartial;
 use super::{PassBudget, is_urgent, pass_budget};
 use crate::decode_options::Asked;
 use crate::message::{
-    Header, MESSAGE_TOKENS, SpanMessage, SpanPlace, TokensMessage, add_faults, faults, state_of,
+    Header, MESSAGE_TOKENS, ReturnedBuffer, SpanMessage, SpanPlace, TokensMessage, add_faults, faults,
+    state_of,
 };
 use crate::meter::Meter;
 use crate::protocol::{Control, PassControl, PassKind, SpanControl, TokensControl};
@@ -35,8 +36,8 @@ pub(crate) struct DecoderPorts {
     pub(crate) input: Receiver<SpanMessage>,
     /// To emit.
     pub(crate) output: Sender<TokensMessage>,
-    /// Numbers of buffers that are free again, back to features.
-    pub(crate) returned: Sender<u32>,
+    /// Buffers that are free again, back to features.
+    pub(crate) returned: Sender<ReturnedBuffer>,
     /// What streams ask, one end a slot.
     pub(crate) options: Vec<SettingReceiver<Asked>>,
     /// What is shared with the clients.
@@ -67,7 +68,7 @@ pub(crate) struct DecoderStage<D: model::Decoder> {
     decoder: D,
     input: Receiver<SpanMessage>,
     output: Sender<TokensMessage>,
-    returned: Sender<u32>,
+    returned: Sender<ReturnedBuffer>,
     pool: Arc<Pool<D::Span>>,
     /// The passes in flight, at most as many as the model decodes at the same time.
     passes: Vec<DecoderPass<D::Span>>,
@@ -227,7 +228,7 @@ impl<D: model::Decoder> DecoderStage<D> {
         let mut header = header.with(kind);
         if is_given_up {
             if let Some(buffer) = payload.buffer {
-                self.give_back(buffer);
+                self.give_back(buffer, false);
             }
             if kind.is_warm_up() {
                 self.forget(state);
@@ -237,7 +238,7 @@ impl<D: model::Decoder> DecoderStage<D> {
         }
         if kind == PassKind::Context && !self.contexts.follow(state, payload.extent, &mut self.decoder) {
             if let Some(buffer) = payload.buffer {
-                self.give_back(buffer);
+                self.give_back(buffer, false);
             }
             return;
         }
@@ -304,7 +305,9 @@ impl<D: model::Decoder> DecoderStage<D> {
             }
             let DecoderPass { header, payload, buffer, span, .. } = self.passes.remove(self.turn);
             self.pool.put(buffer, span);
-            self.give_back(buffer);
+            let is_doubtful = matches!(kind, PassKind::Speculative { .. })
+                && self.contexts.is_doubtful(state, payload.extent, &self.decoder);
+            self.give_back(buffer, is_doubtful);
             if !is_dropped && !self.is_silent(&header) && !self.is_stale(&header) {
                 self.publish_result(header, payload, is_given_up);
             }
@@ -339,8 +342,8 @@ impl<D: model::Decoder> DecoderStage<D> {
     }
 
     /// The reverse ring has room for every buffer there is.
-    fn give_back(&mut self, handle: u32) {
-        let sent = self.returned.send(&handle);
+    fn give_back(&mut self, number: u32, is_doubtful: bool) {
+        let sent = self.returned.send(&ReturnedBuffer { number, is_doubtful });
         debug_assert!(sent);
     }
 
@@ -349,7 +352,8 @@ impl<D: model::Decoder> DecoderStage<D> {
         if self.is_chunked {
             return self.quiet_samples(slot).try_into().unwrap_or(u32::MAX);
         }
-        let last = self.contexts.text(slot, true, &self.decoder).last();
+        // Of the segment by itself: what it is behind the one before may not be known yet.
+        let last = self.decoder.hypothesis(slot).tokens().last();
         let mark = last.filter(|token| self.punctuation.ends_sentence(token.id));
         mark.map_or(0.0, |mark| mark.log_prob.exp()).to_bits()
     }

@@ -16,7 +16,7 @@ mod turns;
 pub(crate) use decoder::{DecoderPorts, DecoderSizes, DecoderStage};
 pub(crate) use emit::{EmitPorts, EmitStage};
 pub(crate) use encoder::EncoderStage;
-pub(crate) use features::{FeaturesSizes, FeaturesStage};
+pub(crate) use features::{FeaturesPorts, FeaturesSizes, FeaturesStage};
 pub(crate) use ingest::{IngestPorts, IngestStage};
 pub(crate) use segmenter::Segmentation;
 pub(crate) use turn::{TurnPorts, TurnStage};

@@ -7,7 +7,7 @@ use super::pass_budget;
 use crate::message::{Header, TurnMessage};
 use crate::meter::Meter;
 use crate::slot_state::Slots;
-use crate::turn::TurnAudio;
+use crate::turn::{TurnAudio, TurnLoad};
 use std::sync::Arc;
 use voxlane_models::budget::Progress;
 use voxlane_models::turn::TurnDetector;
@@ -23,6 +23,8 @@ pub(crate) struct TurnPorts {
     pub(crate) input: Receiver<TurnMessage>,
     /// A buffer for each slot.
     pub(crate) pool: Arc<Pool<TurnAudio>>,
+    /// How many questions ingest has asked that are not dealt with.
+    pub(crate) load: Arc<TurnLoad>,
     /// Where the answers go.
     pub(crate) slots: Arc<Slots>,
     /// Wakes ingest.
@@ -65,6 +67,9 @@ impl TurnStage {
             }
             self.ports.pool.put(slot as u32, audio);
         }
+        if self.look.is_none() {
+            self.ports.load.remove();
+        }
         true
     }
 
@@ -73,7 +78,7 @@ impl TurnStage {
         let slot = usize::from(look.header.slot);
         let state = self.ports.slots.state(slot);
         if !state.wants_turn(look.question) {
-            return;
+            return self.ports.load.remove();
         }
         let begun = self.meter.clock.now();
         let progress = self.detector.step(&pass_budget(budget, &self.meter.clock));
@@ -83,6 +88,7 @@ impl TurnStage {
             return;
         }
         self.meter.served(&look.header, 0);
+        self.ports.load.remove();
         state.answer_turn(look.question, self.detector.probability());
         self.ports.slots.mark_active(slot);
         self.ports.ingest.notify();

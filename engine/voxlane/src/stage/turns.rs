@@ -46,9 +46,9 @@ impl Question {
         self.number
     }
 
-    /// The turn's samples, if they have yet to be asked about.
-    pub(super) fn unasked(&self) -> Option<Range<u64>> {
-        self.unasked.clone()
+    /// What the decoder says, where that is asked: how likely the text ends a sentence.
+    fn read(&self, state: &SlotState) -> Option<f32> {
+        state.answered(self.number).map(f32::from_bits)
     }
 }
 
@@ -87,6 +87,14 @@ impl Turns {
         }
     }
 
+    /// The turn's samples, if they are to be heard and were not asked about: where the text is asked, too, only if
+    /// it says that the speaker may have finished. The network for sound is the dearer of the two.
+    pub(super) fn unasked(&self, state: &SlotState, rules: &EndpointConfig) -> Option<Range<u64>> {
+        let question = self.question.as_ref()?;
+        let is_due = !question.rule.reads_text() || question.read(state)? >= rules.text_threshold;
+        question.unasked.clone().filter(|_| is_due)
+    }
+
     /// What is asked and not answered.
     pub(super) fn question(&self) -> Option<&Question> {
         self.question.as_ref()
@@ -103,16 +111,19 @@ impl Turns {
 
     /// What the answers say by `rules`, once all are there.
     pub(super) fn verdict(&mut self, state: &SlotState, rules: &EndpointConfig) -> Option<Verdict> {
-        let Question { number, rule, extent, .. } = *self.question.as_ref()?;
-        let heard = if rule.hears_audio() { Some(state.turn_answered(number)?) } else { None };
-        let read = if rule.reads_text() { Some(f32::from_bits(state.answered(number)?)) } else { None };
+        let question = self.question.as_ref()?;
+        let (rule, extent) = (question.rule, question.extent);
+        let read = if rule.reads_text() { Some(question.read(state)?) } else { None };
+        let is_denied = read.is_some_and(|read| read < rules.text_threshold);
+        let is_heard = rule.hears_audio() && !is_denied;
+        let heard = if is_heard { Some(state.turn_answered(question.number)?) } else { None };
         (self.question, self.is_waiting) = (None, false);
         let probability = heard.or(read);
-        let is_eager = rules.eager_threshold > 0.0 && probability >= Some(rules.eager_threshold);
+        let decisive = if rule.hears_audio() { heard } else { read };
+        let is_eager = rules.eager_threshold > 0.0 && decisive >= Some(rules.eager_threshold);
         (self.probability, self.eager_samples) = (probability, is_eager.then_some(extent.samples));
         Some(Verdict {
-            is_finished: heard.is_none_or(|heard| heard >= rules.turn_threshold)
-                && read.is_none_or(|read| read >= rules.text_threshold),
+            is_finished: !is_denied && heard.is_none_or(|heard| heard >= rules.turn_threshold),
             eager: is_eager.then_some(Extent { turn: probability, ..extent }),
         })
     }
@@ -134,5 +145,50 @@ impl Turns {
         let is_other = self.eager_samples.is_some_and(|samples| u64::from(samples) != end - start);
         self.take_back();
         (probability, is_other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> EndpointConfig {
+        EndpointConfig { eager_threshold: 0.3, ..EndpointConfig::default() }
+    }
+
+    fn asked(rule: TurnRule) -> Turns {
+        let mut turns = Turns::default();
+        turns.ask(Question::new(1, rule, 0..16_000, Extent { samples: 16_000, ..Extent::default() }));
+        turns
+    }
+
+    fn verdict(turns: &mut Turns, state: &SlotState) -> Option<(bool, bool, Option<f32>)> {
+        let verdict = turns.verdict(state, &rules())?;
+        Some((verdict.is_finished, verdict.eager.is_some(), turns.probability))
+    }
+
+    #[test]
+    fn the_sound_is_asked_only_where_the_text_may_be_finished() {
+        let (mut turns, state) = (asked(TurnRule::Both), SlotState::default());
+        assert_eq!((turns.unasked(&state, &rules()), verdict(&mut turns, &state)), (None, None));
+        state.answer(1, 0.4_f32.to_bits());
+        assert_eq!(turns.unasked(&state, &rules()), None);
+        assert_eq!(verdict(&mut turns, &state), Some((false, false, Some(0.4))));
+
+        let (mut turns, state) = (asked(TurnRule::Both), SlotState::default());
+        state.answer(1, 0.6_f32.to_bits());
+        assert_eq!(turns.unasked(&state, &rules()), Some(0..16_000));
+        turns.asked();
+        assert_eq!((turns.unasked(&state, &rules()), verdict(&mut turns, &state)), (None, None));
+        state.answer_turn(1, 0.95);
+        assert_eq!(verdict(&mut turns, &state), Some((true, true, Some(0.95))));
+    }
+
+    #[test]
+    fn the_sound_alone_is_asked_at_once() {
+        let (mut turns, state) = (asked(TurnRule::Audio), SlotState::default());
+        assert_eq!(turns.unasked(&state, &rules()), Some(0..16_000));
+        state.answer_turn(1, 0.2);
+        assert_eq!(verdict(&mut turns, &state), Some((false, false, Some(0.2))));
     }
 }

@@ -123,8 +123,8 @@ impl Segmenter {
         }
         let Some(question) = self.turns.question() else { return Heard::Enough };
         let captured = self.history.capture(self.judged).unwrap_or_default();
-        if let (Some(turn), Some(asker)) = (question.unasked(), asker) {
-            let number = question.number();
+        let number = question.number();
+        if let (Some(turn), Some(asker)) = (self.turns.unasked(state, &self.rules.endpoint), asker) {
             let header = self.header(captured, Control::Query(number));
             state.ask_turn(number);
             if !asker.ask(header, number, &self.history, turn) {
