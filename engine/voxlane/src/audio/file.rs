@@ -10,6 +10,7 @@ pub use super::block::{Block, MAX_CHANNELS, Samples};
 pub use super::error::{AudioError, Place, Problem};
 pub use super::kind::{Kind, recognize};
 pub use super::mix::Channels;
+pub use super::pieces::Pieces;
 pub use super::raw::RawFormat;
 pub use super::raw_encoding::RawEncoding;
 pub use super::reader::{Reader, ReaderOptions};

@@ -45,6 +45,8 @@ mod open;
 mod opus;
 pub mod pcm;
 #[cfg(feature = "files")]
+mod pieces;
+#[cfg(feature = "files")]
 mod rate;
 #[cfg(feature = "files")]
 mod raw;

@@ -6,6 +6,7 @@ use super::{Config, Profile};
 use crate::error_code::ErrorCode;
 use documented::DocumentedFields;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::fmt;
 use std::fs::{File, FileType};
 use std::io::{self, Read};
@@ -121,8 +122,20 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn load_as(file: &Path, profile: Profile) -> Result<Source, ConfigError> {
+        Config::load_beside(file, profile, &[])
+    }
+
+    /// Reads a file as [`Config::load_as`] does that also has tables of others, as [`Source::parse_beside`] says.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_beside(
+        file: &Path,
+        profile: Profile,
+        others: &'static [&'static str],
+    ) -> Result<Source, ConfigError> {
         let text = read(file).map_err(|source| ConfigError::Read { file: file.to_owned(), source })?;
-        Source::parse_as(text, Some(file.to_owned()), profile)
+        Source::parse_beside(text, Some(file.to_owned()), profile, others)
     }
 }
 
@@ -149,6 +162,8 @@ pub struct Source {
     /// Where the text states values, and what these were: the configuration may be changed since.
     places: Places,
     loaded: toml::Table,
+    /// Tables that the text may have beside the configuration.
+    others: &'static [&'static str],
 }
 
 impl From<Config> for Source {
@@ -178,8 +193,42 @@ impl Source {
     /// # Errors
     /// As [`Source::parse`].
     pub fn parse_as(text: String, file: Option<PathBuf>, profile: Profile) -> Result<Self, ConfigError> {
-        let mut source = Source { profile, file, text, ..Source::default() };
-        match merged(&source.text, profile) {
+        Source::parse_beside(text, file, profile, &[])
+    }
+
+    /// Parses a text as [`Source::parse_as`] does that may also have the tables `others`, which are not the engine's:
+    /// [`Source::table`] reads them.
+    ///
+    /// # Errors
+    /// As [`Source::parse`].
+    ///
+    /// ```
+    /// use voxlane::config::{Profile, Source};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// #[serde(deny_unknown_fields)]
+    /// struct Shop {
+    ///     doors: u8,
+    /// }
+    ///
+    /// let parse = |text: &str| Source::parse_beside(text.into(), None, Profile::Live, &["shop"]);
+    /// assert_eq!(parse("[shop]\ndoors = 2")?.table::<Shop>("shop")?.map(|shop| shop.doors), Some(2));
+    /// let error = parse("[shop]\ndoor = 2")?.table::<Shop>("shop").err();
+    /// assert_eq!(
+    ///     error.map(|error| error.to_string()).as_deref(),
+    ///     Some("configuration line 2: unknown field `door` (expected `doors`)")
+    /// );
+    /// assert!(parse("[shops]").is_err());
+    /// # Ok::<(), voxlane::config::ConfigError>(())
+    /// ```
+    pub fn parse_beside(
+        text: String,
+        file: Option<PathBuf>,
+        profile: Profile,
+        others: &'static [&'static str],
+    ) -> Result<Self, ConfigError> {
+        let mut source = Source { profile, file, text, others, ..Source::default() };
+        match merged(&source.text, profile, others) {
             Ok((profile, config, places)) => {
                 source = Source { profile, config, places, ..source };
                 source.loaded = toml::Table::try_from(&source.config).unwrap_or_default();
@@ -195,6 +244,26 @@ impl Source {
     /// Returns the profile, whose values hold where the text states nothing.
     pub fn profile(&self) -> Profile {
         self.profile
+    }
+
+    /// Reads a table that is not the engine's; none if the text does not have it, or it was not named when the text was parsed.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the line and the field.
+    pub fn table<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ConfigError> {
+        if !self.others.contains(&name) {
+            return Ok(None);
+        }
+        let read = || {
+            let table = DeTable::parse(&self.text)?.into_inner().remove(name);
+            Ok(table.map(|table| T::deserialize(ValueDeserializer::from(table))).transpose()?)
+        };
+        read().map_err(|Misfit { span, message }| ConfigError::Syntax { at: self.locate(span), message })
+    }
+
+    /// Returns the error that an invalid field of such a table is, with its line if the text states the value.
+    pub fn refuse(&self, fault: InvalidField) -> ConfigError {
+        self.refused(fault)
     }
 
     /// The line that a range of bytes begins on.
@@ -239,6 +308,9 @@ impl Source {
     /// Where the file states the value of the field at `path`, unless the value was changed since.
     fn stated(&self, path: &str) -> Option<Range<usize>> {
         let span = self.places.get(path)?;
+        if path.split('.').next().is_some_and(|table| self.others.contains(&table)) {
+            return Some(span.clone());
+        }
         let now = toml::Table::try_from(&self.config).ok()?;
         let is_same = get(&now, path)? == get(&self.loaded, path)?;
         is_same.then(|| span.clone())
@@ -273,18 +345,21 @@ fn unknown_key(file: &DeTable<'_>) -> Option<Misfit> {
 }
 
 /// The profile that `text` names, or else `profile`; its values with those of `text` over them; where these stand.
-fn merged(text: &str, profile: Profile) -> Result<(Profile, Config, Places), Misfit> {
+/// What the tables `others` hold is left out.
+fn merged(text: &str, profile: Profile, others: &[&str]) -> Result<(Profile, Config, Places), Misfit> {
     let mut file = DeTable::parse(text)?;
     let profile = match file.get_mut().remove(PROFILE_KEY) {
         Some(name) => Profile::deserialize(ValueDeserializer::from(name))?,
         None => profile,
     };
+    let places = merge::places(file.get_ref());
+    others.iter().for_each(|&table| drop(file.get_mut().remove(table)));
     if let Some(misfit) = unknown_key(file.get_ref()) {
         return Err(misfit);
     }
     let base = toml::to_string(&profile.config()).map_err(<toml::de::Error as serde::de::Error>::custom)?;
     let base = merge::without_places(DeTable::parse(&base)?.into_inner());
-    let (span, places) = (file.span(), merge::places(file.get_ref()));
+    let span = file.span();
     let merged = toml::Spanned::new(span, merge::over(base, file.into_inner()));
     Ok((profile, Config::deserialize(Deserializer::from(merged))?, places))
 }

@@ -217,6 +217,21 @@ impl StreamInput {
     /// # Errors
     /// As for [`push`](Self::push), of those that say that the stream is closed or nobody listens any more.
     pub fn finish(&mut self) -> Result<(), StreamError> {
+        loop {
+            match self.try_finish() {
+                Err(StreamError::Full) => std::thread::sleep(PUSH_PAUSE),
+                done => return done,
+            }
+        }
+    }
+
+    /// Ends the stream's audio as [`finish`](Self::finish) does, and never waits: for callers that must not block and
+    /// [poll for room](Self::poll_ready).
+    ///
+    /// # Errors
+    /// [`StreamError::Full`] if there is no room for the last samples of a resampled stream: then no audio may be pushed any
+    /// more, and trying again goes on with them. Otherwise as for [`finish`](Self::finish).
+    pub fn try_finish(&mut self) -> Result<(), StreamError> {
         if self.writer.is_finished() {
             return Ok(());
         }
@@ -224,7 +239,7 @@ impl StreamInput {
             match self.while_open(Self::flush)? {
                 Some(0) => break,
                 Some(_) => {}
-                None => std::thread::sleep(PUSH_PAUSE),
+                None => return Err(StreamError::Full),
             }
         }
         self.writer.finish();

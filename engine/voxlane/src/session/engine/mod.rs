@@ -8,7 +8,7 @@ mod start;
 use super::hotwords::HotwordCompiler;
 use super::queue::OpenQueue;
 use crate::config::StreamRules;
-use crate::gate::Gate;
+use crate::gate::{Gate, LaneState};
 use crate::memory::MemoryPlan;
 use crate::telemetry::Report;
 use crate::voice::Voice;
@@ -56,6 +56,7 @@ pub struct Engine {
     /// Whether the models' text says where sentences end.
     reads_ends: bool,
     vocabulary: Arc<dyn Vocabulary>,
+    model: String,
     info: ModelInfo,
     memory: MemoryPlan,
     compiler: HotwordCompiler,
@@ -77,6 +78,31 @@ impl Engine {
     /// Returns the memory that the engine takes beside the weights.
     pub fn memory(&self) -> &MemoryPlan {
         &self.memory
+    }
+
+    /// Returns the rules of streams that bring none of their own.
+    pub fn stream_rules(&self) -> StreamRules {
+        self.rules
+    }
+
+    /// Returns the model's name, as the configuration has it.
+    pub fn model(&self) -> &str {
+        &self.model
+    }
+
+    /// Returns what the model can take and do.
+    pub fn model_info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// Returns the number of streams that could be opened now.
+    pub fn vacancies(&self) -> usize {
+        self.gates.iter().map(Gate::vacancies).sum()
+    }
+
+    /// Returns whether a lane serves: none does while all are being restarted, or after a shutdown.
+    pub fn is_serving(&self) -> bool {
+        self.gates.iter().any(|gate| gate.state() == LaneState::Running)
     }
 
     /// Returns the number of streams that the engine serves at once.

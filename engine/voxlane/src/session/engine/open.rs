@@ -74,13 +74,21 @@ impl Engine {
         }
     }
 
+    /// Checks a stream's options without opening a stream: a server can refuse a client before it takes a slot.
+    ///
+    /// # Errors
+    /// What is wrong with the options, as for [`open`](Self::open).
+    pub fn check_options(&self, options: StreamOptions) -> Result<(), OpenError> {
+        self.prepare(options).map(drop)
+    }
+
     /// Checks a stream's options and makes ready what it needs.
     fn prepare(&self, options: StreamOptions) -> Result<Opening, OpenError> {
         if !self.process.is_current() {
             return Err(StreamError::Forked.into());
         }
         let resampler = Resampler::new(options.sample_rate).map_err(StreamError::from)?;
-        let rules = self.stream_rules(&options)?;
+        let rules = self.rules_of(&options)?;
         let mut asked = self.asked(&options)?;
         asked.hotwords = match &options.hotwords {
             Some(phrases) => self.compiler.compile(phrases).map_err(StreamError::from)?,

@@ -75,7 +75,7 @@ pub(super) fn check<M: Model>(
 
 impl Engine {
     /// The rules of a stream that asks for these options, if they can be kept.
-    pub(super) fn stream_rules(&self, options: &StreamOptions) -> Result<StreamRules, OpenError> {
+    pub(super) fn rules_of(&self, options: &StreamOptions) -> Result<StreamRules, OpenError> {
         let mut rules = StreamRules {
             endpoint: options.endpoint.unwrap_or(self.rules.endpoint),
             partial: options.partial.unwrap_or(self.rules.partial),

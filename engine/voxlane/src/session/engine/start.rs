@@ -99,6 +99,7 @@ impl Engine {
             hears_turns: turn.is_some(),
             reads_ends,
             vocabulary,
+            model: config.model.clone(),
             info,
             memory,
             compiler,

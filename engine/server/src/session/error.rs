@@ -1,0 +1,76 @@
+//! Why a session does not take audio or a request.
+
+use crate::access::LimitReached;
+use crate::admission::{GOING_AWAY, Refusal, TRY_AGAIN_LATER};
+use thiserror::Error;
+use voxlane::StreamError;
+
+/// The WebSocket close code for “the message is not what it should be”.
+const BAD_DATA: u16 = 1007;
+
+/// The WebSocket close code for “a policy is broken”.
+const POLICY: u16 = 1008;
+
+/// The WebSocket close code for “something went wrong in the server”.
+const INTERNAL: u16 = 1011;
+
+/// The reason why a session does not take audio or a request.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// There is no slot for it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The engine does not take it.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    /// The client's key has been used too much.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+}
+
+impl SessionError {
+    /// Returns the stable name of the problem.
+    pub fn code(&self) -> &'static str {
+        match self {
+            SessionError::Refused(refusal) => refusal.code(),
+            SessionError::Stream(error) => error.code().name(),
+            SessionError::Limit(limit) => limit.code(),
+        }
+    }
+
+    /// Returns the HTTP status.
+    pub fn status(&self) -> u16 {
+        match self {
+            SessionError::Refused(refusal) => refusal.status(),
+            SessionError::Limit(_) => 429,
+            SessionError::Stream(error) if is_clients(error) => 400,
+            SessionError::Stream(StreamError::ShutDown) => 503,
+            SessionError::Stream(_) => 500,
+        }
+    }
+
+    /// Returns the WebSocket close code.
+    pub fn close_code(&self) -> u16 {
+        match self {
+            SessionError::Refused(refusal) => refusal.close_code(),
+            SessionError::Limit(_) => TRY_AGAIN_LATER,
+            SessionError::Stream(StreamError::SlowClient) => POLICY,
+            SessionError::Stream(StreamError::ShutDown) => GOING_AWAY,
+            SessionError::Stream(error) if is_clients(error) => BAD_DATA,
+            SessionError::Stream(_) => INTERNAL,
+        }
+    }
+}
+
+/// Whether what the client sent is at fault.
+fn is_clients(error: &StreamError) -> bool {
+    matches!(
+        error,
+        StreamError::Hotwords(_)
+            | StreamError::NotFinite { .. }
+            | StreamError::Amplitude { .. }
+            | StreamError::Resample(_)
+            | StreamError::Finished
+    )
+}

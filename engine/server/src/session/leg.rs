@@ -1,0 +1,64 @@
+//! A stream of the engine that is a part of a session.
+
+use crate::admission::Slot;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+use voxlane::{StreamError, StreamInput, StreamOutput};
+
+/// The side of it that takes audio.
+pub(super) struct LegInput {
+    pub(super) stream: StreamInput,
+    /// When audio came last.
+    pub(super) last_audio: Instant,
+    /// Dropped after the stream.
+    pub(super) _slot: Arc<Slot>,
+}
+
+/// The side of it that gives events.
+pub(super) struct LegOutput {
+    pub(super) stream: StreamOutput,
+    /// Seconds of the session's audio in front of it.
+    pub(super) offset_s: f64,
+    /// Markers of the session in front of it.
+    pub(super) marks: u32,
+    /// Dropped after the stream.
+    pub(super) _slot: Arc<Slot>,
+}
+
+/// What waits for the output's turn.
+pub(super) enum Item {
+    /// A stream of the engine, behind the one before.
+    Leg(Box<LegOutput>),
+    /// A marker for which there is nothing to wait.
+    Marker(u32),
+}
+
+/// What both sides of a session share: the output ends a stream that is idle. Never locked while anybody waits.
+#[derive(Default)]
+pub(super) struct Shared(Mutex<Option<LegInput>>);
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Option<LegInput>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When audio came last, if the present stream takes more.
+    pub(super) fn last_audio(&self) -> Option<Instant> {
+        self.lock().as_ref().map(|leg| leg.last_audio)
+    }
+
+    /// Ends the present stream if no audio has come since `since`, as far as there is room for its last samples; whether
+    /// that is done.
+    pub(super) fn end_if_idle(&self, since: Instant) -> bool {
+        let mut leg = self.lock();
+        let Some(input) = leg.as_mut().filter(|leg| leg.last_audio <= since) else { return true };
+        match input.stream.try_finish() {
+            Err(StreamError::Full) => false,
+            // Of a stream that cannot be finished its events say why.
+            _ => {
+                *leg = None;
+                true
+            }
+        }
+    }
+}
