@@ -14,6 +14,10 @@
 pub mod access;
 pub mod admission;
 pub mod audio;
+pub mod close_code;
 pub mod config;
+pub mod lifecycle;
 pub mod metrics;
+pub mod network;
+pub mod services;
 pub mod session;

@@ -67,7 +67,11 @@ impl Default for Metrics {
         registry.register("slot_wait_seconds", "Time that streams waited for their slot", waits.clone());
         registry.register("audio_seconds", "Audio that was taken, in seconds", audio.clone());
         registry.register("events", "Events that were handed to clients", events.clone());
-        registry.register("slow_clients", "Clients that did not read what they were sent", slow_clients.clone());
+        registry.register(
+            "slow_clients",
+            "Clients that did not read what they were sent",
+            slow_clients.clone(),
+        );
         registry.register("dropped_log_lines", "Log lines that were dropped", dropped_log_lines.clone());
         registry.register("slots", "Slots of the engine by state, and streams that wait", slots.clone());
         registry.register("breaker_state", "0 closed, 1 half-open, 2 open", breaker.clone());

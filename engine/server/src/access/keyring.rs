@@ -37,8 +37,8 @@ impl Keyring {
         let Some(file) = &self.file else { return Ok(0) };
         let text = fs::read_to_string(file);
         let text = text.map_err(|source| KeysError::Read { file: file.clone(), source })?;
-        let keys = parse(&text)
-            .map_err(|(line, message)| KeysError::Line { file: file.clone(), line, message })?;
+        let keys =
+            parse(&text).map_err(|(line, message)| KeysError::Line { file: file.clone(), line, message })?;
         let mut usage = self.usage.lock().unwrap_or_else(PoisonError::into_inner);
         let accounts: Vec<_> = keys
             .into_iter()

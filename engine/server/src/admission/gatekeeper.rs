@@ -90,7 +90,11 @@ impl Admission {
     ///
     /// # Errors
     /// [`Refusal`], which knows when trying again may help.
-    pub async fn open(self: &Arc<Self>, options: StreamOptions, client: &Client) -> Result<Admitted, Refusal> {
+    pub async fn open(
+        self: &Arc<Self>,
+        options: StreamOptions,
+        client: &Client,
+    ) -> Result<Admitted, Refusal> {
         let started = Instant::now();
         let opened = self.wait(options, client, started).await;
         match &opened {
@@ -166,7 +170,9 @@ impl Admission {
         let ticket = inside.line.enter(client.name(), options.class);
         match self.serve(&mut inside, ticket, options, client) {
             Ok(Some(stream)) => return Ok(Entered::Served(Box::new(stream))),
-            Ok(None) if waiting < self.limit => return Ok(Entered::Waiting(Place { admission: self, ticket })),
+            Ok(None) if waiting < self.limit => {
+                return Ok(Entered::Waiting(Place { admission: self, ticket }));
+            }
             Ok(None) => inside.line.leave(ticket),
             Err(refusal) => {
                 inside.line.leave(ticket);
@@ -188,7 +194,8 @@ impl Admission {
             return Ok(Turn::Served(Box::new(stream)));
         }
         // Whom the reserve keeps out looks for a slot as well: nobody wakes it.
-        let is_first = inside.line.next(usize::MAX, 0) == Some(place.ticket) || options.class == ServiceClass::Batch;
+        let is_first =
+            inside.line.next(usize::MAX, 0) == Some(place.ticket) || options.class == ServiceClass::Batch;
         Ok(if is_first { Turn::First } else { Turn::Behind })
     }
 

@@ -1,6 +1,7 @@
 //! Why a stream does not get a slot.
 
 use crate::access::LimitReached;
+use crate::close_code::{POLICY, TRY_AGAIN_LATER};
 use std::time::Duration;
 use thiserror::Error;
 use voxlane::OpenError;
@@ -10,15 +11,6 @@ const SOON: Duration = Duration::from_secs(1);
 
 /// After this another server, or this one started anew, may serve.
 const LATER: Duration = Duration::from_secs(5);
-
-/// The WebSocket close code for “try again later”.
-pub const TRY_AGAIN_LATER: u16 = 1013;
-
-/// The WebSocket close code for “the endpoint is going away”: the server is being stopped.
-pub const GOING_AWAY: u16 = 1001;
-
-/// The WebSocket close code for “a policy is broken”.
-pub const POLICY: u16 = 1008;
 
 /// The reason why a stream does not get a slot. Nothing of it has been taken.
 #[derive(Debug, Error)]

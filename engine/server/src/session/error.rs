@@ -1,18 +1,10 @@
 //! Why a session does not take audio or a request.
 
 use crate::access::LimitReached;
-use crate::admission::{GOING_AWAY, Refusal, TRY_AGAIN_LATER};
+use crate::admission::Refusal;
+use crate::close_code::{BAD_DATA, GOING_AWAY, INTERNAL, POLICY, TRY_AGAIN_LATER};
 use thiserror::Error;
 use voxlane::StreamError;
-
-/// The WebSocket close code for “the message is not what it should be”.
-const BAD_DATA: u16 = 1007;
-
-/// The WebSocket close code for “a policy is broken”.
-const POLICY: u16 = 1008;
-
-/// The WebSocket close code for “something went wrong in the server”.
-const INTERNAL: u16 = 1011;
 
 /// The reason why a session does not take audio or a request.
 #[derive(Debug, Error)]

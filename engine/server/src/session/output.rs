@@ -146,9 +146,14 @@ impl SessionOutput {
             Event::SpeechStart { segment: number, start, .. } => {
                 Event::SpeechStart { stream, segment: segment(number), start: start + offset }
             }
-            Event::Endpoint { segment: number, end, cause, silence_ms, turn, .. } => {
-                Event::Endpoint { stream, segment: segment(number), end: end + offset, cause, silence_ms, turn }
-            }
+            Event::Endpoint { segment: number, end, cause, silence_ms, turn, .. } => Event::Endpoint {
+                stream,
+                segment: segment(number),
+                end: end + offset,
+                cause,
+                silence_ms,
+                turn,
+            },
             Event::Resumed { segment: number, .. } => Event::Resumed { stream, segment: segment(number) },
             Event::Warning { segment: number, warning, .. } => {
                 Event::Warning { stream, segment: segment(number), warning }

@@ -1,0 +1,17 @@
+//! Threads, connections, and what all requests have in common. Knows no protocol.
+
+mod caller;
+mod connections;
+mod listener;
+mod outbox;
+mod problem;
+mod request_id;
+mod threads;
+
+pub use caller::{Caller, Peer};
+pub use connections::{Connection, Connections};
+pub use listener::serve;
+pub use outbox::{Ending, Outbox, linger};
+pub use problem::Problem;
+pub use request_id::{RequestId, with_request_id};
+pub use threads::{ThreadsError, runtime};
