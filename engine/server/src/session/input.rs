@@ -48,6 +48,11 @@ impl SessionInput {
         self.pushed as f64 / f64::from(self.parts.options.sample_rate)
     }
 
+    /// Returns whether the session holds a slot.
+    pub fn holds_slot(&self) -> bool {
+        self.parts.shared.lock().is_some()
+    }
+
     /// Returns the client whose session it is.
     pub fn client(&self) -> &Client {
         &self.parts.client

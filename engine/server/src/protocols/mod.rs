@@ -1,0 +1,12 @@
+//! The protocols that clients speak, a folder each. They build on sessions, and none knows another.
+
+pub mod native;
+
+use crate::services::Services;
+use axum::Router;
+use std::sync::Arc;
+
+/// The routes of all protocols.
+pub fn router() -> Router<Arc<Services>> {
+    Router::new().merge(native::router())
+}
