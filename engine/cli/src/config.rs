@@ -5,7 +5,7 @@ use super::failure::{Failure, manager_error};
 use clap::Subcommand;
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use voxlane::StageKind;
 use voxlane::config::{Placement, Profile, Source, Topology};
@@ -13,6 +13,7 @@ use voxlane::memory::LaneMemory;
 use voxlane::memory::{Bytes, MemoryPlan};
 use voxlane::{Config, Engine, EngineError};
 use voxlane_models::manager::ManagerError;
+use voxlane_server::config::{ServerConfig, TABLES};
 
 /// How long the lanes of a configuration that is only tried may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
@@ -54,16 +55,23 @@ enum Command {
 pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     match &args.command {
         Command::Check { file, profile, cores } => {
-            check(&Config::load_as(file, *profile)?, cores.map(|cores| cores as usize), out)
+            check(&load(file, *profile)?, cores.map(|cores| cores as usize), out)
         }
         Command::Show { file, profile } => {
             let source = match file {
-                Some(file) => Config::load_as(file, *profile)?,
+                Some(file) => load(file, *profile)?,
                 None => Source::from(*profile),
             };
             show(&source, out)
         }
     }
+}
+
+/// Reads a configuration, of a server too: its own table is checked with the rest.
+fn load(file: &Path, profile: Profile) -> Result<Source, Failure> {
+    let source = Config::load_beside(file, profile, TABLES)?;
+    ServerConfig::of(&source)?;
+    Ok(source)
 }
 
 fn check(source: &Source, cores: Option<usize>, out: &mut impl Write) -> Result<(), Failure> {

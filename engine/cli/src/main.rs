@@ -1,4 +1,4 @@
-//! The `voxlane` command: transcribes recordings, looks after models, checks configurations and hosts. One file a
+//! The `voxlane` command: transcribes recordings, serves clients, looks after models, checks configurations and hosts. One file a
 //! subcommand.
 
 mod arguments;
@@ -8,6 +8,7 @@ mod failure;
 mod hotwords;
 mod live;
 mod models;
+mod serve;
 mod signal;
 mod signals;
 mod text;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use voxlane_kernels::isa;
+use voxlane_server::operation::log::{self, Log};
 
 /// The engine allocates nothing while it runs; loading, files and results do.
 #[global_allocator]
@@ -35,7 +37,7 @@ const LOG_VARIABLE: &str = "VOXLANE_LOG";
     name = "voxlane",
     version,
     after_help = "Exit codes: 0 ok, 1 some input was bad, 2 usage or configuration, 3 the model is missing or \
-                  corrupt, 4 an engine fault; 130, 143 or 129 if SIGINT, SIGTERM or SIGHUP ended it.\nVOXLANE_LOG sets what is logged, VOXLANE_ISA forces an \
+                  corrupt, 4 an engine fault; 130, 143 or 129 if SIGINT, SIGTERM or SIGHUP ended it; `serve` ends with 0 on SIGINT and SIGTERM.\nVOXLANE_LOG sets what is logged, VOXLANE_ISA forces an \
                   instruction set, VOXLANE_CACHE moves the model cache."
 )]
 #[command(args_conflicts_with_subcommands = true, subcommand_required = false, arg_required_else_help = true)]
@@ -57,6 +59,8 @@ enum Command {
     Transcribe(transcribe::Args),
     /// Turn live audio into partial and final text
     Live(live::Args),
+    /// Serve clients over the network
+    Serve(serve::Args),
     /// List, fetch and verify models
     Models(models::Args),
     /// Check or show a configuration
@@ -84,7 +88,8 @@ fn main() -> ExitCode {
     let outcome = match &cli.command {
         // Without a subcommand there is nothing else that it can be.
         None => out.write_all(LICENSES.as_bytes()).map_err(Failure::from),
-        Some(command) => prepare().and_then(|()| run(command, &mut out)),
+        // The log is kept until the end: what waits is then written.
+        Some(command) => prepare(command).and_then(|_log| run(command, &mut out)),
     };
     let outcome = outcome.and_then(|()| Ok(out.flush()?));
     match outcome {
@@ -97,33 +102,42 @@ fn main() -> ExitCode {
     }
 }
 
-/// What every subcommand needs: a log, and an instruction set that the machine has.
-fn prepare() -> Result<(), Failure> {
+/// What every subcommand needs: a log, and an instruction set that the machine has. A server's log is read by programs, says
+/// more, and keeps nobody waiting.
+fn prepare(command: &Command) -> Result<Option<Log>, Failure> {
+    let is_server = matches!(command, Command::Serve(_));
     let filter = std::env::var(LOG_VARIABLE).unwrap_or_default();
-    let filter = if filter.is_empty() { "warn" } else { &filter };
+    let default = if is_server { "info" } else { "warn" };
+    let filter = if filter.is_empty() { default } else { &filter };
     let filter = EnvFilter::builder().parse(filter).map_err(|error| {
         Failure::usage(
             format!("{LOG_VARIABLE}={filter:?}: {error}"),
             "the levels are error, warn, info, debug and trace",
         )
     })?;
-    tracing_subscriber::fmt()
-        .with_ansi(false) // also where another crate of a build asks for the feature
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .log_internal_errors(false)
-        .init();
+    let log = if is_server {
+        Some(log::install(filter).map_err(|error| Failure::usage(error.to_string(), ""))?)
+    } else {
+        tracing_subscriber::fmt()
+            .with_ansi(false) // also where another crate of a build asks for the feature
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .log_internal_errors(false)
+            .init();
+        None
+    };
     isa::check().map_err(|error| {
         let available: Vec<_> = isa::Isa::available().map(isa::Isa::name).collect();
         Failure::usage(error.to_string(), format!("this machine runs {}", available.join(", ")))
     })?;
-    Ok(())
+    Ok(log)
 }
 
 fn run(command: &Command, out: &mut impl Write) -> Result<(), Failure> {
     match command {
         Command::Transcribe(args) => transcribe::run(args, out),
         Command::Live(args) => live::run(args, out),
+        Command::Serve(args) => serve::run(args, out),
         Command::Models(args) => models::run(args, out),
         Command::Config(args) => config::run(args, out),
         Command::Doctor { watch } => {

@@ -101,11 +101,19 @@ impl ServerConfig {
     /// # Errors
     /// [`ConfigError`] naming the line and the field.
     pub fn of(source: &Source) -> Result<Self, ConfigError> {
-        let config: ServerConfig = source.table(TABLE)?.unwrap_or_default();
+        let config = ServerConfig::read(source)?;
         match config.fault() {
             Some(fault) => Err(source.refuse(fault)),
             None => Ok(config),
         }
+    }
+
+    /// Reads the table as [`of`](Self::of) does and leaves the check for later, for callers that change values first.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for unknown fields and values of a wrong type.
+    pub fn read(source: &Source) -> Result<Self, ConfigError> {
+        Ok(source.table(TABLE)?.unwrap_or_default())
     }
 
     /// Returns the time that streams get to end when the server is told to.
