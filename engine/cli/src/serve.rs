@@ -87,10 +87,13 @@ impl From<ServerError> for Failure {
                 let at = voxlane::config::Located::default();
                 Failure::Config(ConfigError::Value { at, field, value, message: rule })
             }
-            ServerError::Keys(_) => {
-                Failure::usage(error.to_string(), "a line is: name sha256:HEX [streams=N] [rate=N] [seconds_a_day=N]")
+            ServerError::Keys(_) => Failure::usage(
+                error.to_string(),
+                "a line is: name sha256:HEX [streams=N] [rate=N] [seconds_a_day=N]",
+            ),
+            ServerError::Listen { .. } => {
+                Failure::usage(error.to_string(), "--listen ADDR names another address")
             }
-            ServerError::Listen { .. } => Failure::usage(error.to_string(), "--listen ADDR names another address"),
             ServerError::Threads(_) => Failure::usage(error.to_string(), "`voxlane doctor` shows the cores"),
             error => Failure::usage(error.to_string(), ""),
         }

@@ -12,6 +12,9 @@ mod live_input;
 #[cfg(unix)]
 #[path = "cli/results.rs"]
 mod results;
+#[cfg(unix)]
+#[path = "cli/serve.rs"]
+mod serve;
 #[path = "cli/streaming.rs"]
 mod streaming;
 #[cfg(unix)]

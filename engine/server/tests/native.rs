@@ -48,7 +48,8 @@ fn texts_are_the_librarys_however_bytes_are_split() {
 fn telephone_audio_and_channels_are_streams_of_their_own() {
     let server = server(4, settings());
     let samples = &speech()[..57_600];
-    let interleaved: Vec<u8> = samples.iter().flat_map(|&sample| [sample, 0]).flat_map(i16::to_le_bytes).collect();
+    let interleaved: Vec<u8> =
+        samples.iter().flat_map(|&sample| [sample, 0]).flat_map(i16::to_le_bytes).collect();
     let expected = in_process(&server.services().engine, StreamOptions::new(16_000), samples);
     Runtime::new().unwrap().block_on(async {
         let start = json!({"channels": 2, "channel_mode": "separate"});
@@ -150,13 +151,25 @@ fn what_is_no_message_has_a_stated_answer() {
         (vec![good.clone(), Message::text("\u{0}\u{1}garbage")], "protocol.message", 1007),
         (vec![good.clone(), good.clone()], "protocol.started", 1008),
         (vec![good.clone(), Message::binary(vec![0; 100_000])], "protocol.too_large", 1009),
-        (vec![start(json!({"type": "start", "encoding": "linear32"})), Message::binary(nan)], "audio.sample", 1007),
+        (
+            vec![start(json!({"type": "start", "encoding": "linear32"})), Message::binary(nan)],
+            "audio.sample",
+            1007,
+        ),
         (vec![start(json!({"type": "start", "sample_rate": 1}))], "audio.sample_rate", 1008),
         (vec![start(json!({"type": "start", "channels": 0}))], "audio.channels", 1008),
-        (vec![start(json!({"type": "start", "channels": 9, "channel_mode": "separate"}))], "audio.channels", 1008),
+        (
+            vec![start(json!({"type": "start", "channels": 9, "channel_mode": "separate"}))],
+            "audio.channels",
+            1008,
+        ),
         (vec![start(json!({"type": "start", "options": {"language": "xx"}}))], "open.language", 1008),
         (vec![start(json!({"type": "start", "options": {"endpoint": {"silence": 1}}}))], "open.rules", 1008),
-        (vec![start(json!({"type": "start", "options": {"endpoint": {"threshold": 7.0}}}))], "open.rules", 1008),
+        (
+            vec![start(json!({"type": "start", "options": {"endpoint": {"threshold": 7.0}}}))],
+            "open.rules",
+            1008,
+        ),
         (vec![start(json!({"type": "start", "options": {"prompt": "so"}}))], "open.prompt", 1008),
         (vec![start(json!({"type": "start", "volume": 11}))], "protocol.message", 1007),
     ];

@@ -27,7 +27,8 @@ pub const LONG: Duration = Duration::from_secs(60);
 pub fn speech() -> Vec<i16> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../voxlane/assets/warm-speech.s16le");
     let bytes = std::fs::read(file).unwrap();
-    let mut samples: Vec<i16> = bytes.as_chunks().0.iter().map(|&sample| i16::from_le_bytes(sample)).collect();
+    let mut samples: Vec<i16> =
+        bytes.as_chunks().0.iter().map(|&sample| i16::from_le_bytes(sample)).collect();
     samples.resize(samples.len() + 16_000, 0);
     samples.repeat(2)
 }
@@ -237,7 +238,8 @@ pub struct Answer {
 /// Asks for a page, with lines of headers.
 pub async fn get(server: &Server, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(server.address()).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{headers}\r\n", server.address());
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{headers}\r\n", server.address());
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     timeout(LONG, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
