@@ -13,7 +13,7 @@ use voxlane::memory::LaneMemory;
 use voxlane::memory::{Bytes, MemoryPlan};
 use voxlane::{Config, Engine, EngineError};
 use voxlane_models::manager::ManagerError;
-use voxlane_server::config::{ServerConfig, TABLES};
+use voxlane_server::config::{ServerConfig, TABLE, TABLES};
 
 /// How long the lanes of a configuration that is only tried may take to end.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
@@ -45,6 +45,9 @@ enum Command {
         /// Profile for what the file leaves out: manual, recordings or live; a `profile` in the file wins
         #[arg(long, default_value_t, value_parser = arguments::profile)]
         profile: Profile,
+        /// Also the table `[server]`, which only `voxlane serve` reads; without it only if the file has it
+        #[arg(long)]
+        server: bool,
     },
 }
 
@@ -57,12 +60,16 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
         Command::Check { file, profile, cores } => {
             check(&load(file, *profile)?, cores.map(|cores| cores as usize), out)
         }
-        Command::Show { file, profile } => {
+        Command::Show { file, profile, server } => {
             let source = match file {
                 Some(file) => load(file, *profile)?,
                 None => Source::from(*profile),
             };
-            show(&source, out)
+            show(&source, out)?;
+            if *server || source.has_table(TABLE) {
+                show_server(&source, out)?;
+            }
+            Ok(())
         }
     }
 }
@@ -162,6 +169,12 @@ fn show(source: &Source, out: &mut impl Write) -> Result<(), Failure> {
     let text = source.config.describe(unset).map_err(|error| Failure::Output(io::Error::other(error)))?;
     writeln!(out, "# What holds where a file states nothing: {PROFILES}.")?;
     writeln!(out, "profile = \"{}\"\n{text}", source.profile())?;
+    Ok(())
+}
+
+fn show_server(source: &Source, out: &mut impl Write) -> Result<(), Failure> {
+    let text = ServerConfig::of(source)?.describe(|_| " is not set".to_owned());
+    write!(out, "{}", text.map_err(|error| Failure::Output(io::Error::other(error)))?)?;
     Ok(())
 }
 

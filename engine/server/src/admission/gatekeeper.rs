@@ -150,15 +150,15 @@ impl Admission {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
-        Ok(self.engine.check_options(options)?)
+        Ok(self.check_options(options)?)
     }
 
-    /// Checks phrases by a stream's options, whether or not streams are let in.
+    /// Checks a stream's options, whether or not streams are let in.
     ///
     /// # Errors
-    /// [`Refusal::Options`].
-    pub fn check_hotwords(&self, options: StreamOptions) -> Result<(), Refusal> {
-        Ok(self.engine.check_options(options)?)
+    /// What is wrong with them.
+    pub fn check_options(&self, options: StreamOptions) -> Result<(), OpenError> {
+        self.engine.check_options(options)
     }
 
     fn enter(&self, options: &StreamOptions, client: &Client) -> Result<Entered<'_>, Refusal> {

@@ -1,7 +1,7 @@
 //! Why a stream does not get a slot.
 
 use crate::access::LimitReached;
-use crate::close_code::{POLICY, TRY_AGAIN_LATER};
+use crate::close_code::{GOING_AWAY, POLICY, TRY_AGAIN_LATER};
 use std::time::Duration;
 use thiserror::Error;
 use voxlane::OpenError;
@@ -79,6 +79,7 @@ impl Refusal {
     pub fn close_code(&self) -> u16 {
         match self {
             Refusal::Options(_) => POLICY,
+            Refusal::Draining => GOING_AWAY,
             _ => TRY_AGAIN_LATER,
         }
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
-use voxlane::config::{ConfigError, Source};
+use voxlane::config::{ConfigError, Documentation, Source, describe_table};
 
 /// The name of the table.
 pub const TABLE: &str = "server";
@@ -116,6 +116,19 @@ impl ServerConfig {
         Ok(source.table(TABLE)?.unwrap_or_default())
     }
 
+    /// Returns the table as text with every field and its comment, as [`Config::describe`](voxlane::Config::describe) does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn describe(&self, unset: impl Fn(&str) -> String) -> Result<String, toml::ser::Error> {
+        let inner = |name: &str| match name {
+            "limits" => Some(Documentation::of::<LimitsConfig>()),
+            "breaker" => Some(Documentation::of::<BreakerConfig>()),
+            _ => None,
+        };
+        describe_table(TABLE, self, &inner, unset)
+    }
+
     /// Returns the time that streams get to end when the server is told to.
     pub fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_s)
@@ -124,5 +137,21 @@ impl ServerConfig {
     /// Returns the time without audio after which a stream gives its slot back.
     pub fn idle(&self) -> Duration {
         Duration::from_secs(self.idle_s)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use voxlane::config::Profile;
+
+    #[test]
+    fn the_described_table_is_read_back() {
+        let config = ServerConfig { idle_s: 7, keys: Some("keys".into()), ..ServerConfig::default() };
+        let text = config.describe(|_| String::new()).unwrap();
+        assert!(text.contains("\n# Time without audio after which"), "{text}");
+        assert!(text.contains("\n[server.breaker]\n"), "{text}");
+        let source = Source::parse_beside(text, None, Profile::Live, TABLES).unwrap();
+        assert_eq!(ServerConfig::of(&source).unwrap(), config);
     }
 }

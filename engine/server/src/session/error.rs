@@ -4,7 +4,7 @@ use crate::access::LimitReached;
 use crate::admission::Refusal;
 use crate::close_code::{BAD_DATA, GOING_AWAY, INTERNAL, POLICY, TRY_AGAIN_LATER};
 use thiserror::Error;
-use voxlane::StreamError;
+use voxlane::{OpenError, StreamError};
 
 /// The reason why a session does not take audio or a request.
 #[derive(Debug, Error)]
@@ -19,6 +19,15 @@ pub enum SessionError {
     /// The client's key has been used too much.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+}
+
+impl From<OpenError> for SessionError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Options(error) => SessionError::Stream(error),
+            error => SessionError::Refused(error.into()),
+        }
+    }
 }
 
 impl SessionError {

@@ -36,11 +36,13 @@ pub struct SessionInput {
     pushed: u64,
     /// The last marker.
     marks: u32,
+    /// Streams of the engine so far.
+    legs: u64,
 }
 
 impl SessionInput {
     pub(super) fn new(parts: Parts) -> Self {
-        SessionInput { parts, pushed: 0, marks: 0 }
+        SessionInput { parts, pushed: 0, marks: 0, legs: 0 }
     }
 
     /// Returns the audio taken so far, in seconds.
@@ -127,12 +129,11 @@ impl SessionInput {
     /// Replaces the phrases that the session listens for, from the audio pushed so far on.
     ///
     /// # Errors
-    /// [`SessionError::Stream`] naming the phrase at fault, or [`SessionError::Refused`] with the same before the first audio;
-    /// then nothing has changed.
+    /// [`SessionError::Stream`] naming the phrase at fault; then nothing has changed.
     pub async fn set_hotwords(&mut self, phrases: &[Hotword]) -> Result<(), SessionError> {
         self.check()?;
         let options = self.parts.options.clone().hotwords(phrases.iter().cloned());
-        self.parts.admission.check_hotwords(options.clone())?;
+        self.parts.admission.check_options(options.clone())?;
         self.ask(|stream| stream.set_hotwords(phrases)).await?;
         self.parts.options = options;
         Ok(())
@@ -175,13 +176,16 @@ impl SessionInput {
         let Admitted { stream, slot } = admission.open(options.clone(), client).await?;
         let (input, output) = stream.split();
         let slot = Arc::new(slot);
+        self.legs += 1;
+        let number = self.legs;
         let leg = LegOutput {
+            number,
             stream: output,
             offset_s: self.seconds(),
             marks: self.marks,
             _slot: Arc::clone(&slot),
         };
-        let input = LegInput { stream: input, last_audio: Instant::now(), _slot: slot };
+        let input = LegInput { number, stream: input, last_audio: Instant::now(), _slot: slot };
         *self.parts.shared.lock() = Some(input);
         self.send(Item::Leg(Box::new(leg))).await;
         Ok(())

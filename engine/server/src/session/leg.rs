@@ -7,6 +7,8 @@ use voxlane::{StreamError, StreamInput, StreamOutput};
 
 /// The side of it that takes audio.
 pub(super) struct LegInput {
+    /// Its number in the session.
+    pub(super) number: u64,
     pub(super) stream: StreamInput,
     /// When audio came last.
     pub(super) last_audio: Instant,
@@ -16,6 +18,8 @@ pub(super) struct LegInput {
 
 /// The side of it that gives events.
 pub(super) struct LegOutput {
+    /// Its number in the session.
+    pub(super) number: u64,
     pub(super) stream: StreamOutput,
     /// Seconds of the session's audio in front of it.
     pub(super) offset_s: f64,
@@ -45,6 +49,11 @@ impl Shared {
     /// When audio came last, if the present stream takes more.
     pub(super) fn last_audio(&self) -> Option<Instant> {
         self.lock().as_ref().map(|leg| leg.last_audio)
+    }
+
+    /// Takes away the side that takes audio of the stream of a number, if that is still there: whether it was.
+    pub(super) fn close(&self, number: u64) -> bool {
+        self.lock().take_if(|leg| leg.number == number).is_some()
     }
 
     /// Ends the present stream if no audio has come since `since`, as far as there is room for its last samples; whether

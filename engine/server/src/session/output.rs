@@ -84,10 +84,11 @@ impl SessionOutput {
                 biased;
                 event = poll_fn(|context| leg.stream.poll_event(context)) => match event {
                     Some(Event::Closed { .. }) | None => {
+                        let number = leg.number;
                         self.leg = None;
                         self.segments_before = self.segments;
                         // One that still took audio was closed from inside.
-                        if self.parts.shared.lock().take().is_some() {
+                        if self.parts.shared.close(number) {
                             self.parts.items.close();
                             return Some(self.close());
                         }

@@ -5,6 +5,7 @@ use super::{
     SuperviseConfig, WarmConfig,
 };
 use documented::DocumentedFields;
+use serde::Serialize;
 use std::fmt::Write;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -19,16 +20,42 @@ impl Config {
     pub fn describe(&self, unset: impl Fn(&str) -> String) -> Result<String, toml::ser::Error> {
         let text = toml::to_string(self)?;
         let parsed = DeTable::parse(&text).map_err(<toml::ser::Error as serde::ser::Error>::custom)?;
-        let mut page = Page { text: &text, unset: &unset, out: String::new() };
+        let mut page = Page { text: &text, unset: &unset, inner: &documentation_of, out: String::new() };
         page.table("", "", parsed.get_ref(), &documentation::<Config>());
         Ok(page.out)
     }
 }
 
-/// Names and texts of the fields of a table, in order.
-struct Documentation {
+/// Returns a table of others as [`Config::describe`] returns the engine's: below its header, every field with its comment.
+/// `inner` returns the documentation of the tables in it, by their names.
+///
+/// # Errors
+/// As there.
+pub fn describe_table<T: Serialize + DocumentedFields>(
+    name: &str,
+    table: &T,
+    inner: &dyn Fn(&str) -> Option<Documentation>,
+    unset: impl Fn(&str) -> String,
+) -> Result<String, toml::ser::Error> {
+    let text = toml::to_string(table)?;
+    let parsed = DeTable::parse(&text).map_err(<toml::ser::Error as serde::ser::Error>::custom)?;
+    let mut page = Page { text: &text, unset: &unset, inner, out: format!("\n[{name}]\n") };
+    page.inside(&format!("{name}."), parsed.get_ref(), &documentation::<T>());
+    Ok(page.out)
+}
+
+/// The names and the comments of the fields of a table, in order.
+#[derive(Clone, Copy, Debug)]
+pub struct Documentation {
     names: &'static [&'static str],
     texts: &'static [&'static str],
+}
+
+impl Documentation {
+    /// Returns those of a type.
+    pub fn of<T: DocumentedFields>() -> Self {
+        documentation::<T>()
+    }
 }
 
 fn documentation<T: DocumentedFields>() -> Documentation {
@@ -59,6 +86,8 @@ struct Page<'a> {
     /// What the serializer made of the configuration: values are copied from it as they stand there.
     text: &'a str,
     unset: &'a dyn Fn(&str) -> String,
+    /// The documentation of tables within, by their names.
+    inner: &'a dyn Fn(&str) -> Option<Documentation>,
     out: String,
 }
 
@@ -70,6 +99,11 @@ impl Page<'_> {
             self.comment(comment);
             self.line(header);
         }
+        self.inside("", table, fields);
+    }
+
+    /// Writes the fields of a table whose header is there; `prefix` is what stands in front of the names of tables in it.
+    fn inside(&mut self, prefix: &str, table: &DeTable<'_>, fields: &Documentation) {
         let fields = || fields.names.iter().zip(fields.texts);
         for (name, text) in fields() {
             match table.get(*name).map(Spanned::get_ref) {
@@ -87,15 +121,15 @@ impl Page<'_> {
             }
         }
         for (name, text) in fields() {
-            let (Some(value), Some(fields)) = (table.get(*name), documentation_of(name)) else { continue };
+            let (Some(value), Some(fields)) = (table.get(*name), (self.inner)(name)) else { continue };
             match value.get_ref() {
                 value @ DeValue::Table(table) if has_table(name, value) => {
-                    self.table(&format!("[{name}]"), text, table, &fields);
+                    self.table(&format!("[{prefix}{name}]"), text, table, &fields);
                 }
                 DeValue::Array(items) => {
                     for item in items.iter() {
                         let DeValue::Table(table) = item.get_ref() else { continue };
-                        self.table(&format!("[[{name}]]"), text, table, &fields);
+                        self.table(&format!("[[{prefix}{name}]]"), text, table, &fields);
                     }
                 }
                 _ => {}
@@ -105,7 +139,7 @@ impl Page<'_> {
 
     /// The value of the field called `name` on one line.
     fn value(&self, name: &str, value: &Spanned<DeValue<'_>>) -> String {
-        let (DeValue::Table(table), Some(fields)) = (value.get_ref(), documentation_of(name)) else {
+        let (DeValue::Table(table), Some(fields)) = (value.get_ref(), (self.inner)(name)) else {
             return self.text[value.span()].to_owned();
         };
         let present = fields.names.iter().filter_map(|name| Some((name, table.get(*name)?)));

@@ -261,6 +261,11 @@ impl Source {
         read().map_err(|Misfit { span, message }| ConfigError::Syntax { at: self.locate(span), message })
     }
 
+    /// Returns whether the text has such a table.
+    pub fn has_table(&self, name: &str) -> bool {
+        self.others.contains(&name) && self.places.contains_key(name)
+    }
+
     /// Returns the error that an invalid field of such a table is, with its line if the text states the value.
     pub fn refuse(&self, fault: InvalidField) -> ConfigError {
         self.refused(fault)

@@ -10,6 +10,7 @@ mod placement;
 mod profile;
 
 pub use check::InvalidField;
+pub use describe::{Documentation, describe_table};
 pub use endpoint::{DetectorKind, EndpointConfig, PartialConfig, ServiceClass, StreamRules, TurnRule};
 pub use hotwords::Hotword;
 pub use load::{ConfigError, Located, Source};

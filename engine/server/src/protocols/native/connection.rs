@@ -33,7 +33,10 @@ enum Next {
     Text(ClientMessage),
     /// A message of the WebSocket itself.
     Nothing,
+    /// What is none of the protocol's messages.
     Ending(Ending),
+    /// What is no WebSocket message, or the client's disappearance.
+    Broken(Ending),
 }
 
 impl Connection {
@@ -77,7 +80,9 @@ impl Connection {
         };
         let lifecycle = &self.services.lifecycle;
         let mut ping = interval_at(Instant::now() + PING, PING);
-        let (mut last_heard, mut is_finished, mut has_drained) = (Instant::now(), false, false);
+        let (mut last_heard, mut has_drained) = (Instant::now(), false);
+        // By the client, or because the server is being stopped.
+        let (mut is_finished, mut is_stopped) = (false, false);
         loop {
             let next = tokio::select! {
                 end = streams.ended() => match self.ending_of(end, is_finished) {
@@ -102,8 +107,8 @@ impl Connection {
                     }
                     continue;
                 }
-                () = lifecycle.finishing(), if !is_finished => {
-                    is_finished = true;
+                () = lifecycle.finishing(), if !is_finished && !is_stopped => {
+                    is_stopped = true;
                     match streams.finish().await {
                         Ok(_) => continue,
                         Err(error) => return Some(self.fault(error.into())),
@@ -111,7 +116,11 @@ impl Connection {
                 }
             };
             let done = match next {
-                Next::Ending(ending) => return Some(ending),
+                Next::Ending(ending) => {
+                    self.finish_anyway(&mut streams).await;
+                    return Some(ending);
+                }
+                Next::Broken(ending) => return Some(ending),
                 Next::Nothing => Ok(()),
                 Next::Text(ClientMessage::Ping { id }) => {
                     outbox.send(Own::Pong { id }.text());
@@ -123,9 +132,15 @@ impl Connection {
                     outbox.send(Own::Notice { code: "stream.finished", message }.text());
                     Ok(())
                 }
+                _ if is_stopped => {
+                    let message = "server: is being stopped; nothing more is taken".to_owned();
+                    outbox.send(Own::Notice { code: "refused.draining", message }.text());
+                    Ok(())
+                }
                 Next::Binary(bytes) => streams.push(&bytes).await,
                 Next::Text(ClientMessage::Start(_)) => {
                     let message = "start: sent already (expected once)";
+                    self.finish_anyway(&mut streams).await;
                     return Some(self.error(POLICY, "protocol.started", message, None));
                 }
                 Next::Text(ClientMessage::Mark {}) => streams.mark().await.map_err(Fault::from),
@@ -153,7 +168,7 @@ impl Connection {
                 Err(Fault::Session(SessionError::Stream(error))) if is_lost(&error) => {}
                 Err(fault) => {
                     let ending = self.fault(fault);
-                    self.finish_anyway(&mut streams, is_finished).await;
+                    self.finish_anyway(&mut streams).await;
                     return Some(ending);
                 }
             }
@@ -161,12 +176,10 @@ impl Connection {
     }
 
     /// Has what was taken before a fault decoded and told: nothing accepted is lost.
-    async fn finish_anyway(&self, streams: &mut Streams, is_finished: bool) {
+    async fn finish_anyway(&self, streams: &mut Streams) {
         // It ends with a fault in any case.
         let told = async {
-            if !is_finished {
-                let _ = streams.finish().await;
-            }
+            let _ = streams.finish().await;
             while streams.ended().await.is_some() {}
         };
         let _ = timeout(self.services.config.limits.send(), told).await;
@@ -198,7 +211,7 @@ impl Connection {
         let start = match first {
             Ok(None) => return None,
             Err(_) => return Some(Err(expected("nothing"))),
-            Ok(Some(Next::Ending(ending))) => return Some(Err(ending)),
+            Ok(Some(Next::Ending(ending) | Next::Broken(ending))) => return Some(Err(ending)),
             Ok(Some(Next::Text(ClientMessage::Start(start)))) => *start,
             Ok(Some(Next::Binary(_))) => return Some(Err(expected("audio"))),
             Ok(Some(_)) => return Some(Err(expected("another message"))),
@@ -218,7 +231,11 @@ impl Connection {
             }
             Err(problem) => {
                 let Problem { status, code, message, retry_after, .. } = problem;
-                let close = if status == 400 { POLICY } else { TRY_AGAIN_LATER };
+                let close = match status {
+                    400 => POLICY,
+                    _ if self.services.lifecycle.is_draining() => GOING_AWAY,
+                    _ => TRY_AGAIN_LATER,
+                };
                 Err(self.error(close, code, &message, retry_after))
             }
         })
@@ -236,19 +253,19 @@ impl Connection {
                 }
             },
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_)) => Next::Nothing,
-            Err(error) => Next::Ending(self.broken(&error)),
+            Err(error) => self.broken(&error),
         }
     }
 
-    /// The ending of a connection on which what came is no WebSocket message that is taken.
-    fn broken(&self, error: &axum::Error) -> Ending {
+    /// What becomes of a connection on which what came is no message that is taken.
+    fn broken(&self, error: &axum::Error) -> Next {
         let text = error.to_string();
-        if text.contains("too long") || text.contains("too big") {
+        if text.contains("Message too long") {
             let most = self.services.config.limits.message_bytes;
             let message = format!("message: too long (expected at most {most} bytes)");
-            self.error(TOO_LARGE, "protocol.too_large", &message, None)
+            Next::Ending(self.error(TOO_LARGE, "protocol.too_large", &message, None))
         } else {
-            self.error(POLICY, "protocol.websocket", &format!("websocket: {text}"), None)
+            Next::Broken(self.error(POLICY, "protocol.websocket", &format!("websocket: {text}"), None))
         }
     }
 
@@ -257,10 +274,10 @@ impl Connection {
         match end {
             // Others go on.
             Some(End::Closed) => None,
-            None if self.services.lifecycle.is_draining() => Some(self.going_away()),
             None if is_finished => {
                 Some(Ending { code: NORMAL, reason: "finished".into(), last: None, is_slow: false })
             }
+            None if self.services.lifecycle.is_draining() => Some(self.going_away()),
             None => Some(self.error(INTERNAL, "stream.ended", "stream: ended before it was finished", None)),
             Some(End::Unread) => None,
             Some(End::Failed(fault)) => {
