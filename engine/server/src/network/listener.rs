@@ -24,7 +24,7 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 const REFUSAL_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a client reads for whom there is no room.
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: application/json\r\ncontent-length: 96\r\nconnection: close\r\n\r\n{\"error\":{\"code\":\"refused.connections\",\"message\":\"connections: too many are open; try again later\"}}";
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: application/json\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{\"error\":{\"code\":\"refused.connections\",\"message\":\"connections: too many are open; try again later\"}}";
 
 /// Serves `router` to everybody who connects, until the server is told to stop.
 pub async fn serve(

@@ -1,9 +1,12 @@
 //! The library's own events over a WebSocket: `/v1/stream`. `docs/protocol.md` describes every message.
 
 mod connection;
+mod context;
 mod message;
+mod reading;
 mod start;
 mod streams;
+mod talk;
 
 pub use message::{ClientMessage, ServerMessage};
 pub use start::{EventKind, Start, StartOptions};
@@ -24,6 +27,9 @@ use std::sync::Arc;
 /// The version of the protocol, which `ready` names. It is raised when a field goes or changes its meaning.
 pub const VERSION: u32 = 1;
 
+/// Buffers of a connection, each way: thousands of connections that say nothing should take little.
+const BUFFER_BYTES: usize = 8 << 10;
+
 /// The protocol's route.
 pub fn router() -> Router<Arc<Services>> {
     Router::new().route("/v1/stream", get(stream))
@@ -43,6 +49,11 @@ async fn stream(
         return Err(Problem::from(crate::admission::Refusal::Draining).of(caller.request_id));
     }
     let bytes = services.config.limits.message_bytes;
-    let upgrade = upgrade.protocols([SUBPROTOCOL]).max_message_size(bytes).max_frame_size(bytes);
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(bytes)
+        .max_frame_size(bytes)
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES);
     Ok(upgrade.on_upgrade(move |socket| Connection::new(services, caller).run(socket)))
 }
