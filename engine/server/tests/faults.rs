@@ -4,7 +4,9 @@ mod support;
 
 use serde_json::json;
 use std::time::Duration;
-use support::{Client, LONG, bytes, finals, get, in_process, server, settings, speech, until, until_free};
+use support::{
+    Client, LONG, bytes, exact_server, finals, get, in_process, server, settings, speech, until, until_free,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
@@ -121,7 +123,7 @@ fn many_connections_that_come_and_go_leave_nothing() {
 
 #[test]
 fn a_server_that_is_stopped_under_load_loses_nothing() {
-    let server = server(4, settings());
+    let server = exact_server(4, settings());
     let samples = speech();
     let expected = in_process(&server.services().engine, StreamOptions::new(16_000), &samples);
     Runtime::new().unwrap().block_on(async {

@@ -157,15 +157,15 @@ fn cut(reason: &str) -> &str {
     &reason[..reason.floor_char_boundary(REASON_BYTES)]
 }
 
-/// Waits a moment for the client's own close frame, so that it has read the last word when the connection goes.
-pub async fn linger(mut stream: SplitStream<WebSocket>) {
+/// Waits a moment for the client's own close frame, so that it has read the last word when the connection goes. Where
+/// `is_unread`, the client may still be sending what will not be read: closing would reset the connection, and the last
+/// word with it.
+pub async fn linger(mut stream: SplitStream<WebSocket>, is_unread: bool) {
     // Whatever comes, or does not, the connection ends.
     let _ = timeout(LAST_LIMIT, async {
-        while let Some(message) = stream.next().await {
-            if message.is_err() {
-                // What cannot be read any more is still sent by the client: closing now would reset the connection.
-                tokio::time::sleep(LAST_LIMIT).await;
-            }
+        while let Some(Ok(_)) = stream.next().await {}
+        if is_unread {
+            std::future::pending::<()>().await;
         }
     })
     .await;

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test program uses its part")]
 
+#[path = "../../../voxlane/tests/support/mod.rs"]
+mod toy;
+
 use futures_util::{SinkExt, StreamExt};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -37,22 +40,36 @@ pub fn bytes(samples: &[i16]) -> Vec<u8> {
     samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
 }
 
-/// An engine with `slots` slots that finds segments by loudness: nothing need be fetched.
-pub fn engine(slots: usize) -> Arc<Engine> {
+/// What engines of tests have in common: segments are found by loudness, so that nothing need be fetched.
+fn config(slots: usize) -> Config {
     let endpoint = EndpointConfig { detector: DetectorKind::Energy, ..EndpointConfig::default() };
-    let config = Config {
+    Config {
         model: "commands".into(),
         lanes: vec![LaneConfig::with_slots(slots)],
         endpoint,
         partial: PartialConfig { every_ms: 250 },
         ..Config::default()
-    };
-    Arc::new(Engine::start(config).unwrap())
+    }
+}
+
+/// An engine whose texts are checksums of each 100 ms of audio: one sample that is lost or changed shows.
+pub fn exact_engine(slots: usize) -> Arc<Engine> {
+    Arc::new(Engine::with_model(config(slots), Arc::new(toy::Toy::default()), Arc::new(toy::Hex)).unwrap())
+}
+
+/// An engine with the model that is part of the library.
+pub fn engine(slots: usize) -> Arc<Engine> {
+    Arc::new(Engine::start(config(slots)).unwrap())
 }
 
 /// Settings with a free port, and no patience that a test would have to wait for.
 pub fn settings() -> ServerConfig {
     ServerConfig { listen: ([127, 0, 0, 1], 0).into(), ..ServerConfig::default() }
+}
+
+/// A server whose texts are checksums.
+pub fn exact_server(slots: usize, config: ServerConfig) -> Server {
+    Server::start(config, exact_engine(slots)).unwrap()
 }
 
 pub fn server(slots: usize, config: ServerConfig) -> Server {
@@ -61,7 +78,7 @@ pub fn server(slots: usize, config: ServerConfig) -> Server {
 
 /// Texts, starts and ends of the finals that the library itself gives.
 pub fn in_process(engine: &Engine, options: StreamOptions, samples: &[i16]) -> Vec<(String, f64, f64)> {
-    let (mut input, mut output) = engine.open(options).unwrap().split();
+    let (mut input, mut output) = engine.open_within(options, LONG).unwrap().split();
     let mut finals = Vec::new();
     std::thread::scope(|scope| {
         scope.spawn(move || {

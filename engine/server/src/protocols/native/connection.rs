@@ -6,7 +6,7 @@ use super::message::{ClientMessage, Own};
 use super::reading::Next;
 use super::streams::Streams;
 use super::talk::Talk;
-use crate::close_code::{GOING_AWAY, POLICY, TRY_AGAIN_LATER};
+use crate::close_code::{GOING_AWAY, POLICY, TOO_LARGE, TRY_AGAIN_LATER};
 use crate::network::{Caller, Ending, Outbox, Problem, linger};
 use crate::services::Services;
 use axum::extract::ws::WebSocket;
@@ -45,10 +45,11 @@ impl Connection {
             let (code, reason) = (ending.code, &ending.reason);
             tracing::info!(request_id = %self.0.caller.request_id, client = %self.0.caller.client, code, reason, "a stream ended");
         }
+        let is_unread = outbox.ending().is_some_and(|ending| ending.code == TOO_LARGE);
         drop(outbox);
         // A writer that panicked has written its last.
         let _ = writer.await;
-        linger(stream).await;
+        linger(stream, is_unread).await;
     }
 
     /// The ending that the talk comes to; none if the client has gone.
