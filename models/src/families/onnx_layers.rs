@@ -24,6 +24,9 @@ pub enum ImportError {
         /// In the decoder's file.
         decoder: String,
     },
+    /// They belong together, but a lane cannot run a network of their sizes.
+    #[error("encoder and decoder: they make no network: {0}")]
+    Sizes(&'static str),
 }
 
 /// Constants of a formula may be rounded differently by each exporter.

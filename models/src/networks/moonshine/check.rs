@@ -1,11 +1,11 @@
 //! Whether a network that was read from a file is one: sizes within bounds, and parts that fit them.
 //!
-//! A packed file's hash says that its fields are those that were written, not who wrote them. After these checks every
-//! length that is computed of the sizes is small, and every access that follows from them is inside its buffer.
+//! A published file is anybody's, and a packed file's hash says that its fields are those that were written, not who wrote
+//! them. After these checks every length that is computed of the sizes is small, and every access that follows from them is
+//! inside its buffer.
 
 use super::config::{Config, END_TOKEN};
 use crate::formats::packed::PackedError;
-use crate::layers::check::ensure;
 use crate::layers::conv::Window;
 use crate::layers::rotary::Rotary;
 use voxlane_kernels::attention::quantized::Shape;
@@ -25,11 +25,19 @@ impl Config {
         rotary.is_sound(self.sizes.rotary_dim, self.sizes.head_dim, positions)
     }
 
-    /// Checks that the sizes are in bounds and fit each other, and that one stream needs no more than 1 GiB.
+    /// Checks a packed file's sizes, as [`fit`](Self::fit) does.
     ///
     /// # Errors
     /// [`PackedError::Fields`].
     pub(crate) fn check(&self) -> Result<(), PackedError> {
+        self.fit().map_err(PackedError::Fields)
+    }
+
+    /// Checks that the sizes are in bounds and fit each other, and that one stream needs no more than 1 GiB.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub(crate) fn fit(&self) -> Result<(), &'static str> {
         let sizes = &self.sizes;
         let all = [sizes.hidden, sizes.heads, sizes.head_dim, sizes.encoder_mlp, sizes.decoder_mlp];
         ensure(all.iter().all(|size| (1..=MAX_SIZE).contains(size)), "a size is out of range")?;
@@ -69,6 +77,10 @@ impl Config {
         let mlp = wide(self.sizes.encoder_mlp + 2 * self.sizes.decoder_mlp) * 32;
         (stem + (wide(frames) * 6 + caches) * hidden + mlp + wide(self.sizes.vocabulary) * 32) * 4
     }
+}
+
+fn ensure(holds: bool, what: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(what) }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod tests;
 
 pub use crate::families::onnx_layers::ImportError;
 use crate::formats::onnx::{self, Graph, OnnxError};
+use crate::networks::moonshine::config::Config;
 use crate::networks::moonshine::weights::{MoonshineSizes, MoonshineWeights};
 use attention::Heads;
 use decoder::DecoderTensors;
@@ -25,7 +26,8 @@ use std::path::Path;
 /// Takes about three times the size of the weights in memory while it works.
 ///
 /// # Errors
-/// Where a file cannot be read, does not hold a Moonshine network, or does not belong to the other.
+/// Where a file cannot be read, does not hold a Moonshine network, or does not belong to the other, and where a lane could
+/// not run a network of their sizes.
 pub fn import(encoder: &Path, decoder: &Path) -> Result<MoonshineWeights, ImportError> {
     // One file after the other, so that only one is in memory.
     let encoder = encoder::import(&onnx::read(encoder)?)?;
@@ -56,7 +58,7 @@ fn join(encoder: EncoderTensors, decoder: DecoderTensors) -> Result<MoonshineWei
         decoder_mlp: decoder.layers.first().map_or(0, |layer| layer.down.inputs),
         vocabulary: decoder.embedding.len() / decoder.norm.len(),
     };
-    Ok(MoonshineWeights {
+    let weights = MoonshineWeights {
         sizes,
         rotary_frequencies: encoder.rotary,
         layer_norm_epsilon: encoder.epsilon,
@@ -66,7 +68,9 @@ fn join(encoder: EncoderTensors, decoder: DecoderTensors) -> Result<MoonshineWei
         embedding: decoder.embedding,
         decoder_layers: decoder.layers,
         decoder_norm: decoder.norm,
-    })
+    };
+    Config::new(&weights).fit().map_err(ImportError::Sizes)?;
+    Ok(weights)
 }
 
 fn agree<T: PartialEq + std::fmt::Debug>(

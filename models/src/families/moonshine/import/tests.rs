@@ -270,6 +270,19 @@ fn files_that_do_not_belong_together_are_refused() {
     assert!(error.contains("the list of rotary frequencies"), "{error}");
 }
 
+/// Only packed files had their sizes checked: where none could be written, a lane panicked.
+#[test]
+fn sizes_that_no_lane_can_run_are_refused() {
+    let files = files("moonshine-tiny");
+    let mut encoder = encoder::import(&onnx::read(files.path(ENCODER)).unwrap()).unwrap();
+    let mut decoder = import_decoder(onnx::read(files.path(DECODER)).unwrap()).unwrap();
+    // One head of all channels, for which attention in 8 bits has no shape.
+    let size = encoder.norm.len();
+    (encoder.heads, decoder.heads) = (Heads { count: 1, size }, Heads { count: 1, size });
+    let error = join(encoder, decoder).unwrap_err().to_string();
+    assert!(error.contains("they make no network: a head is wider"), "{error}");
+}
+
 /// The operators come first in the file, the numbers after them.
 #[test]
 fn damaged_operators_give_an_error_or_a_network() {
