@@ -108,7 +108,8 @@ fn silero() -> Result<Voice, VoiceError> {
     /// The network for 16 kHz in its package.
     const FILE: &str = "silero_vad_16k_op15.onnx";
     let files = Manager::new(Options::default())?.path(DetectorKind::SILERO_MODEL)?;
-    Ok(Voice::Silero(Arc::new(load(files.path(FILE))?)))
+    let file = files.get(FILE).ok_or_else(|| format!("{}: has no {FILE}", DetectorKind::SILERO_MODEL))?;
+    Ok(Voice::Silero(Arc::new(load(file)?)))
 }
 
 #[cfg(not(feature = "fetch"))]
