@@ -25,7 +25,8 @@ fn smart_turn() -> Result<Arc<SmartTurn>, VoiceError> {
     /// The network in its package.
     const FILE: &str = "smart-turn-v3.2-cpu.onnx";
     let files = Manager::new(Options::default())?.path(TurnRule::SMART_TURN_MODEL)?;
-    Ok(Arc::new(load(files.path(FILE))?))
+    let file = files.get(FILE).ok_or_else(|| format!("{}: has no {FILE}", TurnRule::SMART_TURN_MODEL))?;
+    Ok(Arc::new(load(file)?))
 }
 
 #[cfg(not(feature = "fetch"))]
