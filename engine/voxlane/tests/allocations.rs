@@ -1,6 +1,7 @@
 //! After start-up a lane's threads allocate nothing, from ingest to emit. Alone in its program: it counts in
 //! the global allocator.
 
+mod conversations;
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -83,10 +84,10 @@ fn decoded(events: &[Event]) -> usize {
 /// a network that people use.
 #[cfg(all(feature = "fetch", feature = "files"))]
 fn conversations() {
-    let (config, audio) = (support::live(2), support::conversation());
+    let (config, audio) = (conversations::config(2), conversations::audio());
     let engine =
-        Engine::with_model(config.clone(), Arc::new(support::live_toy()), Arc::new(support::Marks)).unwrap();
-    support::assert_live(&rounds(&engine, &audio, &[]));
+        Engine::with_model(config.clone(), Arc::new(conversations::toy()), Arc::new(support::Marks)).unwrap();
+    conversations::assert_all_happened(&rounds(&engine, &audio, &[]));
     assert_eq!(COUNTED.swap(0, Ordering::SeqCst), 0);
     drop(engine);
 

@@ -3,6 +3,7 @@
 #![cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #![allow(clippy::print_stdout, reason = "a test says what the machine does not let it try")]
 
+mod conversations;
 mod support;
 
 use std::cell::Cell;
@@ -192,11 +193,11 @@ fn calls_of<M: Model>(
 /// The profile for conversations: a detector, the stage that hears turns, on a thread with others, and context.
 #[cfg(all(feature = "fetch", feature = "files"))]
 fn conversation() {
-    let mut config = support::live(2);
+    let mut config = conversations::config(2);
     config.lanes[0].wait = WaitKind::Spin;
-    let audio = support::conversation();
-    let (calls, events) = calls_of(config, support::live_toy(), Arc::new(support::Marks), &audio);
-    support::assert_live(&events);
+    let audio = conversations::audio();
+    let (calls, events) = calls_of(config, conversations::toy(), Arc::new(support::Marks), &audio);
+    conversations::assert_all_happened(&events);
     assert_eq!(calls, [0; 0]);
 }
 
