@@ -3,6 +3,8 @@
 //!
 //! A function of the stream's samples, and of what the detector heard in them: never of how they arrived.
 
+use crate::audio::ENGINE_RATE_HZ;
+use crate::config::SegmentConfig;
 use crate::history::History;
 use crate::voicing::Voicing;
 
@@ -23,6 +25,13 @@ impl Cutter {
     /// Cuts segments that reach `by` samples, to no less than `from`; `from` < `by`.
     pub(crate) fn new(from: u64, by: u64) -> Self {
         Cutter { from, by }
+    }
+
+    /// One for a stream with a window of its own: no segment is longer than those of this one.
+    pub(crate) fn with(self, window: SegmentConfig) -> Self {
+        let samples = |seconds: f64| (seconds * f64::from(ENGINE_RATE_HZ)) as u64;
+        let by = samples(window.cut_by_s).min(self.by);
+        Cutter { from: samples(window.cut_from_s).min(by - by / 60), by }
     }
 
     /// The most samples of a segment.
@@ -90,6 +99,15 @@ mod tests {
             voicing.push(!pauses.iter().any(|pause| pause.contains(&window)));
         }
         voicing
+    }
+
+    #[test]
+    fn a_streams_own_window_is_no_longer_than_the_engines() {
+        let with = |cut_from_s, cut_by_s| CUTTER.with(SegmentConfig { cut_from_s, cut_by_s });
+        let Cutter { from, by } = with(1.0, 2.5);
+        assert_eq!((from, by), (16_000, 40_000));
+        let Cutter { from, by } = with(12.0, 25.0);
+        assert_eq!((from, by), (47_200, 48_000));
     }
 
     #[test]

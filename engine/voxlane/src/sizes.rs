@@ -1,7 +1,7 @@
 //! How large the parts of a lane are, computed before any of them is made.
 
 use crate::audio::ENGINE_RATE_HZ;
-use crate::config::{Config, LaneConfig};
+use crate::config::{Config, LaneConfig, SegmentConfig};
 use crate::cut::Cutter;
 use crate::message::{MAX_MARKS, MESSAGE_SAMPLES, MESSAGE_TOKENS, RequestMessage, TokensMessage};
 use voxlane_models::model::{Limits, Model, ModelInfo};
@@ -44,6 +44,9 @@ impl Sizes {
         // A stream's own rules may ask for turns too.
         let hears_turns = config.endpoint.turn.hears_audio();
         let look_back = if hears_turns { TURN_SAMPLES as u64 } else { 0 }.max(LOOK_BACK_SAMPLES);
+        // A stream may be a recording, whatever the others are.
+        let recordings = SegmentConfig::RECORDINGS.within(config.segment);
+        let look_back = look_back.max(samples(recordings.length_s()));
         // What a stream asks of its decoder is asked of one state.
         let takes_options = takes_hotwords || takes_prompt;
         let has_context = follows && chunks.is_none() && !takes_options && config.endpoint.context_s > 0;

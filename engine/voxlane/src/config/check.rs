@@ -1,6 +1,6 @@
 //! Which values are in range and fit each other.
 
-use super::{Config, EndpointConfig, LaneConfig, TurnRule};
+use super::{Config, EndpointConfig, LaneConfig, SegmentConfig, TurnRule};
 use std::fmt::Display;
 
 /// A value that is out of range or does not fit another.
@@ -81,23 +81,12 @@ impl Config {
             .find_map(lane_fault)
             .or_else(|| range(("device.batch", device.batch), 1, 1024))
             .or_else(|| range(("device.steps_in_flight", device.steps_in_flight), 1, 4))
-            .or_else(|| self.segment_fault())
+            .or_else(|| self.segment.fault())
             .or_else(|| self.watchdog_fault())
             .or_else(|| range(("supervise.restart_window_s", self.supervise.restart_window_s), 1, 31_536_000))
             .or_else(|| self.endpoint.fault())
             .or_else(|| positive(("hotword_cap", self.hotword_cap), 10_000.0))
             .or_else(|| positive(("warm.duty", warm.duty), 1.0))
-    }
-
-    fn segment_fault(&self) -> Option<InvalidField> {
-        let (from, by) = (self.segment.cut_from_s, self.segment.cut_by_s);
-        let (field, other) = ("segment.cut_from_s", "segment.cut_by_s");
-        let window = || {
-            let is_within = (0.0..=by - 0.5).contains(&from);
-            let rule = format!("must be from 0 to {other} - 0.5 ({})", by - 0.5);
-            (!is_within).then(|| InvalidField { other: Some(other), ..fault(field, from, rule) })
-        };
-        range((other, by), 1.0, 3600.0).or_else(window)
     }
 
     /// A thread shows that it lives once a round: at most five stages of a step each. Twice that is no hang.
@@ -117,6 +106,20 @@ impl Config {
             })
         };
         range((field, watchdog), 200, 600_000).or_else(rounds)
+    }
+}
+
+impl SegmentConfig {
+    /// Returns the first value that is out of range or does not fit another, if there is one.
+    pub fn fault(&self) -> Option<InvalidField> {
+        let (from, by) = (self.cut_from_s, self.cut_by_s);
+        let (field, other) = ("segment.cut_from_s", "segment.cut_by_s");
+        let window = || {
+            let is_within = (0.0..=by - 0.5).contains(&from);
+            let rule = format!("must be from 0 to {other} - 0.5 ({})", by - 0.5);
+            (!is_within).then(|| InvalidField { other: Some(other), ..fault(field, from, rule) })
+        };
+        range((other, by), 1.0, 3600.0).or_else(window)
     }
 }
 

@@ -1,5 +1,6 @@
 //! When segments begin and end by what is heard, and how often an open one is looked at.
 
+use super::SegmentConfig;
 use documented::DocumentedFields;
 use serde::{Deserialize, Serialize};
 
@@ -215,6 +216,8 @@ pub struct StreamRules {
     pub endpoint: EndpointConfig,
     /// The rhythm of its partials.
     pub partial: PartialConfig,
+    /// The window in which its long segments are cut, if it is not the engine's.
+    pub segment: Option<SegmentConfig>,
     /// The class, which decides what streams it is served before.
     pub class: ServiceClass,
 }

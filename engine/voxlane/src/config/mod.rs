@@ -142,7 +142,7 @@ impl Config {
     /// people pause and long enough to carry their context. `docs/live.md` says which of the numbers have been measured.
     pub fn recordings() -> Self {
         Config {
-            segment: SegmentConfig { cut_from_s: 12.0, cut_by_s: 25.0 },
+            segment: SegmentConfig::RECORDINGS,
             endpoint: EndpointConfig {
                 detector: DetectorKind::Silero,
                 threshold: 0.3,
@@ -164,7 +164,7 @@ impl Config {
 
     /// Returns the rules of streams that do not ask for others.
     pub fn stream_rules(&self) -> StreamRules {
-        StreamRules { endpoint: self.endpoint, partial: self.partial, class: ServiceClass::default() }
+        StreamRules { endpoint: self.endpoint, partial: self.partial, ..StreamRules::default() }
     }
 }
 
@@ -292,7 +292,7 @@ impl Default for WarmConfig {
 }
 
 /// The window in which speech that goes on for too long is cut, at its quietest moment.
-#[derive(Clone, Copy, Debug, Deserialize, Serialize, DocumentedFields)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, DocumentedFields)]
 #[serde(deny_unknown_fields, default)]
 pub struct SegmentConfig {
     /// Earliest cut after the segment's start, in seconds. Default 20.
@@ -304,6 +304,24 @@ pub struct SegmentConfig {
 impl Default for SegmentConfig {
     fn default() -> Self {
         SegmentConfig { cut_from_s: 20.0, cut_by_s: 30.0 }
+    }
+}
+
+impl SegmentConfig {
+    /// The window of recordings.
+    pub const RECORDINGS: SegmentConfig = SegmentConfig { cut_from_s: 12.0, cut_by_s: 25.0 };
+
+    /// Returns what of this window a stream of an engine with the window `engine` can have: no segment is longer than the
+    /// engine's.
+    #[must_use]
+    pub fn within(self, engine: SegmentConfig) -> Self {
+        let cut_by_s = self.cut_by_s.min(engine.cut_by_s);
+        SegmentConfig { cut_from_s: self.cut_from_s.min(cut_by_s - 0.5).max(0.0), cut_by_s }
+    }
+
+    /// The length of the window in seconds.
+    pub(crate) fn length_s(self) -> f64 {
+        self.cut_by_s - self.cut_from_s
     }
 }
 

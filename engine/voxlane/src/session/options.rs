@@ -1,7 +1,7 @@
 //! The options with which a client opens a stream.
 
 use crate::audio::ENGINE_RATE_HZ;
-use crate::config::{EndpointConfig, Hotword, PartialConfig, ServiceClass};
+use crate::config::{EndpointConfig, Hotword, PartialConfig, SegmentConfig, ServiceClass};
 pub use voxlane_models::decode::Task;
 
 /// The options of a stream. What is not stated is as the engine's configuration has it.
@@ -25,6 +25,9 @@ pub struct StreamOptions {
     pub endpoint: Option<EndpointConfig>,
     /// The rhythm of partials. Default: the engine's.
     pub partial: Option<PartialConfig>,
+    /// The window in which long segments are cut: it ends no later than the engine's, and is no longer than the engine's or
+    /// that of recordings. Default: the engine's.
+    pub segment: Option<SegmentConfig>,
     /// The phrases that the stream listens for, until [`Stream::set_hotwords`](super::Stream::set_hotwords) changes them.
     /// Default: the engine's. An empty list: no phrases.
     pub hotwords: Option<Vec<Hotword>>,
@@ -51,6 +54,7 @@ impl StreamOptions {
             sample_rate,
             endpoint: None,
             partial: None,
+            segment: None,
             hotwords: None,
             language: None,
             task: Task::default(),
@@ -70,6 +74,13 @@ impl StreamOptions {
     #[must_use]
     pub fn partial(mut self, partial: PartialConfig) -> Self {
         self.partial = Some(partial);
+        self
+    }
+
+    /// Sets the window in which long segments are cut.
+    #[must_use]
+    pub fn segment(mut self, window: SegmentConfig) -> Self {
+        self.segment = Some(window);
         self
     }
 

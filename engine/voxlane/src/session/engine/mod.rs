@@ -7,7 +7,7 @@ mod start;
 
 use super::hotwords::HotwordCompiler;
 use super::queue::OpenQueue;
-use crate::config::StreamRules;
+use crate::config::{SegmentConfig, StreamRules};
 use crate::gate::{Gate, LaneState};
 use crate::memory::MemoryPlan;
 use crate::telemetry::Report;
@@ -50,6 +50,8 @@ pub struct Engine {
     gates: Arc<[Gate]>,
     slots: usize,
     rules: StreamRules,
+    /// The window in which segments are cut.
+    segment: SegmentConfig,
     voice: Voice,
     /// Whether there is a network that hears whether a speaker has finished.
     hears_turns: bool,
@@ -83,6 +85,11 @@ impl Engine {
     /// Returns the rules of streams that bring none of their own.
     pub fn stream_rules(&self) -> StreamRules {
         self.rules
+    }
+
+    /// Returns the window in which segments of streams are cut that bring none of their own.
+    pub fn segment(&self) -> SegmentConfig {
+        self.segment
     }
 
     /// Returns the model's name, as the configuration has it.

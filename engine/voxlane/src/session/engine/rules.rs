@@ -2,7 +2,9 @@
 
 use super::super::{OpenError, StreamOptions};
 use super::Engine;
-use crate::config::{ConfigError, EndpointConfig, InvalidField, Source, StreamRules, TurnRule};
+use crate::config::{
+    ConfigError, EndpointConfig, InvalidField, SegmentConfig, Source, StreamRules, TurnRule,
+};
 use crate::punctuation::Punctuation;
 use std::sync::Arc;
 use voxlane_models::model::Model;
@@ -80,8 +82,10 @@ impl Engine {
             endpoint: options.endpoint.unwrap_or(self.rules.endpoint),
             partial: options.partial.unwrap_or(self.rules.partial),
             class: options.class,
+            segment: options.segment,
         };
-        if let Some(InvalidField { field, value, rule, .. }) = rules.endpoint.fault() {
+        let fault = rules.endpoint.fault().or_else(|| self.window_fault(rules.segment?));
+        if let Some(InvalidField { field, value, rule, .. }) = fault {
             return Err(OpenError::Rules { field, value, allowed: rule });
         }
         let is_streaming = self.info.is_streaming();
@@ -109,5 +113,29 @@ impl Engine {
             return Err(OpenError::Detector { wanted, has });
         }
         Ok(rules)
+    }
+
+    /// What is wrong with a stream's own window in which segments are cut.
+    fn window_fault(&self, window: SegmentConfig) -> Option<InvalidField> {
+        let engine = self.segment;
+        let longest = engine.length_s().max(SegmentConfig::RECORDINGS.within(engine).length_s());
+        let refuse = |field, value: f64, rule| InvalidField {
+            field,
+            value: value.to_string(),
+            rule,
+            other: None,
+            lane: None,
+        };
+        let most = engine.cut_by_s;
+        let late = || {
+            let rule = format!("must be at most {most}, with which the engine was started");
+            (window.cut_by_s > most).then(|| refuse("segment.cut_by_s", window.cut_by_s, rule))
+        };
+        let long = || {
+            let least = window.cut_by_s - longest;
+            let rule = format!("must be at least segment.cut_by_s - {longest} ({least})");
+            (window.cut_from_s < least).then(|| refuse("segment.cut_from_s", window.cut_from_s, rule))
+        };
+        window.fault().or_else(late).or_else(long)
     }
 }

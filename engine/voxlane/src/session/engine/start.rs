@@ -95,6 +95,7 @@ impl Engine {
             gates,
             slots: config.lanes.iter().map(|lane| lane.slots).sum(),
             rules: config.stream_rules(),
+            segment: config.segment,
             voice,
             hears_turns: turn.is_some(),
             reads_ends,

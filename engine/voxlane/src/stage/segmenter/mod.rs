@@ -73,7 +73,10 @@ pub(super) struct Segmenter {
     voicing: Voicing,
     monitor: SignalMonitor,
     history: History,
+    /// Where the stream's segments are cut.
     cutter: Cutter,
+    /// Where those are of streams that do not ask for another window.
+    engine_cutter: Cutter,
 }
 
 impl Segmenter {
@@ -99,6 +102,7 @@ impl Segmenter {
             monitor: SignalMonitor::default(),
             history,
             cutter,
+            engine_cutter: cutter,
         }
     }
 
@@ -109,6 +113,7 @@ impl Segmenter {
         self.queries.restart();
         (self.position, self.taken, self.judged) = (0, 0, 0);
         self.rules = rules;
+        self.cutter = rules.segment.map_or(self.engine_cutter, |window| self.engine_cutter.with(window));
         let has_detector = rules.endpoint.detector != DetectorKind::Off;
         self.endpointer = has_detector.then(|| Endpointer::new(rules.endpoint));
         self.turns.restart();
