@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use voxlane::text::is_control;
 
 /// A name or a message in one line: control characters, bidirectional overrides and bytes that are not UTF-8 are
 /// written as escapes (`\n`, `\x1b`, `\u{202e}`, `\xff`).
@@ -29,25 +30,9 @@ fn push(shown: &mut String, character: char) {
             // Writing to a string does not fail.
             let _ = write!(shown, "\\x{:02x}", character as u32);
         }
-        _ if is_unsafe(character) => shown.extend(character.escape_unicode()),
+        _ if is_control(character) => shown.extend(character.escape_unicode()),
         _ => shown.push(character),
     }
-}
-
-/// A text that a model wrote, in one line: white space of any kind becomes a space, other control characters are left
-/// out.
-pub fn spoken(text: &str) -> String {
-    let character = |character: char| match character {
-        '\n' | '\r' | '\t' => Some(' '),
-        _ if is_unsafe(character) => None,
-        _ => Some(character),
-    };
-    text.chars().filter_map(character).collect()
-}
-
-/// Whether a terminal would act on the character instead of showing it.
-fn is_unsafe(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Writes `value` as JSON in one line. Every control character is escaped, those too that JSON permits in strings.
@@ -94,11 +79,6 @@ mod tests {
     fn bytes_that_are_not_utf8_are_escaped() {
         use std::os::unix::ffi::OsStrExt;
         assert_eq!(printable(OsStr::from_bytes(b"caf\xe9.wav")), r"caf\xe9.wav");
-    }
-
-    #[test]
-    fn spoken_text_keeps_to_its_line() {
-        assert_eq!(spoken("one\ntwo\x1b[2J\u{9b}"), "one two[2J");
     }
 
     #[test]

@@ -40,12 +40,15 @@ mod sizes;
 mod slot_state;
 mod stage;
 mod stage_kind;
+pub mod subtitles;
 mod tail;
 pub mod telemetry;
+pub mod text;
 mod turn;
 mod voice;
 mod voicing;
 mod warm;
+pub mod words;
 
 pub use config::{Config, Hotword};
 pub use error_code::ErrorCode;

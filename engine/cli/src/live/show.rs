@@ -1,9 +1,10 @@
 //! Events for people and for programs.
 
 use super::Format;
-use crate::text::{printable, spoken, write_json};
+use crate::text::{printable, write_json};
 use console::{Term, style};
 use std::io::{self, IsTerminal, Write};
+use voxlane::text::spoken;
 use voxlane::{Event, EventRecord, Transcript};
 
 /// To the line's first column; erase it.

@@ -4,7 +4,6 @@ use super::context::Selection;
 use super::destination::{Destination, Folder};
 use super::format::{Format, Style};
 use super::input;
-use super::subtitles::CueLimits;
 use crate::arguments;
 use crate::failure::Failure;
 use crate::text::printable;
@@ -14,6 +13,7 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use voxlane::config::{DecodeKind, Precision};
+use voxlane::subtitles::CueLimits;
 
 /// See the module.
 #[derive(Clone, Debug, clap::Args)]
@@ -110,10 +110,11 @@ impl Args {
         if self.words && !self.format.is_json() {
             return Err(unused("--words", "json or jsonl"));
         }
+        let usual = CueLimits::default();
         let cues = CueLimits {
-            lines: self.cue_lines.unwrap_or(2),
-            columns: self.cue_columns.unwrap_or(42),
-            seconds: self.cue_seconds.unwrap_or(7.0),
+            lines: self.cue_lines.unwrap_or(usual.lines),
+            columns: self.cue_columns.unwrap_or(usual.columns),
+            seconds: self.cue_seconds.unwrap_or(usual.seconds),
         };
         let names_file = self.files.len() > 1 && self.output.is_none();
         Ok(Style { format: self.format, names_file, words: self.words, cues })

@@ -12,9 +12,7 @@ mod recording;
 mod report;
 mod results;
 mod stop;
-mod subtitles;
 mod update;
-mod words;
 mod writer;
 
 pub use args::Args;

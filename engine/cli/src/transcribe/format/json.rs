@@ -2,10 +2,10 @@
 
 use crate::text::write_json;
 use crate::transcribe::update::{Outcome, Track};
-use crate::transcribe::words::{self, TimedWord};
 use crate::transcribe::writer::Writer;
 use serde::Serialize;
 use std::io::{self, Write};
+use voxlane::words::{self, TimedWord};
 use voxlane::{SegmentWarning, Transcript};
 
 /// One object, written at the end of the track.

@@ -1,12 +1,13 @@
 //! Results in the form that was asked for, written as they come.
 
 mod json;
+mod subtitles;
 mod text;
 
-use super::subtitles::{CueLimits, Subtitles, Timing};
 use super::update::Track;
 use super::writer::Writer;
 use clap::ValueEnum;
+use voxlane::subtitles::{CueLimits, Subtitles, Timing};
 
 /// What results look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,10 +1,10 @@
 //! Plain text, a line a segment.
 
-use crate::text::spoken;
 use crate::transcribe::update::{Outcome, Track};
 use crate::transcribe::writer::Writer;
 use std::io::{self, Write};
 use voxlane::Transcript;
+use voxlane::text::spoken;
 
 /// See the module.
 pub struct Text {

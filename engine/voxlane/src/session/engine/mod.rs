@@ -97,6 +97,12 @@ impl Engine {
         &self.model
     }
 
+    /// Returns the text of a sequence of the model's tokens, such as [`Transcript::tokens`](crate::Transcript::tokens); unknown ids
+    /// give nothing.
+    pub fn text(&self, tokens: &[u32]) -> String {
+        self.vocabulary.text(tokens)
+    }
+
     /// Returns what the model can take and do.
     pub fn model_info(&self) -> &ModelInfo {
         &self.info

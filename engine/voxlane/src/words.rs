@@ -1,24 +1,24 @@
-//! The words of a segment with their times.
+//! The words of a segment as they are written, with their times.
 
+use crate::session::Transcript;
 use crate::text::spoken;
 use serde::Serialize;
-use voxlane::Transcript;
 
 /// A word as it is written, with the punctuation around it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TimedWord {
     /// The word.
     pub text: String,
-    /// Where it begins, in seconds of the recording.
+    /// The place where it begins, in seconds of the recording.
     pub start: f64,
-    /// Where it ends.
+    /// The place where it ends.
     pub end: f64,
     /// The model's probability of it, 0 to 1; none where the times are estimated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
 }
 
-/// The words of a segment. Their times are the model's; where it gives none, each word has a share of the segment
+/// Returns the words of a segment. Their times are the model's; where it gives none, each word has a share of the segment
 /// that is proportional to its length.
 pub fn timed(segment: &Transcript) -> Vec<TimedWord> {
     let text = spoken(&segment.text);
@@ -70,8 +70,11 @@ fn estimated(segment: &Transcript, words: &[&str]) -> Vec<TimedWord> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transcribe::format::tests::segment;
-    use voxlane::Word;
+    use crate::session::Word;
+
+    fn segment(start: f64, end: f64, text: &str) -> Transcript {
+        Transcript { start, end, text: text.into(), ..Transcript::default() }
+    }
 
     fn word(text: &str, start: f64, end: f64) -> Word {
         let mut word = Word::default();

@@ -1,7 +1,7 @@
 //! Cues: the words of a segment in pieces that can be read.
 
 use super::{breaks, lines};
-use crate::transcribe::words::TimedWord;
+use crate::words::TimedWord;
 
 /// What a cue may hold at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,6 +12,13 @@ pub struct CueLimits {
     pub columns: usize,
     /// Seconds that it is shown.
     pub seconds: f64,
+}
+
+/// Two lines of 42 characters for 7 seconds, as broadcasters have them.
+impl Default for CueLimits {
+    fn default() -> Self {
+        CueLimits { lines: 2, columns: 42, seconds: 7.0 }
+    }
 }
 
 /// A piece of text and when it is shown.
