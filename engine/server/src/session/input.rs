@@ -185,7 +185,8 @@ impl SessionInput {
             marks: self.marks,
             _slot: Arc::clone(&slot),
         };
-        let input = LegInput { number, stream: input, last_audio: Instant::now(), _slot: slot };
+        let input =
+            LegInput { number, stream: input, last_audio: Instant::now(), is_waiting: false, _slot: slot };
         *self.parts.shared.lock() = Some(input);
         self.send(Item::Leg(Box::new(leg))).await;
         Ok(())
@@ -230,6 +231,8 @@ impl SessionInput {
     /// Waits until the present stream takes more, or is no longer there.
     async fn room(&self) -> Result<(), SessionError> {
         let shared = &self.parts.shared;
+        // A batch stream may wait for longer than a client may be idle.
+        let _waiting = shared.wait();
         let ready = poll_fn(|context| match shared.lock().as_mut() {
             Some(leg) => leg.stream.poll_ready(context),
             None => Poll::Ready(Ok(())),

@@ -12,6 +12,8 @@ pub(super) struct LegInput {
     pub(super) stream: StreamInput,
     /// When audio came last.
     pub(super) last_audio: Instant,
+    /// Whether audio waits for room: then its client is not idle, however long that takes.
+    pub(super) is_waiting: bool,
     /// Dropped after the stream.
     pub(super) _slot: Arc<Slot>,
 }
@@ -48,7 +50,15 @@ impl Shared {
 
     /// When audio came last, if the present stream takes more.
     pub(super) fn last_audio(&self) -> Option<Instant> {
-        self.lock().as_ref().map(|leg| leg.last_audio)
+        self.lock().as_ref().map(|leg| if leg.is_waiting { Instant::now() } else { leg.last_audio })
+    }
+
+    /// Notes that audio waits for room, until what is returned is dropped.
+    pub(super) fn wait(&self) -> Waiting<'_> {
+        if let Some(leg) = self.lock().as_mut() {
+            leg.is_waiting = true;
+        }
+        Waiting(self)
     }
 
     /// Takes away the side that takes audio of the stream of a number, if that is still there: whether it was.
@@ -60,7 +70,9 @@ impl Shared {
     /// that is done.
     pub(super) fn end_if_idle(&self, since: Instant) -> bool {
         let mut leg = self.lock();
-        let Some(input) = leg.as_mut().filter(|leg| leg.last_audio <= since) else { return true };
+        let Some(input) = leg.as_mut().filter(|leg| !leg.is_waiting && leg.last_audio <= since) else {
+            return true;
+        };
         match input.stream.try_finish() {
             Err(StreamError::Full) => false,
             // Of a stream that cannot be finished its events say why.
@@ -68,6 +80,17 @@ impl Shared {
                 *leg = None;
                 true
             }
+        }
+    }
+}
+
+/// Audio that waits for room.
+pub(super) struct Waiting<'a>(&'a Shared);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(leg) = self.0.lock().as_mut() {
+            (leg.is_waiting, leg.last_audio) = (false, Instant::now());
         }
     }
 }
