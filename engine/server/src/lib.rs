@@ -9,6 +9,7 @@
 //! - [`admission`]: who gets a slot of the engine, and when.
 //! - [`session`]: a client's stream as every protocol has it.
 //! - [`services`]: all of these, put together.
+//! - [`recording`]: files that clients upload.
 //! - [`network`]: threads, connections, and what all requests have in common.
 //! - [`protocols`]: what clients speak.
 //! - [`operation`]: what an operator sees and says.
@@ -32,6 +33,7 @@ pub mod metrics;
 pub mod network;
 pub mod operation;
 pub mod protocols;
+pub mod recording;
 mod server;
 pub mod services;
 pub mod session;

@@ -3,6 +3,7 @@
 use crate::access::LimitReached;
 use crate::admission::Refusal;
 use crate::close_code::{BAD_DATA, GOING_AWAY, INTERNAL, POLICY, TRY_AGAIN_LATER};
+use std::time::Duration;
 use thiserror::Error;
 use voxlane::{OpenError, StreamError};
 
@@ -48,6 +49,15 @@ impl SessionError {
             SessionError::Stream(error) if is_clients(error) => 400,
             SessionError::Stream(StreamError::ShutDown) => 503,
             SessionError::Stream(_) => 500,
+        }
+    }
+
+    /// Returns the time after which trying again may help; none where it does not.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            SessionError::Refused(refusal) => refusal.retry_after(),
+            SessionError::Limit(limit) => Some(limit.retry_after()),
+            SessionError::Stream(_) => None,
         }
     }
 

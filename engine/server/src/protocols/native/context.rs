@@ -5,7 +5,6 @@ use super::streams::{End, Fault};
 use crate::close_code::{BAD_DATA, GOING_AWAY, INTERNAL, NORMAL, POLICY};
 use crate::network::{Caller, Ending};
 use crate::services::Services;
-use crate::session::SessionError;
 use std::sync::Arc;
 use std::time::Duration;
 use voxlane::StreamFault;
@@ -44,12 +43,7 @@ impl Context {
         match fault {
             Fault::Audio(error) => self.error(BAD_DATA, error.code(), &error.to_string(), None),
             Fault::Session(error) => {
-                let retry_after = match &error {
-                    SessionError::Refused(refusal) => refusal.retry_after(),
-                    SessionError::Limit(limit) => Some(limit.retry_after()),
-                    _ => None,
-                };
-                self.error(error.close_code(), error.code(), &error.to_string(), retry_after)
+                self.error(error.close_code(), error.code(), &error.to_string(), error.retry_after())
             }
         }
     }
