@@ -1,5 +1,6 @@
 //! The protocols that clients speak, a folder each. They build on sessions, and none knows another.
 
+pub mod deepgram;
 pub mod native;
 
 use crate::services::Services;
@@ -8,5 +9,5 @@ use std::sync::Arc;
 
 /// The routes of all protocols.
 pub fn router() -> Router<Arc<Services>> {
-    Router::new().merge(native::router())
+    Router::new().merge(deepgram::router()).merge(native::router())
 }
