@@ -61,6 +61,14 @@ impl Access {
         Ok(Client::of_account(account))
     }
 
+    /// Checks where a request comes from that brings no key of the file.
+    ///
+    /// # Errors
+    /// [`AccessError::Origin`] for another site's page.
+    pub fn check_origin(&self, headers: &HeaderMap) -> Result<(), AccessError> {
+        origin::check(headers, &self.origins)
+    }
+
     /// Reads the file of keys again. Streams that are open stay; what their keys have used still counts. Returns the number
     /// of keys.
     ///

@@ -2,6 +2,7 @@
 
 pub mod deepgram;
 pub mod native;
+pub mod openai;
 
 use crate::services::Services;
 use axum::Router;
@@ -9,5 +10,5 @@ use std::sync::Arc;
 
 /// The routes of all protocols.
 pub fn router() -> Router<Arc<Services>> {
-    Router::new().merge(deepgram::router()).merge(native::router())
+    Router::new().merge(deepgram::router()).merge(native::router()).merge(openai::router())
 }
