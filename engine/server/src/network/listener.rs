@@ -1,5 +1,6 @@
-//! Accepting connections and serving HTTP on each.
+//! Serving HTTP on connections.
 
+use super::accept::accept;
 use super::caller::Peer;
 use super::connections::{Connection, Connections};
 use crate::services::Services;
@@ -11,17 +12,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
-
-/// How long to wait when the system has no descriptor left.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
-
-/// How long a client that is refused may take to read so.
-const REFUSAL_LIMIT: Duration = Duration::from_secs(1);
 
 /// What a client reads for whom there is no room.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: application/json\r\ncontent-length: 100\r\nconnection: close\r\n\r\n{\"error\":{\"code\":\"refused.connections\",\"message\":\"connections: too many are open; try again later\"}}";
@@ -33,41 +25,11 @@ pub async fn serve(
     connections: Arc<Connections>,
     services: Arc<Services>,
 ) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = services.lifecycle.draining() => return,
-        };
-        let (stream, address) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                sleep(EXHAUSTED_PAUSE).await;
-                continue;
-            }
-        };
-        let peer = address.ip().to_canonical();
-        let is_proxy = services.config.trusted_proxies.contains(&peer);
-        match connections.enter(peer, is_proxy) {
-            Some(connection) => {
-                let peer = Peer { address: peer, connection: Arc::new(connection) };
-                tokio::spawn(serve_one(stream, router.clone(), peer, Arc::clone(&services)));
-            }
-            None => {
-                services.metrics.refused("refused.connections");
-                tokio::spawn(refuse(stream));
-            }
-        }
-    }
-}
-
-async fn refuse(mut stream: TcpStream) {
-    // Who does not read it in time does without.
-    let _ = timeout(REFUSAL_LIMIT, async {
-        stream.write_all(FULL).await?;
-        stream.shutdown().await
-    })
-    .await;
+    let shared = Arc::clone(&services);
+    let serve = move |stream, peer| {
+        tokio::spawn(serve_one(stream, router.clone(), peer, Arc::clone(&shared)));
+    };
+    accept(listener, connections, services, FULL, serve).await;
 }
 
 /// Serves one connection to its end: what it is upgraded to goes on by itself.

@@ -1,5 +1,6 @@
 //! Threads, connections, and what all requests have in common. Knows no protocol.
 
+mod accept;
 mod caller;
 mod connections;
 mod listener;
@@ -8,6 +9,7 @@ mod problem;
 mod request_id;
 mod threads;
 
+pub use accept::accept;
 pub use caller::{Caller, Peer};
 pub use connections::{Connection, Connections};
 pub use listener::serve;
