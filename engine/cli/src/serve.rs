@@ -26,6 +26,9 @@ pub struct Args {
     /// Address and port to listen on, port 0 is any free one; overrides the configuration [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     listen: Option<SocketAddr>,
+    /// Address and port for Wyoming clients, such as 127.0.0.1:10300; overrides the configuration [default: none]
+    #[arg(long, value_name = "ADDR")]
+    wyoming: Option<SocketAddr>,
     /// The model, as `voxlane models list` shows it; overrides the configuration
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
@@ -70,6 +73,7 @@ fn configuration(args: &Args) -> Result<(Source, ServerConfig), Failure> {
     };
     let mut settings = ServerConfig::read(&source)?;
     settings.listen = args.listen.unwrap_or(settings.listen);
+    settings.wyoming = args.wyoming.or(settings.wyoming);
     settings.keys = args.keys.clone().or(settings.keys);
     if let Some(fault) = settings.fault() {
         return Err(source.refuse(fault).into());
@@ -92,7 +96,7 @@ impl From<ServerError> for Failure {
                 "a line is: name sha256:HEX [streams=N] [rate=N] [seconds_a_day=N]",
             ),
             ServerError::Listen { .. } => {
-                Failure::usage(error.to_string(), "--listen ADDR names another address")
+                Failure::usage(error.to_string(), "--listen ADDR and --wyoming ADDR name other addresses")
             }
             ServerError::Threads(_) => Failure::usage(error.to_string(), "`voxlane doctor` shows the cores"),
             error => Failure::usage(error.to_string(), ""),

@@ -21,8 +21,10 @@ pub enum ServerError {
     #[error(transparent)]
     Threads(#[from] ThreadsError),
     /// The address cannot be listened on.
-    #[error("server.listen = {address}: {source}")]
+    #[error("{field} = {address}: {source}")]
     Listen {
+        /// The setting that names it.
+        field: &'static str,
         /// The address.
         address: SocketAddr,
         /// The reason.

@@ -4,7 +4,7 @@ use crate::config::ServerConfig;
 use crate::error::ServerError;
 use crate::network::{self, Connections};
 use crate::operation::{self, signals};
-use crate::protocols;
+use crate::protocols::{self, wyoming};
 use crate::services::Services;
 use axum::{Router, middleware};
 use std::net::{SocketAddr, TcpListener};
@@ -43,6 +43,7 @@ pub struct Server {
     services: Arc<Services>,
     connections: Arc<Connections>,
     address: SocketAddr,
+    wyoming_address: Option<SocketAddr>,
 }
 
 /// What the end of a server left.
@@ -63,26 +64,31 @@ impl Server {
             return Err(fault.into());
         }
         let runtime = network::runtime(&config.cores)?;
-        let listen = |source| ServerError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
-        let listener = {
-            let _inside = runtime.enter();
-            tokio::net::TcpListener::from_std(listener).map_err(listen)?
-        };
+        let listener = listen(&runtime, "server.listen", config.listen)?;
+        let wyoming =
+            config.wyoming.map(|address| listen(&runtime, "server.wyoming", address)).transpose()?;
+        let (address, wyoming_address) = (listener.1, wyoming.as_ref().map(|(_, address)| *address));
         let limits = &config.limits;
         let (most, most_of_peer) = (limits.connections, limits.peer_connections);
         let services = Services::new(config, engine)?;
         let connections = Connections::new(most, most_of_peer, Arc::clone(&services.metrics));
         let router = router(&services);
-        runtime.spawn(network::serve(listener, router, Arc::clone(&connections), Arc::clone(&services)));
-        Ok(Server { runtime: Some(runtime), services, connections, address })
+        runtime.spawn(network::serve(listener.0, router, Arc::clone(&connections), Arc::clone(&services)));
+        if let Some((listener, address)) = wyoming {
+            tracing::info!(%address, "listening for Wyoming clients");
+            runtime.spawn(wyoming::serve(listener, Arc::clone(&connections), Arc::clone(&services)));
+        }
+        Ok(Server { runtime: Some(runtime), services, connections, address, wyoming_address })
     }
 
     /// Returns the address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address that it listens on for Wyoming clients, if it does.
+    pub fn wyoming_address(&self) -> Option<SocketAddr> {
+        self.wyoming_address
     }
 
     /// Returns what its protocols build on.
@@ -136,6 +142,20 @@ impl Drop for Server {
             runtime.shutdown_background();
         }
     }
+}
+
+/// Listens on the address that the setting `field` names; with the address that it has when its port is resolved.
+fn listen(
+    runtime: &Runtime,
+    field: &'static str,
+    address: SocketAddr,
+) -> Result<(tokio::net::TcpListener, SocketAddr), ServerError> {
+    let fault = |source| ServerError::Listen { field, address, source };
+    let listener = TcpListener::bind(address).map_err(fault)?;
+    listener.set_nonblocking(true).map_err(fault)?;
+    let address = listener.local_addr().map_err(fault)?;
+    let _inside = runtime.enter();
+    Ok((tokio::net::TcpListener::from_std(listener).map_err(fault)?, address))
 }
 
 /// All routes.

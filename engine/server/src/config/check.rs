@@ -21,6 +21,7 @@ impl ServerConfig {
     pub fn fault(&self) -> Option<InvalidField> {
         let (limits, breaker) = (&self.limits, &self.breaker);
         self.listen_fault()
+            .or_else(|| self.wyoming_fault())
             .or_else(|| range("server.drain_s", self.drain_s, 0, 3600))
             .or_else(|| range("server.idle_s", self.idle_s, 1, DAY_S))
             .or_else(|| range("server.queue", self.queue, 0, 100_000))
@@ -52,6 +53,12 @@ impl ServerConfig {
         fault("server.listen", self.listen, rule)
     }
 
+    fn wyoming_fault(&self) -> Option<InvalidField> {
+        let address = self.wyoming.filter(|address| !address.ip().is_loopback() && !self.open)?;
+        let rule = "must be an address of this machine alone, such as 127.0.0.1, unless `open` is true: Wyoming clients bring no keys";
+        fault("server.wyoming", address, rule)
+    }
+
     fn origin_fault(&self) -> Option<InvalidField> {
         let is_origin = |origin: &&String| {
             let host = origin.split_once("://").map(|(_, host)| host);
@@ -78,7 +85,12 @@ mod tests {
         let config = ServerConfig { listen, ..ServerConfig::default() };
         assert_eq!(config.fault().map(|fault| fault.field), Some("server.listen"));
         assert_eq!(ServerConfig { open: true, ..config.clone() }.fault(), None);
-        assert_eq!(ServerConfig { keys: Some(PathBuf::from("keys")), ..config }.fault(), None);
+        let config = ServerConfig { keys: Some(PathBuf::from("keys")), ..config };
+        assert_eq!(config.fault(), None);
+        // Keys do not protect a protocol that has none.
+        let config = ServerConfig { wyoming: Some(listen), ..config };
+        assert_eq!(config.fault().map(|fault| fault.field), Some("server.wyoming"));
+        assert_eq!(ServerConfig { open: true, ..config }.fault(), None);
     }
 
     #[test]

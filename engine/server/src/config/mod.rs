@@ -43,6 +43,10 @@ pub struct ServerConfig {
     /// Address and port that HTTP and WebSocket clients connect to; port 0 is any free one. Default `127.0.0.1:8080`. Read at
     /// start.
     pub listen: SocketAddr,
+    /// Address and port that Wyoming clients connect to, such as `127.0.0.1:10300`; port 0 is any free one. The protocol has
+    /// no keys: everybody who can connect may use it. Default: none, Wyoming is not spoken. Read at start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wyoming: Option<SocketAddr>,
     /// Cores of the network's threads, one thread each; not those of lanes. Default: none, two threads wherever the
     /// system puts them. Read at start.
     pub cores: Vec<usize>,
@@ -79,6 +83,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         ServerConfig {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            wyoming: None,
             cores: Vec::new(),
             keys: None,
             open: false,

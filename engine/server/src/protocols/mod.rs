@@ -3,12 +3,13 @@
 pub mod deepgram;
 pub mod native;
 pub mod openai;
+pub mod wyoming;
 
 use crate::services::Services;
 use axum::Router;
 use std::sync::Arc;
 
-/// The routes of all protocols.
+/// The routes of all protocols over HTTP.
 pub fn router() -> Router<Arc<Services>> {
     Router::new().merge(deepgram::router()).merge(native::router()).merge(openai::router())
 }

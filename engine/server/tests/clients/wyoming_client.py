@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""The unchanged Python client of Wyoming against `voxlane serve --wyoming`: description, utterances pushed fast and in real time,
+several a connection, widths and channels, streaming transcripts, errors; then the outside judge `wyoming-bench`.
+
+Texts must equal those of `voxlane live`, as strings.
+
+    wyoming_client.py --voxlane target/release/voxlane [--model NAME] [--clips N] [--realtime N] [--venv FOLDER] FOLDER
+
+FOLDER holds recordings. The pinned packages go into a virtual environment, `--venv` or one that goes afterwards. Exits non-zero
+on any difference; the last line counts.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import venv
+import wave
+from pathlib import Path
+
+PACKAGES = ["wyoming==1.10.2", "wyoming-bench==2026.10.0", "soundfile==0.14.0", "numpy==2.4.6"]
+MARK = "WYOMING_CLIENT_TEST"
+# Longer than anything takes on a busy machine.
+LONG = 120
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--voxlane", type=Path, required=True)
+    parser.add_argument("--model", default="moonshine-tiny")
+    parser.add_argument("--clips", type=int, default=12)
+    parser.add_argument("--realtime", type=int, default=1, help="clips that are pushed in real time too")
+    parser.add_argument("--venv", type=Path)
+    return parser.parse_args()
+
+
+def inside_venv(folder):
+    """Runs this script once more with the pinned packages."""
+    python = folder / "bin" / "python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
+    return subprocess.run([python, *sys.argv], env={**os.environ, MARK: "1"}).returncode
+
+
+class Checks:
+    def __init__(self):
+        self.done, self.failed = 0, 0
+
+    def equal(self, what, found, expected):
+        self.done += 1
+        if found != expected:
+            self.failed += 1
+            print(f"{what}:\n  expected {expected!r}\n  found    {found!r}")
+
+    def true(self, what, holds):
+        self.equal(what, bool(holds), True)
+
+
+class Server:
+    """`voxlane serve`, with the address for Wyoming clients from its log."""
+
+    def __init__(self, voxlane, model):
+        command = [voxlane, "serve", "--listen", "127.0.0.1:0", "--wyoming", "127.0.0.1:0", "--model", model]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.port, self.log = None, []
+        is_there = threading.Event()
+
+        def read():
+            for line in self.process.stderr:
+                self.log.append(line)
+                if "Wyoming clients" in line:
+                    self.port = int(json.loads(line)["address"].rsplit(":", 1)[1])
+                    is_there.set()
+            is_there.set()
+
+        threading.Thread(target=read, daemon=True).start()
+        is_there.wait(LONG)
+        if self.port is None:
+            self.process.kill()
+            sys.exit("the server does not listen: " + "".join(self.log[-5:]))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(LONG)
+
+
+def live(options, wav):
+    """What `voxlane live` says of a recording, as one text."""
+    command = [options.voxlane, "live", "--model", options.model, "--pace", "fast", "--format", "json", "--input", wav]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONG).stdout.splitlines()
+    finals = [event["text"] for event in map(json.loads, lines) if event["type"] == "final"]
+    return " ".join(text for text in finals if text)
+
+
+def write_wav(path, samples, rate=16000):
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1), file.setsampwidth(2), file.setframerate(rate)
+        file.writeframes(samples.astype("<i2").tobytes())
+
+
+async def read_until(client, kind):
+    events = []
+    while True:
+        event = await asyncio.wait_for(client.read_event(), LONG)
+        if event is None:
+            return events
+        events.append(event)
+        if event.type == kind:
+            return events
+
+
+async def say(client, pcm, rate=16000, width=2, channels=1, delay=0.0, language=None, samples=1024):
+    from wyoming.asr import Transcribe
+    from wyoming.audio import AudioChunk, AudioStart, AudioStop
+
+    await client.write_event(Transcribe(language=language).event())
+    await client.write_event(AudioStart(rate, width, channels, timestamp=0).event())
+    # Events are read meanwhile: the server lets nobody leave too many unread.
+    reading = asyncio.create_task(read_until(client, "transcript-stop"))
+    size = samples * width * channels
+    for at in range(0, len(pcm), size):
+        await client.write_event(AudioChunk(rate, width, channels, pcm[at : at + size]).event())
+        if delay:
+            await asyncio.sleep(delay)
+    await client.write_event(AudioStop().event())
+    return await reading
+
+
+def texts(events):
+    """The transcript, and its chunks put together."""
+    whole = [event.data["text"] for event in events if event.type == "transcript"]
+    chunks = "".join(event.data["text"] for event in events if event.type == "transcript-chunk")
+    return (whole[0] if len(whole) == 1 else whole), chunks
+
+
+async def talk(options, port, clips, checks):
+    import numpy
+    from wyoming.asr import Transcribe
+    from wyoming.audio import AudioStart
+    from wyoming.client import AsyncTcpClient
+    from wyoming.error import Error
+    from wyoming.event import Event
+    from wyoming.info import Describe, Info, SelectProgram
+    from wyoming.ping import Ping, Pong
+
+    async with AsyncTcpClient("127.0.0.1", port) as client:
+        await client.write_event(Describe().event())
+        info = Info.from_event(await client.read_event())
+        program = info.asr[0]
+        checks.equal("model", program.models[0].name, options.model)
+        checks.true("languages", "en" in program.models[0].languages)
+        checks.true("streaming", program.supports_transcript_streaming)
+        await client.write_event(Ping(text="here").event())
+        checks.equal("pong", Pong.from_event(await client.read_event()).text, "here")
+        await client.write_event(SelectProgram(program.name).event())
+        # Several utterances on one connection, pushed fast.
+        revised = 0
+        for name, samples, expected in clips:
+            events = await say(client, samples.tobytes(), language="en")
+            whole, chunks = texts(events)
+            checks.equal(f"{name}, fast", whole, expected)
+            revised += chunks != whole
+            kinds = [event.type for event in events if event.type != "user-event"]
+            checks.equal(f"{name}, last events", kinds[-2:], ["transcript", "transcript-stop"])
+            checks.equal(f"{name}, starts", kinds.count("transcript-start"), 1)
+            checks.equal(f"{name}, voice", kinds.count("voice-started"), kinds.count("voice-stopped"))
+            checks.true(f"{name}, voice", kinds.count("voice-started") > 0 or not expected)
+        print(f"chunks put together differ from the transcript in {revised} of {len(clips)} utterances")
+    for name, samples, expected in clips[: options.realtime]:
+        async with AsyncTcpClient("127.0.0.1", port) as client:
+            events = await say(client, samples.tobytes(), delay=0.064)
+            checks.equal(f"{name}, real time", texts(events)[0], expected)
+    name, samples, expected = clips[0]
+    wide = samples.astype("<i4")
+    bytes3 = (wide << 8).astype("<i4").tobytes()
+    cases = {
+        "3 bytes": (b"".join(bytes3[at : at + 3] for at in range(0, len(bytes3), 4)), 3, 1),
+        "4 bytes": ((wide << 16).astype("<i4").tobytes(), 4, 1),
+        "2 channels": (numpy.repeat(samples, 2).tobytes(), 2, 2),
+    }
+    for what, (pcm, width, channels) in cases.items():
+        async with AsyncTcpClient("127.0.0.1", port) as client:
+            events = await say(client, pcm, width=width, channels=channels)
+            checks.equal(f"{name}, {what}", texts(events)[0], expected)
+    wrong = {
+        "open.language": [Transcribe(language="xx").event(), AudioStart(16000, 2, 1).event()],
+        "audio.width": [AudioStart(16000, 5, 1).event()],
+        "protocol.order": [Event("audio-stop")],
+        "protocol.service": [Event("synthesize", {"text": "hello"})],
+        "protocol.program": [SelectProgram("other").event()],
+    }
+    for code, events in wrong.items():
+        async with AsyncTcpClient("127.0.0.1", port) as client:
+            for event in events:
+                await client.write_event(event)
+            answers = await read_until(client, "error")
+            checks.equal("error", Error.from_event(answers[-1]).code, code)
+            checks.equal(f"{code}: closed", await asyncio.wait_for(client.read_event(), LONG), None)
+
+
+def judge(port, clips, folder, checks):
+    """`wyoming-bench` on the same clips, with what `voxlane live` says as the transcripts: it must find no word error."""
+    for name, samples, expected in clips:
+        write_wav(folder / f"{name}.wav", samples)
+        (folder / f"{name}.txt").write_text(expected)
+    program = Path(sys.executable).with_name("wyoming-bench")
+    command = [program, "stt", f"127.0.0.1:{port}", "--corpus", folder, "--rounds", "1", "--trailing-silence", "0", "-v"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=10 * LONG)
+    print(run.stdout)
+    checks.equal("wyoming-bench: exit code", run.returncode, 0)
+    checks.true("wyoming-bench: both modes", "non-streaming" in run.stdout and re.search(r"(?<!non-)streaming", run.stdout))
+    checks.true("wyoming-bench: nothing failed", not re.search(r"FAIL|failed|error:|skipping", run.stdout))
+    return run.stdout
+
+
+def check(options):
+    import numpy
+    import soundfile
+
+    files = sorted(file for file in options.folder.iterdir() if file.suffix in (".flac", ".wav"))[: options.clips]
+    if not files:
+        sys.exit(f"{options.folder}: no recording")
+    checks, clips = Checks(), []
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        for file in files:
+            samples, rate = soundfile.read(file, dtype="int16")
+            assert rate == 16000 and samples.ndim == 1, file
+            wav = folder / f"{file.stem}.wav"
+            write_wav(wav, samples)
+            clips.append((file.stem, numpy.ascontiguousarray(samples.astype("<i2")), live(options, wav)))
+            wav.unlink()
+        server = Server(options.voxlane, options.model)
+        try:
+            asyncio.run(talk(options, server.port, clips, checks))
+            judge(server.port, clips, folder, checks)
+        finally:
+            code = server.stop()
+    checks.equal("exit code", code, 0)
+    print(f"wyoming_client: {len(clips)} clips, {checks.done} checks, {checks.failed} failed")
+    return 1 if checks.failed else 0
+
+
+def main():
+    options = arguments()
+    if os.environ.get(MARK):
+        return check(options)
+    if options.venv:
+        return inside_venv(options.venv)
+    with tempfile.TemporaryDirectory() as folder:
+        return inside_venv(Path(folder))
+
+
+sys.exit(main())
