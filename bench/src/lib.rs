@@ -8,6 +8,7 @@ pub mod ceiling;
 pub mod commands;
 pub mod lab;
 pub mod live;
+pub mod load;
 pub mod passes;
 pub mod recognizer;
 pub mod recordings;

@@ -25,6 +25,8 @@ enum Command {
     /// Compare encoder and decode step with what one core can do at most
     #[cfg(target_arch = "x86_64")]
     Limits(cli::limits::Args),
+    /// Measure what a server's clients see, with a load that does not wait for it
+    Load(cli::load::Args),
     /// Print word error rates over transcribed recordings
     Wer(cli::wer::Args),
     /// Bring a model into the cache and print its folder
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Live(args) => cli::live::run(&args),
         #[cfg(target_arch = "x86_64")]
         Command::Limits(args) => cli::limits::run(&args),
+        Command::Load(args) => cli::load::run(&args),
         Command::Wer(args) => cli::wer::run(&args),
         Command::Fetch(args) => cli::fetch::run(&args),
         Command::Flood(args) => cli::flood::run(&args),

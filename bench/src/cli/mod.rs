@@ -9,6 +9,7 @@ pub mod lab;
 #[cfg(target_arch = "x86_64")]
 pub mod limits;
 pub mod live;
+pub mod load;
 pub mod robustness;
 pub mod serve;
 pub mod turns;
