@@ -13,6 +13,7 @@
 //! - [`network`]: threads, connections, and what all requests have in common.
 //! - [`protocols`]: what clients speak.
 //! - [`operation`]: what an operator sees and says.
+//! - [`page`]: what a person sees in a browser.
 //!
 //! # What a client can count on
 //! - Nothing that was accepted is lost without being told: audio that was taken gets its final, or an error says so.
@@ -32,6 +33,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod network;
 pub mod operation;
+pub mod page;
 pub mod protocols;
 pub mod recording;
 mod server;

@@ -4,6 +4,7 @@ use crate::config::ServerConfig;
 use crate::error::ServerError;
 use crate::network::{self, Connections};
 use crate::operation::{self, signals};
+use crate::page;
 use crate::protocols::{self, wyoming};
 use crate::services::Services;
 use axum::{Router, middleware};
@@ -163,6 +164,7 @@ fn router(services: &Arc<Services>) -> Router {
     Router::new()
         .merge(protocols::router())
         .merge(operation::router())
+        .merge(page::router())
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(network::with_request_id))
         .with_state(Arc::clone(services))
