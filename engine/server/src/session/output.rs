@@ -30,6 +30,8 @@ pub(super) struct Parts {
 pub struct SessionOutput {
     parts: Parts,
     leg: Option<Box<LegOutput>>,
+    /// When the present stream began.
+    leg_since: Instant,
     /// Segments of the streams before the present one.
     segments_before: u32,
     /// Segments so far.
@@ -39,7 +41,14 @@ pub struct SessionOutput {
 
 impl SessionOutput {
     pub(super) fn new(parts: Parts) -> Self {
-        SessionOutput { parts, leg: None, segments_before: 0, segments: 0, is_closed: false }
+        SessionOutput {
+            parts,
+            leg: None,
+            leg_since: Instant::now(),
+            segments_before: 0,
+            segments: 0,
+            is_closed: false,
+        }
     }
 
     /// Returns the session's number, as in its events.
@@ -64,7 +73,10 @@ impl SessionOutput {
             }
             let Some(leg) = &mut self.leg else {
                 match self.parts.items.recv().await {
-                    Some(Item::Leg(leg)) => self.leg = Some(leg),
+                    Some(Item::Leg(leg)) => {
+                        self.leg = Some(leg);
+                        self.leg_since = Instant::now();
+                    }
                     Some(Item::Marker(marker)) => {
                         return Some(Event::Marker { stream: self.parts.number, marker });
                     }
@@ -115,7 +127,11 @@ impl SessionOutput {
         if let Event::Final(said) = event
             && self.parts.class == ServiceClass::Live
         {
-            self.parts.admission.observe(said.latency_ms.queue);
+            let offset_s = self.leg.as_ref().map_or(0.0, |leg| leg.offset_s);
+            let elapsed_s = self.leg_since.elapsed().as_secs_f64();
+            if let Some(wait_ms) = wait_ms(said.latency_ms.queue, elapsed_s, said.end - offset_s) {
+                self.parts.admission.observe(wait_ms);
+            }
         }
     }
 
@@ -170,10 +186,34 @@ impl SessionOutput {
     }
 }
 
+/// What a final that is here `elapsed_s` after its stream began says of the engine: how long it waited, but no longer than it would
+/// have if its audio, up to `end_s`, had come as it was spoken. Nothing of one that is ahead of that: who sends a recording as
+/// fast as it goes waits for himself.
+fn wait_ms(queue_ms: f64, elapsed_s: f64, end_s: f64) -> Option<f64> {
+    let late_ms = (elapsed_s - end_s) * 1e3;
+    (late_ms > 0.0).then(|| queue_ms.min(late_ms))
+}
+
 impl Drop for SessionOutput {
     fn drop(&mut self) {
         // Streams that nobody will hear of are given up, and the side that takes audio is told.
         self.parts.items.close();
         while self.parts.items.try_recv().is_ok() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audio_that_comes_too_soon_says_nothing_of_the_engine() {
+        // As it is spoken: the endpoint's wait comes on top.
+        assert_eq!(wait_ms(30.0, 10.35, 10.0), Some(30.0));
+        // A minute at once, decoded six times as fast as it is spoken.
+        assert_eq!(wait_ms(1_600.0, 1.7, 10.0), None);
+        // The same of an engine that does not keep up.
+        let wait = wait_ms(12_000.0, 12.0, 10.0).unwrap();
+        assert!((wait - 2_000.0).abs() < 1e-6, "{wait}");
     }
 }
