@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use voxlane::config::{LaneConfig, Profile, Source};
@@ -12,6 +12,7 @@ use voxlane_bench::live::conversation::Conversation;
 use voxlane_bench::live::feed;
 use voxlane_bench::live::figures::{Figures, quantile};
 use voxlane_bench::load::account::Account;
+use voxlane_bench::load::beyond::Beyond;
 use voxlane_bench::load::idle;
 use voxlane_bench::load::run::{Load, Loaded};
 use voxlane_bench::load::stream::Target;
@@ -130,7 +131,7 @@ fn keep(args: &Args, runtime: &Runtime, target: &Target, count: usize, out: &mut
 }
 
 /// What an engine of this process says of the same: the figures of all its streams.
-fn in_process(file: &std::path::Path, load: &Load<'_>) -> Result<Figures> {
+fn in_process(file: &Path, load: &Load<'_>) -> Result<(Figures, Beyond)> {
     let mut source: Source = Config::load_beside(file, Profile::Live, BESIDE)?;
     let config = &mut source.config;
     manager::fetch(&config.model)?;
@@ -144,14 +145,15 @@ fn in_process(file: &std::path::Path, load: &Load<'_>) -> Result<Figures> {
     let of = |number: usize| &load.conversations[number % load.conversations.len()];
     let samples: Vec<&[i16]> = (0..load.streams).map(|number| of(number).samples.as_slice()).collect();
     let runs = feed::run(&engine, &samples)?;
-    let mut all = Figures::default();
+    let (mut all, mut beyond) = (Figures::default(), Beyond::default());
     for (number, run) in runs.iter().enumerate() {
         ensure!(run.disorder == 0, "{} events are out of order", run.disorder);
         let figures = Figures::of(&run.said, &of(number).utterances);
         all.after_speech.extend(figures.after_speech);
         all.after_endpoint.extend(figures.after_endpoint);
+        beyond.add(number, &run.said);
     }
-    Ok(all)
+    Ok((all, beyond))
 }
 
 fn print(out: &mut impl Write, turns: &[(&str, &Loaded)]) -> Result<()> {
@@ -163,7 +165,6 @@ fn print(out: &mut impl Write, turns: &[(&str, &Loaded)]) -> Result<()> {
             ("connection → ready", &account.connect),
             ("end of speech → last final", &account.after_speech),
             ("decision → final, server's account", &account.after_decision),
-            ("final, beyond the server's account", &account.beyond),
             ("retry after", &account.retry_after_ms),
             ("echo of a block", &loaded.echo),
             ("feeder's own lag", &loaded.lag),
@@ -203,12 +204,13 @@ fn print_account(out: &mut impl Write, name: &str, account: &Account, span: Dura
 }
 
 /// How much later finals are by the server than from an engine of the same process.
-fn print_difference(out: &mut impl Write, turns: &[&Loaded], inside: &[Figures]) -> Result<()> {
+fn print_difference(out: &mut impl Write, turns: &[&Loaded], inside: &[(Figures, Beyond)]) -> Result<()> {
     let joined = |of: &dyn Fn(&Loaded) -> &Vec<f64>| turns.iter().flat_map(|turn| of(turn).clone()).collect();
     let server: [Vec<f64>; 2] =
         [joined(&|turn| &turn.account.after_speech), joined(&|turn| &turn.account.after_decision)];
-    let of_engine =
-        |of: &dyn Fn(&Figures) -> &Vec<f64>| inside.iter().flat_map(|figures| of(figures).clone()).collect();
+    let of_engine = |of: &dyn Fn(&Figures) -> &Vec<f64>| {
+        inside.iter().flat_map(|(figures, _)| of(figures).clone()).collect()
+    };
     let engine: [Vec<f64>; 2] =
         [of_engine(&|figures| &figures.after_speech), of_engine(&|figures| &figures.after_endpoint)];
     writeln!(out, "both turns, and an engine in this program")?;
@@ -231,6 +233,9 @@ fn print_difference(out: &mut impl Write, turns: &[&Loaded], inside: &[Figures])
             cells[3]
         )?;
     }
+    // The same finals of neighboring turns.
+    let more = turns.iter().zip(inside).flat_map(|(turn, (_, engine))| turn.account.beyond.more_than(engine));
+    row(out, "the same finals, more than in the engine", &more.collect::<Vec<_>>())?;
     Ok(())
 }
 

@@ -44,7 +44,7 @@ pub struct Said {
     /// account.
     #[serde(default)]
     pub total_ms: Option<f64>,
-    /// Whether the end of its stream ended it.
+    /// Whether the end of its stream ended it, where the system says so.
     #[serde(default)]
     pub is_last: bool,
     /// The tokens, where the system gives them.

@@ -1,5 +1,6 @@
 //! What became of all streams of a run.
 
+use super::beyond::Beyond;
 use super::stream::{End, StreamRun};
 use crate::live::conversation::Utterance;
 use crate::live::figures::Figures;
@@ -28,9 +29,8 @@ pub struct Account {
     pub after_speech: Vec<f64>,
     /// From the endpoint's decision to the final, by the server's account.
     pub after_decision: Vec<f64>,
-    /// What a final took beyond the server's account: from when the last sample of speech was due to when the final was here,
-    /// less what the server says.
-    pub beyond: Vec<f64>,
+    /// What finals took beyond the engine's account.
+    pub beyond: Beyond,
     /// Finals.
     pub finals: usize,
     /// Bytes of messages that were sent.
@@ -42,6 +42,7 @@ pub struct Account {
 impl Account {
     /// Adds a stream, which played what `utterances` says.
     pub fn add(&mut self, run: &StreamRun, utterances: &[Utterance]) {
+        self.beyond.add(self.streams, &run.said);
         self.streams += 1;
         self.connect.extend(run.connect_ms);
         self.sent_bytes += run.sent_bytes;
@@ -61,10 +62,7 @@ impl Account {
         }
         let figures = Figures::of(&run.said, utterances);
         self.after_speech.extend(figures.after_speech);
-        for said in run.said.iter().filter(|said| said.is_final) {
-            self.after_decision.extend(said.after_endpoint_ms);
-            self.beyond.extend(said.total_ms.map(|total| (said.at - said.end) * 1e3 - total));
-        }
+        self.after_decision.extend(figures.after_endpoint);
     }
 
     /// Whether everybody was either served to the end or told why not, and nothing accepted was lost.
@@ -122,7 +120,6 @@ mod tests {
         assert!(!account.is_whole());
         let near = |value: f64, wanted: f64| (value - wanted).abs() < 1e-6;
         assert!(near(account.after_speech[0], 502.0) && near(account.after_decision[0], 10.0));
-        assert!(near(account.beyond[0], 2.0), "{}", account.beyond[0]);
         assert_eq!((account.sent_bytes, account.received_bytes), (2_560, 400));
     }
 }

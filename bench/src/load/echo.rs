@@ -27,9 +27,9 @@ pub async fn serve() -> Result<SocketAddr> {
                 stream.set_nodelay(true)?;
                 let mut socket = accept_async(stream).await?;
                 while let Some(message) = socket.next().await {
-                    match message? {
-                        message @ (Message::Binary(_) | Message::Text(_)) => socket.send(message).await?,
-                        _ => {}
+                    let message = message?;
+                    if let Message::Binary(_) | Message::Text(_) = message {
+                        socket.send(message).await?;
                     }
                 }
                 anyhow::Ok(())

@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod arrivals;
+pub mod beyond;
 pub mod echo;
 pub mod feeder;
 pub mod idle;

@@ -260,6 +260,7 @@ impl StreamRun {
             revised: event["revised"].as_bool().unwrap_or_default(),
             after_endpoint_ms,
             total_ms: latency("total"),
+            is_last: false,
             tokens: Vec::new(),
         });
     }
