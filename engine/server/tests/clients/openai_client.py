@@ -22,7 +22,7 @@ import tempfile
 import venv
 from pathlib import Path
 
-PACKAGES = ["openai==3.57.0", "websockets==17.4", "soundfile==0.13.1", "numpy==2.4.6"]
+PACKAGES = ["openai==3.57.0", "websockets==17.4", "soundfile==0.14.0", "numpy==2.4.6"]
 # What a session of server VAD comes to: the profile live without a turn rule, and the protocol's silence.
 SERVER_VAD = 'profile = "live"\n\n[endpoint]\nturn = "off"\nsilence_ms = 500\n'
 RATE = 24_000
