@@ -51,7 +51,8 @@ pub fn run(args: &Args, out: &mut impl Write) -> Result<(), Failure> {
     let drain = settings.drain();
     let engine = Arc::new(Engine::start(source)?);
     let server = Server::start(settings, Arc::clone(&engine))?;
-    writeln!(out, "listening on http://{}", server.address())?;
+    let scheme = if server.services().tls.is_some() { "https" } else { "http" };
+    writeln!(out, "listening on {scheme}://{}", server.address())?;
     out.flush()?;
     server.wait()?;
     let report = server.drain(drain);

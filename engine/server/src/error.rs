@@ -2,6 +2,7 @@
 
 use crate::access::KeysError;
 use crate::network::ThreadsError;
+use crate::tls::TlsError;
 use std::io;
 use std::net::SocketAddr;
 use thiserror::Error;
@@ -17,6 +18,9 @@ pub enum ServerError {
     /// The file of keys cannot be read.
     #[error(transparent)]
     Keys(#[from] KeysError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The network has no threads.
     #[error(transparent)]
     Threads(#[from] ThreadsError),

@@ -4,6 +4,7 @@
 //! in the library's session API. [`Server::start`] shows the main flow. From the bottom up:
 //!
 //! - [`config`], [`metrics`]: settings, and what is counted.
+//! - [`tls`]: the certificate.
 //! - [`access`]: who a client is and what it may do.
 //! - [`audio`]: samples without a header, in messages of any length.
 //! - [`admission`]: who gets a slot of the engine, and when.
@@ -39,6 +40,7 @@ pub mod recording;
 mod server;
 pub mod services;
 pub mod session;
+pub mod tls;
 
 pub use error::ServerError;
 pub use server::{DrainReport, Server};

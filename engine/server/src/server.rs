@@ -7,6 +7,7 @@ use crate::operation::{self, signals};
 use crate::page;
 use crate::protocols::{self, wyoming};
 use crate::services::Services;
+use crate::tls::Tls;
 use axum::{Router, middleware};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, mpsc};
@@ -71,7 +72,8 @@ impl Server {
         let (address, wyoming_address) = (listener.1, wyoming.as_ref().map(|(_, address)| *address));
         let limits = &config.limits;
         let (most, most_of_peer) = (limits.connections, limits.peer_connections);
-        let services = Services::new(config, engine)?;
+        let tls = Tls::of(&config)?;
+        let services = Services::new(config, engine, tls)?;
         let connections = Connections::new(most, most_of_peer, Arc::clone(&services.metrics));
         let router = router(&services);
         runtime.spawn(network::serve(listener.0, router, Arc::clone(&connections), Arc::clone(&services)));

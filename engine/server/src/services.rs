@@ -6,6 +6,7 @@ use crate::config::ServerConfig;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::session::Sessions;
+use crate::tls::Tls;
 use std::sync::Arc;
 use std::time::Instant;
 use voxlane::Engine;
@@ -22,6 +23,8 @@ pub struct Services {
     pub admission: Arc<Admission>,
     /// Clients' streams.
     pub sessions: Sessions,
+    /// The certificate, if TLS is spoken.
+    pub tls: Option<Tls>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How far the server's end has come.
@@ -35,13 +38,27 @@ impl Services {
     ///
     /// # Errors
     /// [`KeysError`] if the file of keys cannot be read.
-    pub fn new(config: ServerConfig, engine: Arc<Engine>) -> Result<Arc<Self>, KeysError> {
+    pub fn new(
+        config: ServerConfig,
+        engine: Arc<Engine>,
+        tls: Option<Tls>,
+    ) -> Result<Arc<Self>, KeysError> {
         let access = Access::new(&config)?;
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(Arc::clone(&engine), &config, Arc::clone(&metrics));
         let sessions = Sessions::new(Arc::clone(&admission), Arc::clone(&metrics), config.idle());
         let (lifecycle, started) = (Lifecycle::default(), Instant::now());
-        Ok(Arc::new(Services { config, engine, access, admission, sessions, metrics, lifecycle, started }))
+        Ok(Arc::new(Services {
+            config,
+            engine,
+            access,
+            admission,
+            sessions,
+            tls,
+            metrics,
+            lifecycle,
+            started,
+        }))
     }
 
     /// Returns whether the server takes new streams: a lane serves, and nobody has told it to stop.

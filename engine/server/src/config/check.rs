@@ -21,6 +21,7 @@ impl ServerConfig {
     pub fn fault(&self) -> Option<InvalidField> {
         let (limits, breaker) = (&self.limits, &self.breaker);
         self.listen_fault()
+            .or_else(|| self.tls_fault())
             .or_else(|| self.wyoming_fault())
             .or_else(|| range("server.drain_s", self.drain_s, 0, 3600))
             .or_else(|| range("server.idle_s", self.idle_s, 1, DAY_S))
@@ -51,6 +52,18 @@ impl ServerConfig {
         }
         let rule = "must be an address of this machine alone, such as 127.0.0.1, unless `keys` names a file of keys or `open` is true";
         fault("server.listen", self.listen, rule)
+    }
+
+    fn tls_fault(&self) -> Option<InvalidField> {
+        match (&self.tls_certificate, &self.tls_key) {
+            (Some(file), None) => {
+                fault("server.tls_certificate", file.display(), "must go together with `tls_key`")
+            }
+            (None, Some(file)) => {
+                fault("server.tls_key", file.display(), "must go together with `tls_certificate`")
+            }
+            _ => None,
+        }
     }
 
     fn wyoming_fault(&self) -> Option<InvalidField> {

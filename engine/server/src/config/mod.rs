@@ -54,6 +54,13 @@ pub struct ServerConfig {
     /// connect who can. Read at start and on SIGHUP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<PathBuf>,
+    /// File of the certificate, and of those that lead to its authority, in PEM: then TLS is spoken on `listen`. Goes together
+    /// with `tls_key`. Default: none. Read at start and on SIGHUP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_certificate: Option<PathBuf>,
+    /// File of the certificate's private key, in PEM. Default: none. Read at start and on SIGHUP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
     /// Whether everybody may use a server that others can reach: without `keys` it otherwise listens on this machine's own
     /// addresses only. Default false. Read at start.
     pub open: bool,
@@ -86,6 +93,8 @@ impl Default for ServerConfig {
             wyoming: None,
             cores: Vec::new(),
             keys: None,
+            tls_certificate: None,
+            tls_key: None,
             open: false,
             drain_s: 30,
             idle_s: 30,

@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use std::pin::pin;
 use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
@@ -36,6 +37,24 @@ pub async fn serve(
 async fn serve_one(stream: TcpStream, router: Router, peer: Peer, services: Arc<Services>) {
     // Events are small and wanted at once; a socket that refuses is as good as one that has gone.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = &services.tls else { return serve_http(stream, router, peer, &services).await };
+    let accepted = tokio::select! {
+        accepted = tls.accept(stream, services.config.limits.header()) => accepted,
+        () = services.lifecycle.draining() => return,
+    };
+    match accepted {
+        Ok(stream) => serve_http(stream, router, peer, &services).await,
+        Err(error) => tracing::debug!(%error, "a client did not come to speak TLS"),
+    }
+}
+
+/// Speaks HTTP on a connection, whatever it is made of.
+async fn serve_http(
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    router: Router,
+    peer: Peer,
+    services: &Services,
+) {
     let limits = &services.config.limits;
     // The upgraded side has its own hold on the connection.
     let held: Arc<Connection> = Arc::clone(&peer.connection);

@@ -1,10 +1,11 @@
-//! Signals: SIGTERM and SIGINT end the server, SIGHUP has it read the file of keys again.
+//! Signals: SIGTERM and SIGINT end the server, SIGHUP has it read the file of keys and the certificate again.
 
 use crate::services::Services;
+use crate::tls::Tls;
 use std::io;
 use std::sync::Arc;
 
-/// Waits until the process is told to end. SIGHUP meanwhile reloads the keys; everything else of a configuration needs a
+/// Waits until the process is told to end. SIGHUP meanwhile reloads the keys and the certificate; everything else of a configuration needs a
 /// restart, and the log says so.
 ///
 /// # Errors
@@ -33,7 +34,7 @@ pub async fn told_to_end(_: Arc<Services>) -> io::Result<()> {
     tokio::signal::ctrl_c().await
 }
 
-/// Reads the file of keys again, and says what came of it.
+/// Reads the file of keys and the certificate again, and says what came of it.
 pub fn reload(services: &Services) {
     match services.access.reload() {
         Ok(keys) => tracing::info!(
@@ -42,6 +43,13 @@ pub fn reload(services: &Services) {
         ),
         Err(error) => {
             tracing::error!(%error, "the file of keys was not read again: the keys stay as they were")
+        }
+    }
+    match services.tls.as_ref().map(Tls::reload) {
+        None => {}
+        Some(Ok(())) => tracing::info!("the certificate was read again"),
+        Some(Err(error)) => {
+            tracing::error!(%error, "the certificate was not read again: it stays as it was")
         }
     }
 }
