@@ -38,11 +38,7 @@ impl Services {
     ///
     /// # Errors
     /// [`KeysError`] if the file of keys cannot be read.
-    pub fn new(
-        config: ServerConfig,
-        engine: Arc<Engine>,
-        tls: Option<Tls>,
-    ) -> Result<Arc<Self>, KeysError> {
+    pub fn new(config: ServerConfig, engine: Arc<Engine>, tls: Option<Tls>) -> Result<Arc<Self>, KeysError> {
         let access = Access::new(&config)?;
         let metrics = Arc::new(Metrics::default());
         let admission = Admission::new(Arc::clone(&engine), &config, Arc::clone(&metrics));

@@ -2,7 +2,7 @@
 
 use super::breaker::{Breaker, BreakerState};
 use super::line::Line;
-use super::refusal::Refusal;
+use super::refusal::{HOTWORD_BYTES, MOST_HOTWORDS, Refusal};
 use crate::access::{Client, StreamPermit};
 use crate::config::ServerConfig;
 use crate::metrics::Metrics;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 use voxlane::config::ServiceClass;
-use voxlane::{Engine, OpenError, Stream, StreamOptions};
+use voxlane::{Engine, Hotword, OpenError, Stream, StreamOptions};
 
 /// How often the stream whose turn it is looks for a free slot: a slot becomes free on a lane's thread, which wakes nobody.
 const LOOK: Duration = Duration::from_millis(1);
@@ -150,7 +150,20 @@ impl Admission {
         if self.is_draining() {
             return Err(Refusal::Draining);
         }
+        self.check_hotwords(options.hotwords.as_deref().unwrap_or_default())?;
         Ok(self.check_options(options)?)
+    }
+
+    /// Checks that phrases are few and short enough to be made ready between other clients' messages.
+    ///
+    /// # Errors
+    /// [`Refusal::Hotwords`] with the bounds.
+    pub fn check_hotwords(&self, phrases: &[Hotword]) -> Result<(), Refusal> {
+        let bytes = phrases.iter().map(|hotword| hotword.phrase.len()).sum();
+        if phrases.len() <= MOST_HOTWORDS && bytes <= HOTWORD_BYTES {
+            return Ok(());
+        }
+        Err(Refusal::Hotwords { count: phrases.len(), bytes })
     }
 
     /// Checks a stream's options, whether or not streams are let in.

@@ -6,6 +6,12 @@ use std::time::Duration;
 use thiserror::Error;
 use voxlane::OpenError;
 
+/// The most phrases of a stream.
+pub(super) const MOST_HOTWORDS: usize = 1000;
+
+/// The most bytes that they have together.
+pub(super) const HOTWORD_BYTES: usize = 32 << 10;
+
 /// After this a slot may be free.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -43,6 +49,16 @@ pub enum Refusal {
     /// The client's key has been used too much.
     #[error(transparent)]
     Limit(#[from] LimitReached),
+    /// A stream asks for too many phrases, or too long ones. Trying again does not help.
+    #[error(
+        "hotwords: too many (expected at most {MOST_HOTWORDS} phrases of {HOTWORD_BYTES} bytes together, found {count} of {bytes})"
+    )]
+    Hotwords {
+        /// The number of phrases.
+        count: usize,
+        /// Their bytes.
+        bytes: usize,
+    },
     /// The stream's options are wrong. Trying again does not help.
     #[error(transparent)]
     Options(OpenError),
@@ -57,6 +73,7 @@ impl Refusal {
             Refusal::Breaker { .. } => "refused.breaker",
             Refusal::Draining => "refused.draining",
             Refusal::Down => "refused.down",
+            Refusal::Hotwords { .. } => "refused.hotwords",
             Refusal::Limit(limit) => limit.code(),
             Refusal::Options(error) => error.code().name(),
         }
@@ -71,14 +88,14 @@ impl Refusal {
             | Refusal::Draining
             | Refusal::Down => 503,
             Refusal::Limit(_) => 429,
-            Refusal::Options(_) => 400,
+            Refusal::Options(_) | Refusal::Hotwords { .. } => 400,
         }
     }
 
     /// Returns the WebSocket close code.
     pub fn close_code(&self) -> u16 {
         match self {
-            Refusal::Options(_) => POLICY,
+            Refusal::Options(_) | Refusal::Hotwords { .. } => POLICY,
             Refusal::Draining => GOING_AWAY,
             _ => TRY_AGAIN_LATER,
         }
@@ -91,7 +108,7 @@ impl Refusal {
             Refusal::Breaker { retry_after } => Some(*retry_after),
             Refusal::Draining | Refusal::Down => Some(LATER),
             Refusal::Limit(limit) => Some(limit.retry_after()),
-            Refusal::Options(_) => None,
+            Refusal::Options(_) | Refusal::Hotwords { .. } => None,
         }
     }
 }

@@ -6,6 +6,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -15,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 /// How long a client that reads nothing more may take for the last word.
 const LAST_LIMIT: Duration = Duration::from_secs(1);
+
+/// The most bytes that may wait for a client, unless a single message has more: what it is sent may echo what it sent.
+const UNSENT_BYTES: usize = 1 << 20;
 
 /// The longest reason of a close frame, in bytes.
 const REASON_BYTES: usize = 123;
@@ -40,6 +44,8 @@ pub struct Outbox {
 }
 
 struct Shared {
+    /// Bytes that wait.
+    unsent: AtomicUsize,
     ending: OnceLock<Ending>,
     has_ended: CancellationToken,
     /// What becomes of a client that does not read.
@@ -55,16 +61,25 @@ impl Outbox {
         slow: Ending,
     ) -> (Self, JoinHandle<()>) {
         let (messages, waiting) = mpsc::channel(limits.unsent);
-        let shared = Arc::new(Shared { ending: OnceLock::new(), has_ended: CancellationToken::new(), slow });
+        let shared = Arc::new(Shared {
+            unsent: AtomicUsize::new(0),
+            ending: OnceLock::new(),
+            has_ended: CancellationToken::new(),
+            slow,
+        });
         let outbox = Outbox { messages, shared: Arc::clone(&shared) };
         (outbox, tokio::spawn(write(sink, waiting, shared, limits.send())))
     }
 
     /// Puts a message in, and returns whether there was room: if not, the connection ends. Never waits.
     pub fn send(&self, message: impl Into<Message>) -> bool {
-        match self.messages.try_send(message.into()) {
-            Ok(()) => true,
-            Err(_) => {
+        let message = message.into();
+        let bytes = bytes_of(&message);
+        let waiting = self.shared.unsent.fetch_add(bytes, Ordering::Relaxed);
+        let has_room = waiting == 0 || waiting + bytes <= UNSENT_BYTES;
+        match has_room.then(|| self.messages.try_send(message)) {
+            Some(Ok(())) => true,
+            _ => {
                 self.end(self.shared.slow.clone());
                 false
             }
@@ -102,6 +117,7 @@ async fn write(
             message = waiting.recv() => message,
         };
         let Some(message) = message else { break };
+        shared.unsent.fetch_sub(bytes_of(&message), Ordering::Relaxed);
         if !send(&mut sink, message, limit, &shared).await {
             break;
         }
@@ -151,6 +167,14 @@ async fn send(
     let _ = shared.ending.set(ending);
     shared.has_ended.cancel();
     false
+}
+
+fn bytes_of(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        Message::Close(_) => 0,
+    }
 }
 
 fn cut(reason: &str) -> &str {

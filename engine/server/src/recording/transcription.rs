@@ -5,6 +5,8 @@ use super::options::RecordingOptions;
 use super::samples::{Decoding, Piece};
 use super::upload::Upload;
 use crate::access::Client;
+use crate::admission::Refusal;
+use crate::lifecycle::Lifecycle;
 use crate::services::Services;
 use crate::session::{SessionInput, SessionOutput};
 use tokio_util::task::AbortOnDropHandle;
@@ -19,6 +21,7 @@ pub struct Transcription {
     sample_rate: u32,
     channels: usize,
     fed: Fed,
+    lifecycle: Lifecycle,
 }
 
 /// What went into the engine.
@@ -45,7 +48,8 @@ impl Transcription {
         let wanted = options.stream_options(&services.engine, sample_rate);
         let (input, output) = services.sessions.open(wanted, client)?;
         let feed = Some(AbortOnDropHandle::new(tokio::spawn(feed(decoding, input))));
-        Ok(Transcription { output, feed, sample_rate, channels, fed: Fed::default() })
+        let lifecycle = services.lifecycle.clone();
+        Ok(Transcription { output, feed, sample_rate, channels, fed: Fed::default(), lifecycle })
     }
 
     /// Returns the file's sample rate in Hz.
@@ -61,9 +65,14 @@ impl Transcription {
     /// Waits for the next final; none after the last. To be asked again soon: events that nobody reads are bounded.
     ///
     /// # Errors
-    /// [`RecordingError`] if text is missing; nothing follows.
+    /// [`RecordingError`] if text is missing, or the server is being stopped before the end; nothing follows.
     pub async fn next(&mut self) -> Result<Option<Transcript>, RecordingError> {
-        while let Some(event) = self.output.next().await {
+        loop {
+            let event = tokio::select! {
+                event = self.output.next() => event,
+                () = self.lifecycle.finishing() => return Err(Refusal::Draining.into()),
+            };
+            let Some(event) = event else { break };
             match event {
                 Event::Final(said) => return Ok(Some(said)),
                 Event::Error { error, .. } if !error.is_notice() => return Err(error.into()),

@@ -132,6 +132,7 @@ impl SessionInput {
     /// [`SessionError::Stream`] naming the phrase at fault; then nothing has changed.
     pub async fn set_hotwords(&mut self, phrases: &[Hotword]) -> Result<(), SessionError> {
         self.check()?;
+        self.parts.admission.check_hotwords(phrases)?;
         let options = self.parts.options.clone().hotwords(phrases.iter().cloned());
         self.parts.admission.check_options(options.clone())?;
         self.ask(|stream| stream.set_hotwords(phrases)).await?;

@@ -63,11 +63,13 @@ impl<'a> Talk<'a> {
                     }
                 }
                 message = socket.next() => {
-                    last_heard = Instant::now();
-                    match message {
+                    let step = match message {
                         Some(message) => self.take(self.context.read(message)).await,
                         None => Err(None),
-                    }
+                    };
+                    // Afterwards: what was taken may have waited for long.
+                    last_heard = Instant::now();
+                    step
                 }
                 _ = ping.tick() => self.ping(last_heard),
                 () = lifecycle.draining(), if !has_drained => {

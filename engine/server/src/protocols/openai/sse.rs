@@ -48,7 +48,11 @@ pub(super) async fn answer(
             if !pieces.segment(&said).await {
                 return;
             }
-            next = transcription.next().await;
+            next = tokio::select! {
+                next = transcription.next() => next,
+                // Nobody listens any more, also where nothing is said.
+                () = pieces.sender.closed() => return,
+            };
         }
         pieces.end(next.err(), transcription.seconds()).await;
     });

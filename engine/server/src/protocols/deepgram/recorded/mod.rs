@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+use tokio::time::timeout;
 use voxlane::audio::ENGINE_RATE_HZ;
 use voxlane::audio::file::Channels;
 use wanted::Wanted;
@@ -94,7 +95,9 @@ async fn take(services: &Services, body: Body) -> Result<(Upload, String), Refus
     let refuse = |error: UploadError| Refusal::from(RecordingError::from(error));
     let mut writing = Writing::begin(services.config.limits.upload_bytes).await.map_err(refuse)?;
     let (mut hash, mut parts) = (Sha256::new(), body.into_data_stream());
-    while let Some(part) = parts.next().await {
+    let limit = services.config.limits.header();
+    let stopped = |_| Refusal { status: 408, ..Refusal::bad_request("body: stopped coming before its end") };
+    while let Some(part) = timeout(limit, parts.next()).await.map_err(stopped)? {
         let part = part.map_err(|_| Refusal::bad_request("body: ended too early"))?;
         hash.update(&part);
         writing.write(&part).await.map_err(refuse)?;

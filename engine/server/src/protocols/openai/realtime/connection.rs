@@ -152,6 +152,8 @@ impl Connection {
                     return Some(ended(conversation, close, &error));
                 }
             }
+            // What was taken may have waited for long.
+            last_heard = Instant::now();
         }
     }
 

@@ -26,7 +26,7 @@ use crate::services::Services;
 use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Extension, Query, State};
+use axum::extract::{DefaultBodyLimit, Extension, Query, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use connection::Connection;
@@ -40,6 +40,9 @@ const SUBPROTOCOL: &str = "realtime";
 /// The session that is served.
 const INTENT: &str = "transcription";
 
+/// The most bytes of a request for a secret: its session is kept.
+const SECRET_BYTES: usize = 64 << 10;
+
 /// The query of an upgrade.
 #[derive(Debug, Default, Deserialize)]
 struct Wanted {
@@ -51,7 +54,10 @@ struct Wanted {
 pub fn router() -> Router<Arc<Services>> {
     Router::new()
         .route("/v1/realtime", get(upgrade))
-        .route("/v1/realtime/client_secrets", post(secrets::create))
+        .route(
+            "/v1/realtime/client_secrets",
+            post(secrets::create).layer(DefaultBodyLimit::max(SECRET_BYTES)),
+        )
         .layer(Extension(Arc::new(Secrets::default())))
 }
 

@@ -103,7 +103,10 @@ impl Settings {
             options
         };
         let (new, old) = (&self.asked.hotwords, &before.asked.hotwords);
-        let is_like = like(self) == like(before) && self.format == before.format && new != old;
+        let is_like = like(self) == like(before)
+            && self.format == before.format
+            && self.logprobs == before.logprobs
+            && new != old;
         // What the server's own configuration says cannot be brought back.
         new.clone().filter(|_| is_like)
     }
