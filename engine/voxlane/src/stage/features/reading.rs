@@ -122,7 +122,7 @@ impl<F: FrontEnd> FeaturesStage<F> {
         let is_speculated = self.slots[slot].is_speculated(&segment.header, extent);
         if kind != PassKind::Final || !(is_speculated || self.has_context(extent)) {
             self.begin(header.with(kind), extent);
-        } else if is_speculated && !self.slots[slot].is_judged_later {
+        } else if is_speculated && !self.is_in_doubt(slot) {
             self.close(header.with(kind), extent, None);
         } else {
             self.closing = Some(segment);
@@ -143,7 +143,7 @@ impl<F: FrontEnd> FeaturesStage<F> {
             return false;
         }
         // Its text may become another one.
-        if header.control == Control::EagerEnd && self.slots[slot].is_judged_later {
+        if header.control == Control::EagerEnd && self.is_in_doubt(slot) {
             return false;
         }
         self.meter.received(&header, header.stamped(StageKind::Ingest as usize));
