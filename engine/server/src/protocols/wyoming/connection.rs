@@ -216,7 +216,7 @@ impl Connection {
             let text = format!("audio: ends within a sample frame; {left_out} bytes were left out");
             self.send(ServerEvent::Warning { code: "audio.partial_frame", text });
         }
-        utterance.last_words(outcome.text).into_iter().for_each(|event| self.send(event));
+        utterance.last_words(outcome).for_each(|event| self.send(event));
         Ok(())
     }
 

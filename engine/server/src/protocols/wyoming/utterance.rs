@@ -21,6 +21,8 @@ pub(super) struct Outcome {
     pub(super) text: String,
     /// Why there is no more of it.
     pub(super) fault: Option<StreamFault>,
+    /// The event in front of the first chunk, if there was none.
+    start: Option<ServerEvent>,
 }
 
 /// An utterance, from `audio-start` to `transcript-stop`. Dropping it gives its slot back.
@@ -87,13 +89,16 @@ impl Utterance {
     /// Waits until its events end. To be called until it returns, and not after that.
     pub(super) async fn ended(&mut self) -> Outcome {
         // A task that panicked has told nothing: its stream is as one whose lane failed.
-        let failed = || Outcome { text: String::new(), fault: Some(StreamFault::LaneFailed) };
+        let failed = || Outcome { text: String::new(), fault: Some(StreamFault::LaneFailed), start: None };
         (&mut self.pump).await.unwrap_or_else(|_| failed())
     }
 
     /// The events behind the last chunk.
-    pub(super) fn last_words(self, text: String) -> [ServerEvent; 2] {
-        [ServerEvent::Transcript { text, about: self.about }, ServerEvent::TranscriptStop]
+    pub(super) fn last_words(self, outcome: Outcome) -> impl Iterator<Item = ServerEvent> {
+        let Outcome { text, start, .. } = outcome;
+        start
+            .into_iter()
+            .chain([ServerEvent::Transcript { text, about: self.about }, ServerEvent::TranscriptStop])
     }
 }
 
@@ -133,13 +138,7 @@ async fn pump(mut output: SessionOutput, about: About, base_ms: f64, outbox: Out
             break;
         }
     }
-    // Also where nothing was said.
-    if fault.is_none()
-        && let Some(start) = start
-    {
-        outbox.send(start);
-    }
-    Outcome { text: spoken.text().to_owned(), fault }
+    Outcome { text: spoken.text().to_owned(), fault, start }
 }
 
 /// An error of a session as the protocol tells it.
