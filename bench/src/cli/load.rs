@@ -121,11 +121,16 @@ fn keep(args: &Args, runtime: &Runtime, target: &Target, count: usize, out: &mut
         "idle connections: {} opened, {} closed by the server within {:.0} s",
         idle.opened,
         idle.closed,
-        idle.span.as_secs_f64()
+        idle.spans[1].as_secs_f64()
     )?;
-    if let (Some(bytes), Some(share)) = (idle.more_bytes(), idle.core_share()) {
+    if let (Some(bytes), Some([without, with])) = (idle.more_bytes(), idle.core_shares()) {
         let megabytes = bytes as f64 / f64::from(1 << 20);
-        writeln!(out, "server: {megabytes:+.1} MiB of memory, {:.2} % of a core", 100.0 * share)?;
+        writeln!(
+            out,
+            "server: {megabytes:+.1} MiB of memory; {:.2} % of a core, without them {:.2} %",
+            100.0 * with,
+            100.0 * without
+        )?;
     }
     Ok(())
 }

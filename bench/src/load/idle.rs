@@ -18,34 +18,41 @@ pub struct Idle {
     pub opened: usize,
     /// Connections that the server had closed by the end.
     pub closed: usize,
-    /// The server before any of them, when all had been opened, and at the end.
-    pub usage: Option<[Usage; 3]>,
-    /// The time from when all had been opened to the end.
-    pub span: Duration,
+    /// The server at the beginning, before any of them, when all had been opened, and at the end.
+    pub usage: Option<[Usage; 4]>,
+    /// The time without any, and the time with all of them.
+    pub spans: [Duration; 2],
 }
 
 impl Idle {
-    /// The share of a core that the server took while all were open.
-    pub fn core_share(&self) -> Option<f64> {
-        let [_, opened, end] = self.usage?;
-        Some((end.processor.saturating_sub(opened.processor)).as_secs_f64() / self.span.as_secs_f64())
+    /// The shares of a core that the server took without any of them, and with all.
+    pub fn core_shares(&self) -> Option<[f64; 2]> {
+        let [begin, before, opened, end] = self.usage?;
+        let share = |from: Usage, to: Usage, span: Duration| {
+            to.processor.saturating_sub(from.processor).as_secs_f64() / span.as_secs_f64()
+        };
+        Some([share(begin, before, self.spans[0]), share(opened, end, self.spans[1])])
     }
 
     /// The memory that the server took more, in bytes, at the end.
     pub fn more_bytes(&self) -> Option<i64> {
-        let [before, _, end] = self.usage?;
+        let [_, before, _, end] = self.usage?;
         Some(end.resident_bytes as i64 - before.resident_bytes as i64)
     }
 }
 
-/// Opens `count` streams that are started and send no audio, keeps them for `span`, and looks at the server `pid` meanwhile.
-/// They answer the server's pings.
+/// Looks at the server `pid` for `span`, then opens `count` streams that are started and send no audio, and looks at it for as
+/// long again. They answer the server's pings.
 ///
 /// # Errors
 /// If one cannot be opened.
 pub async fn keep(target: &Target, count: usize, span: Duration, pid: Option<u32>) -> Result<Idle> {
     let usage = || pid.map(Usage::of).transpose();
-    let before = usage()?;
+    let (begin, begun) = (usage()?, Instant::now());
+    if pid.is_some() {
+        tokio::time::sleep(span).await;
+    }
+    let (before, quiet) = (usage()?, begun.elapsed());
     let closed = Arc::new(AtomicUsize::new(0));
     let mut tasks = Vec::new();
     while tasks.len() < count {
@@ -68,11 +75,14 @@ pub async fn keep(target: &Target, count: usize, span: Duration, pid: Option<u32
     }
     let (opened, begun) = (usage()?, Instant::now());
     tokio::time::sleep(span).await;
-    let (end, span) = (usage()?, begun.elapsed());
+    let (end, busy) = (usage()?, begun.elapsed());
     let closed = closed.load(Ordering::Relaxed);
     tasks.iter().for_each(|task| task.abort());
-    let usage = before.zip(opened).zip(end).map(|((before, opened), end)| [before, opened, end]);
-    Ok(Idle { opened: count, closed, usage, span })
+    let usage = match [begin, before, opened, end] {
+        [Some(begin), Some(before), Some(opened), Some(end)] => Some([begin, before, opened, end]),
+        _ => None,
+    };
+    Ok(Idle { opened: count, closed, usage, spans: [quiet, busy] })
 }
 
 #[cfg(test)]
@@ -80,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_are_of_the_time_when_all_are_open() {
+    fn shares_are_of_their_own_times() {
         let usage = |megabytes: u64, seconds| Usage {
             resident_bytes: megabytes << 20,
             processor: Duration::from_secs(seconds),
@@ -88,10 +98,10 @@ mod tests {
         let idle = Idle {
             opened: 10,
             closed: 0,
-            usage: Some([usage(100, 1), usage(120, 5), usage(90, 6)]),
-            span: Duration::from_secs(50),
+            usage: Some([usage(100, 0), usage(100, 1), usage(120, 5), usage(90, 6)]),
+            spans: [Duration::from_secs(100), Duration::from_secs(50)],
         };
-        assert_eq!((idle.core_share(), idle.more_bytes()), (Some(0.02), Some(-10 << 20)));
-        assert_eq!(Idle { usage: None, ..idle }.core_share(), None);
+        assert_eq!((idle.core_shares(), idle.more_bytes()), (Some([0.01, 0.02]), Some(-10 << 20)));
+        assert_eq!(Idle { usage: None, ..idle }.core_shares(), None);
     }
 }
