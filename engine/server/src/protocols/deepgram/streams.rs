@@ -123,6 +123,10 @@ impl Streams {
         loop {
             let Intake::Container(container) = &mut self.intake else { return Ok(()) };
             if container.has_ended() {
+                if piece.is_some_and(|piece| !piece.is_empty()) {
+                    self.notes
+                        .add("audio: the file has ended; what comes behind its end is not taken".to_owned());
+                }
                 return Ok(());
             }
             if container.is_wanting() {
