@@ -84,7 +84,7 @@ fn decoded(events: &[Event]) -> usize {
 /// a network that people use.
 #[cfg(all(feature = "fetch", feature = "files"))]
 fn conversations() {
-    let (config, audio) = (conversations::config(2), conversations::audio());
+    let (mut config, audio) = (conversations::config(2), conversations::audio());
     let engine =
         Engine::with_model(config.clone(), Arc::new(conversations::toy()), Arc::new(support::Marks)).unwrap();
     conversations::assert_all_happened(&rounds(&engine, &audio, &[]));
@@ -97,6 +97,7 @@ fn conversations() {
     let audio: Vec<i16> =
         audio.iter().zip(noise).map(|(sample, noise)| sample.saturating_add(noise)).collect();
     voxlane_models::manager::fetch("moonshine-tiny").unwrap();
+    config.endpoint.turn = voxlane::config::TurnRule::Both;
     let engine = Engine::start(voxlane::Config { model: "moonshine-tiny".into(), ..config }).unwrap();
     let events = rounds(&engine, &audio, &[]);
     let goes_on =
