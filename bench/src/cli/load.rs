@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
     };
     let is_whole = loaded.iter().all(|loaded| loaded.account.is_whole());
-    ensure!(is_whole, "something that was accepted was lost, or somebody was told nothing");
+    ensure!(is_whole, "streams: some lost a final, or ended without an error");
     Ok(())
 }
 
@@ -199,7 +199,7 @@ fn print_account(out: &mut impl Write, name: &str, account: &Account, span: Dura
     )?;
     writeln!(
         out,
-        "refused: {}; ended later by the server: {}; told nothing: {}; segments without their final: {}",
+        "refused: {}; ended later by the server: {}; ended without an error: {}; segments without their final: {}",
         listed(&account.refused),
         listed(&account.ended),
         listed(&account.broken),

@@ -13,11 +13,11 @@ pub struct Account {
     pub streams: usize,
     /// Those that were, to their end.
     pub served: usize,
-    /// Those that were told that they are not, before anything of theirs was heard; by reason.
+    /// Streams that were refused before the server took audio, by reason.
     pub refused: BTreeMap<String, usize>,
-    /// Those that were told so later; by reason.
+    /// Streams that the server ended with an error after it took audio, by reason.
     pub ended: BTreeMap<String, usize>,
-    /// Those that were told nothing; by what became of them.
+    /// Streams that ended without an error or a close frame, by what became of them.
     pub broken: BTreeMap<String, usize>,
     /// The times after which those that were refused may try again, where the server said one.
     pub retry_after_ms: Vec<f64>,
@@ -65,7 +65,7 @@ impl Account {
         self.after_decision.extend(figures.after_endpoint);
     }
 
-    /// Whether everybody was either served to the end or told why not, and nothing accepted was lost.
+    /// Whether each stream was served to its end or got an error, and every segment that opened got its final.
     pub fn is_whole(&self) -> bool {
         self.broken.is_empty() && self.lost_finals == 0
     }
