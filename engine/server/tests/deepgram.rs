@@ -5,7 +5,6 @@ mod support;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use support::{LONG, bytes, exact_server, in_process, server, settings, speech, until_free};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -420,17 +419,6 @@ fn keys_come_in_each_way() {
 
 /// Sends a body; the status and the answer.
 async fn post(server: &Server, path: &str, kind: &str, body: &[u8]) -> (u16, Value) {
-    let mut stream = TcpStream::connect(server.address()).await.unwrap();
-    let (host, length) = (server.address(), body.len());
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).await.unwrap();
-    // A server that refuses does not read on.
-    let _ = stream.write_all(body).await;
-    let mut answer = Vec::new();
-    timeout(LONG, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), serde_json::from_str(body).unwrap_or_default())
+    let answer = support::post(server, path, &format!("content-type: {kind}\r\n"), body).await;
+    (answer.status, serde_json::from_str(&answer.body).unwrap_or_default())
 }

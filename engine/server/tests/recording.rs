@@ -3,7 +3,7 @@
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
-use support::{bytes, exact_server, in_process, server, settings, speech, until_free};
+use support::{exact_server, in_process, server, settings, speech, until_free, wav};
 use tokio::runtime::Runtime;
 use voxlane_server::access::Client;
 use voxlane_server::config::{LimitsConfig, ServerConfig};
@@ -19,19 +19,6 @@ async fn upload(file: &[u8]) -> Upload {
         writing.write(part).await.unwrap();
     }
     writing.finish().await.unwrap()
-}
-
-/// A WAV file of 16 kHz.
-fn wav(samples: &[i16]) -> Vec<u8> {
-    let data = bytes(samples);
-    let mut file = Vec::new();
-    let number = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
-    file.extend_from_slice(b"RIFF");
-    file.extend_from_slice(&number(36 + data.len()));
-    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data");
-    file.extend_from_slice(&number(data.len()));
-    file.extend_from_slice(&data);
-    file
 }
 
 #[test]

@@ -4,93 +4,21 @@ KeepAlive, Configure, errors, and Flux's turns.
 
 Texts must equal those of `voxlane transcribe` (recordings) and `voxlane live` (streams), as strings.
 
-    deepgram_client.py --voxlane target/release/voxlane [--server PROGRAM] [--model NAME] [--clips N] [--venv FOLDER] FOLDER
+    deepgram_client.py --voxlane target/release/voxlane [--model NAME] [--clips N] [--venv FOLDER] FOLDER
 
-FOLDER holds recordings. `--server` is a program with the arguments of `voxlane serve`, if it is another. The pinned packages
-go into a virtual environment, `--venv` or one that goes afterwards. Exits non-zero on any difference; the last line counts.
+FOLDER holds recordings. The pinned packages go into a virtual environment, `--venv` or one that goes afterwards. Exits non-zero on any difference; the last line counts.
 """
 
-import argparse
 import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
-import venv
-from pathlib import Path
+
+from common import LONG, Voxlane, main, stop
 
 PACKAGES = ["deepgram-sdk==7.17.0", "websockets==17.4", "soundfile==0.14.0", "numpy==2.4.6"]
 # Texts are compared here and not latencies: a busy machine refuses nobody.
 CONFIG = 'profile = "live"\n\n[server.breaker]\nbudget_ms = 600000.0\n'
-MARK = "DEEPGRAM_CLIENT_TEST"
-# Longer than anything takes on a busy machine.
-LONG = 120
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--voxlane", type=Path, required=True)
-    parser.add_argument("--server", type=Path)
-    parser.add_argument("--model", default="moonshine-tiny")
-    parser.add_argument("--clips", type=int, default=12)
-    parser.add_argument("--venv", type=Path)
-    return parser.parse_args()
-
-
-def inside_venv(folder):
-    """Runs this script once more with the pinned packages."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
-    return subprocess.run([python, *sys.argv], env={**os.environ, MARK: "1"}).returncode
-
-
-class Checks:
-    def __init__(self):
-        self.done, self.failed = 0, 0
-
-    def equal(self, what, found, expected):
-        self.done += 1
-        if found != expected:
-            self.failed += 1
-            print(f"{what}:\n  expected {expected!r}\n  found    {found!r}")
-
-    def true(self, what, holds):
-        self.equal(what, bool(holds), True)
-
-
-class Voxlane:
-    """The programs that are tested."""
-
-    def __init__(self, options):
-        self.program, self.server, self.model = options.voxlane, options.server or options.voxlane, options.model
-
-    def run(self, *words):
-        done = subprocess.run([self.program, *words], capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"voxlane {' '.join(map(str, words))}: {done.stderr}")
-        return done.stdout
-
-    def transcribed(self, file):
-        return json.loads(self.run("transcribe", "--offline", "--model", self.model, "--format", "json", file))
-
-    def finals(self, file):
-        lines = self.run("live", "--offline", "--model", self.model, "--pace", "fast", "--format", "json", "--input", file)
-        events = map(json.loads, lines.splitlines())
-        texts = [event["text"].strip() for event in events if event["type"] == "final"]
-        return [text for text in texts if text]
-
-    def serve(self, config):
-        words = [self.server, "serve", "--offline", "--config", config, "--model", self.model, "--listen", "127.0.0.1:0"]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
-        line = process.stdout.readline()
-        if not line.startswith("listening on "):
-            sys.exit(f"{self.server} serve: {line!r}")
-        return process, line.split()[-1]
 
 
 def texts(messages):
@@ -124,7 +52,7 @@ def pieces(data, size):
 
 def recordings(client, voxlane, files, checks):
     for path in files:
-        whole = voxlane.transcribed(path)
+        whole = json.loads(voxlane.transcribed(path, "json"))
         answer = client.listen.v1.media.transcribe_file(
             request=path.read_bytes(), model="nova-3", smart_format=True, utterances=True, tag=["clip", path.stem])
         best = answer.results.channels[0].alternatives[0]
@@ -142,7 +70,7 @@ def streams(client, voxlane, files, checks):
     import soundfile
 
     for number, path in enumerate(files):
-        expected = voxlane.finals(path)
+        expected = [text for text in voxlane.finals(path) if text]
         samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
         raw = {"encoding": "linear16", "sample_rate": rate, "channels": samples.shape[1]}
         ways = [(raw, pieces(samples.tobytes(), rate // 10), {"endpointing": False})]
@@ -239,19 +167,15 @@ def turns(client, files, checks):
                 checks.equal(f"{path.name} eager end", before.transcript, info.transcript)
 
 
-def check(options):
+def check(options, files, checks):
     from deepgram import DeepgramClient
     from deepgram.environment import DeepgramClientEnvironment
 
-    kinds = {".flac", ".wav"}
-    files = sorted(file for file in options.folder.iterdir() if file.suffix in kinds)[: options.clips]
-    if not files:
-        sys.exit(f"{options.folder}: holds no recordings")
-    checks, voxlane = Checks(), Voxlane(options)
+    voxlane = Voxlane(options)
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as config:
         config.write(CONFIG)
         config.flush()
-        process, address = voxlane.serve(config.name)
+        process, address = voxlane.serve("--config", config.name)
     try:
         sockets = address.replace("http://", "ws://")
         environment = DeepgramClientEnvironment(base=address, production=sockets, agent=sockets, agent_rest=address)
@@ -262,21 +186,7 @@ def check(options):
         errors(client, checks)
         turns(client, files, checks)
     finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(LONG)
-    checks.equal("exit code", code, 0)
-    print(f"deepgram_client: {len(files)} clips, {checks.done} checks, {checks.failed} failed")
-    return 1 if checks.failed else 0
+        stop(process, checks)
 
 
-def main():
-    options = arguments()
-    if os.environ.get(MARK):
-        return check(options)
-    if options.venv:
-        return inside_venv(options.venv)
-    with tempfile.TemporaryDirectory() as folder:
-        return inside_venv(Path(folder))
-
-
-sys.exit(main())
+main(__doc__, PACKAGES, check)

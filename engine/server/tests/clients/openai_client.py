@@ -10,85 +10,18 @@ FOLDER holds recordings. The pinned packages go into a virtual environment, `--v
 non-zero on any difference; the last line counts.
 """
 
-import argparse
 import asyncio
 import base64
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-import venv
 from pathlib import Path
+
+from common import Voxlane, main, stop
 
 PACKAGES = ["openai==3.57.0", "websockets==17.4", "soundfile==0.14.0", "numpy==2.4.6"]
 # What a session of server VAD comes to: the profile live without a turn rule, and the protocol's silence.
 SERVER_VAD = 'profile = "live"\n\n[endpoint]\nturn = "off"\nsilence_ms = 500\n'
 RATE = 24_000
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--voxlane", type=Path, required=True)
-    parser.add_argument("--model", default="moonshine-tiny")
-    parser.add_argument("--clips", type=int, default=12)
-    parser.add_argument("--venv", type=Path)
-    return parser.parse_args()
-
-
-def inside_venv(folder):
-    """Runs this script once more with the pinned packages."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
-    return subprocess.run([python, *sys.argv], env={**os.environ, "OPENAI_CLIENT_TEST": "1"}).returncode
-
-
-class Checks:
-    def __init__(self):
-        self.done, self.failed = 0, 0
-
-    def equal(self, what, found, expected):
-        self.done += 1
-        if found != expected:
-            self.failed += 1
-            print(f"{what}:\n  expected {expected!r}\n  found    {found!r}")
-
-    def true(self, what, holds):
-        self.equal(what, bool(holds), True)
-
-
-class Voxlane:
-    """The program that is tested."""
-
-    def __init__(self, options):
-        self.program, self.model = options.voxlane, options.model
-
-    def run(self, *words):
-        done = subprocess.run([self.program, *words], capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"voxlane {' '.join(map(str, words))}: {done.stderr}")
-        return done.stdout
-
-    def transcribe(self, file, form):
-        return self.run("transcribe", "--offline", "--model", self.model, "--format", form, file)
-
-    def finals(self, file, config):
-        config = Path(config)
-        lines = self.run("live", "--offline", "--model", self.model, "--config", config, "--pace", "fast", "--format", "json",
-                         "--input", file).splitlines()
-        return [event["text"].strip() for event in map(json.loads, lines) if event["type"] == "final"]
-
-    def serve(self):
-        process = subprocess.Popen([self.program, "serve", "--offline", "--model", self.model, "--listen", "127.0.0.1:0"],
-                                   stdout=subprocess.PIPE, text=True)
-        line = process.stdout.readline()
-        if not line.startswith("listening on "):
-            sys.exit(f"voxlane serve: {line!r}")
-        return process, line.split()[-1]
 
 
 def recordings(client, voxlane, files, checks):
@@ -100,7 +33,7 @@ def recordings(client, voxlane, files, checks):
             with path.open("rb") as file:
                 return client.audio.transcriptions.create(file=file, model="gpt-4o-transcribe", **options)
 
-        whole = json.loads(voxlane.transcribe(path, "json"))
+        whole = json.loads(voxlane.transcribed(path, "json"))
         text = whole["text"]
         answer = ask()
         checks.equal(f"{path.name} json", answer.text, text)
@@ -117,8 +50,8 @@ def recordings(client, voxlane, files, checks):
         if number >= 4:
             continue
         checks.equal(f"{path.name} text", ask(response_format="text").split(), text.split())
-        checks.equal(f"{path.name} srt", ask(response_format="srt"), voxlane.transcribe(path, "srt"))
-        checks.equal(f"{path.name} vtt", ask(response_format="vtt"), voxlane.transcribe(path, "vtt"))
+        checks.equal(f"{path.name} srt", ask(response_format="srt"), voxlane.transcribed(path, "srt"))
+        checks.equal(f"{path.name} vtt", ask(response_format="vtt"), voxlane.transcribed(path, "vtt"))
         verbose = ask(response_format="verbose_json", language="en", timestamp_granularities=["word", "segment"])
         checks.equal(f"{path.name} verbose", (verbose.text, verbose.language), (text, "en"))
         times = [(segment.text, segment.start, segment.end) for segment in verbose.segments]
@@ -235,7 +168,7 @@ async def realtime(client, voxlane, files, folder, checks):
     connect = {"extra_query": {"intent": "transcription"}}
     for path in files:
         file, audio = resampled(path, folder)
-        expected = voxlane.finals(file, config)
+        expected = voxlane.finals(file, "--config", config)
         async with client.realtime.connect(**connect) as connection:
             checks.equal("created", (await connection.recv()).type, "session.created")
             await connection.session.update(session=session({"type": "server_vad"}))
@@ -248,7 +181,7 @@ async def realtime(client, voxlane, files, folder, checks):
     manual.write_text('profile = "manual"\n')
     for path in files[:4]:
         file, audio = resampled(path, folder)
-        expected = " ".join(text for text in voxlane.finals(file, manual) if text)
+        expected = " ".join(text for text in voxlane.finals(file, "--config", manual) if text)
         async with client.realtime.connect(**connect) as connection:
             await connection.recv()
             await connection.session.update(session=session(None, include=["item.input_audio_transcription.logprobs"]))
@@ -270,13 +203,10 @@ async def realtime(client, voxlane, files, folder, checks):
         checks.equal("secret's session", created.session.audio.input.turn_detection, None)
 
 
-def run(options):
+def check(options, files, checks):
     import openai
 
-    files = sorted(path for path in options.folder.iterdir() if path.suffix in (".flac", ".wav"))[:options.clips]
-    if not files:
-        sys.exit(f"{options.folder}: holds no recordings (expected .flac or .wav)")
-    checks, voxlane = Checks(), Voxlane(options)
+    voxlane = Voxlane(options)
     process, address = voxlane.serve()
     try:
         named = {"base_url": f"{address}/v1", "api_key": "none", "max_retries": 0}
@@ -285,21 +215,7 @@ def run(options):
             recordings(client, voxlane, [joined(files[:6], Path(folder)), *files], checks)
             asyncio.run(realtime(openai.AsyncOpenAI(**named), voxlane, files, Path(folder), checks))
     finally:
-        process.send_signal(signal.SIGTERM)
-        code = process.wait(60)
-    checks.equal("the server's exit code", code, 0)
-    print(f"openai client: {len(files)} clips, {checks.done} checks, {checks.failed} failed")
-    return 1 if checks.failed else 0
+        stop(process, checks)
 
 
-def main():
-    options = arguments()
-    if os.environ.get("OPENAI_CLIENT_TEST"):
-        return run(options)
-    if options.venv:
-        return inside_venv(options.venv)
-    with tempfile.TemporaryDirectory() as folder:
-        return inside_venv(Path(folder) / "venv")
-
-
-sys.exit(main())
+main(__doc__, PACKAGES, check)

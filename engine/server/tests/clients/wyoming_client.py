@@ -10,58 +10,19 @@ FOLDER holds recordings. The pinned packages go into a virtual environment, `--v
 on any difference; the last line counts.
 """
 
-import argparse
 import asyncio
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
-import venv
 import wave
 from pathlib import Path
 
+from common import LONG, Voxlane, main, stop
+
 PACKAGES = ["wyoming==1.10.2", "wyoming-bench==2026.10.0", "soundfile==0.14.0", "numpy==2.4.6"]
-MARK = "WYOMING_CLIENT_TEST"
-# Longer than anything takes on a busy machine.
-LONG = 120
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--voxlane", type=Path, required=True)
-    parser.add_argument("--model", default="moonshine-tiny")
-    parser.add_argument("--clips", type=int, default=12)
-    parser.add_argument("--realtime", type=int, default=1, help="clips that are pushed in real time too")
-    parser.add_argument("--venv", type=Path)
-    return parser.parse_args()
-
-
-def inside_venv(folder):
-    """Runs this script once more with the pinned packages."""
-    python = folder / "bin" / "python"
-    if not python.exists():
-        venv.create(folder, with_pip=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *PACKAGES], check=True)
-    return subprocess.run([python, *sys.argv], env={**os.environ, MARK: "1"}).returncode
-
-
-class Checks:
-    def __init__(self):
-        self.done, self.failed = 0, 0
-
-    def equal(self, what, found, expected):
-        self.done += 1
-        if found != expected:
-            self.failed += 1
-            print(f"{what}:\n  expected {expected!r}\n  found    {found!r}")
-
-    def true(self, what, holds):
-        self.equal(what, bool(holds), True)
 
 
 class Server:
@@ -86,18 +47,6 @@ class Server:
         if self.port is None:
             self.process.kill()
             sys.exit("the server does not listen: " + "".join(self.log[-5:]))
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(LONG)
-
-
-def live(options, wav):
-    """What `voxlane live` says of a recording, as one text."""
-    command = [options.voxlane, "live", "--model", options.model, "--pace", "fast", "--format", "json", "--input", wav]
-    lines = subprocess.run(command, check=True, capture_output=True, text=True, timeout=LONG).stdout.splitlines()
-    finals = [event["text"] for event in map(json.loads, lines) if event["type"] == "final"]
-    return " ".join(text for text in finals if text)
 
 
 def write_wav(path, samples, rate=16000):
@@ -222,14 +171,11 @@ def judge(port, clips, folder, checks):
     checks.equal("wyoming-bench: errors", errors, [("0.0", "0.0")] * 2)
 
 
-def check(options):
+def check(options, files, checks):
     import numpy
     import soundfile
 
-    files = sorted(file for file in options.folder.iterdir() if file.suffix in (".flac", ".wav"))[: options.clips]
-    if not files:
-        sys.exit(f"{options.folder}: no recording")
-    checks, clips = Checks(), []
+    voxlane, clips = Voxlane(options), []
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         for file in files:
@@ -237,27 +183,16 @@ def check(options):
             assert rate == 16000 and samples.ndim == 1, file
             wav = folder / f"{file.stem}.wav"
             write_wav(wav, samples)
-            clips.append((file.stem, numpy.ascontiguousarray(samples.astype("<i2")), live(options, wav)))
+            expected = " ".join(text for text in voxlane.finals(wav) if text)
+            clips.append((file.stem, numpy.ascontiguousarray(samples.astype("<i2")), expected))
             wav.unlink()
         server = Server(options.voxlane, options.model)
         try:
             asyncio.run(talk(options, server.port, clips, checks))
             judge(server.port, clips, folder, checks)
         finally:
-            code = server.stop()
-    checks.equal("exit code", code, 0)
-    print(f"wyoming_client: {len(clips)} clips, {checks.done} checks, {checks.failed} failed")
-    return 1 if checks.failed else 0
+            stop(server.process, checks)
 
 
-def main():
-    options = arguments()
-    if os.environ.get(MARK):
-        return check(options)
-    if options.venv:
-        return inside_venv(options.venv)
-    with tempfile.TemporaryDirectory() as folder:
-        return inside_venv(Path(folder))
-
-
-sys.exit(main())
+REALTIME = ("--realtime", {"type": int, "default": 1, "help": "clips that are pushed in real time too"})
+main(__doc__, PACKAGES, check, [REALTIME])

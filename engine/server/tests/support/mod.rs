@@ -5,6 +5,8 @@
 #[path = "../../../voxlane/tests/support/mod.rs"]
 mod toy;
 
+pub mod realtime;
+
 use futures_util::{SinkExt, StreamExt};
 use jsonschema::Validator;
 use serde_json::{Value, json};
@@ -264,4 +266,56 @@ pub async fn get(server: &Server, path: &str, headers: &str) -> Answer {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head: head.to_lowercase(), body: body.to_owned() }
+}
+
+/// Sends a body, with lines of headers. A server that refuses early need not read all of it.
+pub async fn post(server: &Server, path: &str, headers: &str, body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let (host, length) = (server.address(), body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n"
+    );
+    let mut answer = Vec::new();
+    let exchange = async {
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let _ = stream.write_all(body).await;
+        let _ = stream.read_to_end(&mut answer).await;
+    };
+    timeout(LONG, exchange).await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).unwrap_or("0").parse().unwrap();
+    let is_chunked = head.to_lowercase().contains("transfer-encoding: chunked");
+    let body = if is_chunked { unchunked(body) } else { body.to_owned() };
+    Answer { status, head: head.to_lowercase(), body }
+}
+
+fn unchunked(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((size, rest)) = body.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).unwrap();
+        whole += &rest[..size];
+        body = &rest[size + 2..];
+        if size == 0 {
+            break;
+        }
+    }
+    whole
+}
+
+/// The JSON of an answer.
+pub fn object(answer: &Answer) -> Value {
+    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{error}: {}", answer.body))
+}
+
+/// A WAV file of 16 kHz.
+pub fn wav(samples: &[i16]) -> Vec<u8> {
+    let data = bytes(samples);
+    let number = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
+    let mut file = b"RIFF".to_vec();
+    file.extend_from_slice(&number(36 + data.len()));
+    file.extend_from_slice(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x80\x3e\0\0\0\x7d\0\0\x02\0\x10\0data");
+    file.extend_from_slice(&number(data.len()));
+    file.extend_from_slice(&data);
+    file
 }
